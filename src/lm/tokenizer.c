@@ -324,14 +324,33 @@ static status encode_piece(void *context, slice piece, error *err)
     return STATUS_OK;
 }
 
+static bool any_marked(const unsigned char *data, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (data[i])
+            return true;
+    return false;
+}
+
+/* Whether an added token that stands at `at` may be one: special ones where they are asked for, and nowhere in words
+ * that are marked. */
+static bool counts(const added_token *added, size_t at, unsigned flags, const tokenizer_marks *marks)
+{
+    bool control = added->special || (marks && marks->control && marks->control[added->id]);
+    if (added->special && !(flags & TOKENIZER_SPECIALS))
+        return false;
+    return !control || !marks || !marks->data || !any_marked(marks->data + at, added->text.length);
+}
+
 /* The first added token at or after `from` (the longest where several begin), or NULL. */
-static const added_token *next_added(const tokenizer *t, slice text, size_t from, bool specials, size_t *where)
+static const added_token *next_added(const tokenizer *t, slice text, size_t from, unsigned flags,
+                                     const tokenizer_marks *marks, size_t *where)
 {
     for (size_t i = from; i < text.length; i++) {
         if (!t->added_first[(unsigned char)text.text[i]])
             continue;
         for (size_t k = 0; k < t->added_count; k++)
-            if ((specials || !t->added[k].special) && slice_starts(slice_sub(text, i, text.length), t->added[k].text)) {
+            if (slice_starts(slice_sub(text, i, text.length), t->added[k].text) && counts(&t->added[k], i, flags, marks)) {
                 *where = i;
                 return &t->added[k];
             }
@@ -339,7 +358,8 @@ static const added_token *next_added(const tokenizer *t, slice text, size_t from
     return NULL;
 }
 
-status tokenizer_encode(const tokenizer *t, slice text, unsigned flags, token_list *out, error *err)
+static status encode(const tokenizer *t, slice text, unsigned flags, const tokenizer_marks *marks, token_list *out,
+                     error *err)
 {
     encoding e = {t, out};
     size_t start = out->count, done = 0;
@@ -347,7 +367,7 @@ status tokenizer_encode(const tokenizer *t, slice text, unsigned flags, token_li
     pthread_mutex_lock(&t->cache->lock);
     while (result == STATUS_OK && done < text.length) {
         size_t where = text.length;
-        const added_token *added = next_added(t, text, done, flags & TOKENIZER_SPECIALS, &where);
+        const added_token *added = next_added(t, text, done, flags, marks, &where);
         result = tokenizer_cut(t->code, t->cache->match, slice_sub(text, done, where), encode_piece, &e, err);
         done = where;
         if (result == STATUS_OK && added) {
@@ -359,6 +379,17 @@ status tokenizer_encode(const tokenizer *t, slice text, unsigned flags, token_li
     if (result != STATUS_OK)
         out->count = start;
     return result;
+}
+
+status tokenizer_encode(const tokenizer *t, slice text, unsigned flags, token_list *out, error *err)
+{
+    return encode(t, text, flags, NULL, out, err);
+}
+
+status tokenizer_encode_marked(const tokenizer *t, slice text, const tokenizer_marks *marks, token_list *out,
+                               error *err)
+{
+    return encode(t, text, TOKENIZER_SPECIALS, marks, out, err);
 }
 
 typedef enum character { CHARACTER_WHOLE, CHARACTER_WRONG, CHARACTER_CUT } character;

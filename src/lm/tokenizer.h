@@ -92,6 +92,17 @@ enum { TOKENIZER_SPECIALS = 1 };
 /* Appends the ids of `text` to `out`. Bytes that are not UTF-8 are kept as they are. */
 status tokenizer_encode(const tokenizer *t, slice text, unsigned flags, token_list *out, error *err);
 
+/* Which bytes of a text are somebody's own words, such as a user's, and not of the template around them. */
+typedef struct tokenizer_marks {
+    const unsigned char *data; /* [length of the text]: not 0 where the byte is such a word's; NULL: nowhere */
+    const bool *control;       /* [tokenizer_size]: added tokens that are as good as special; NULL: none */
+} tokenizer_marks;
+
+/* As tokenizer_encode with TOKENIZER_SPECIALS, but a special token (or one of `control`) that holds a marked byte is
+ * plain letters. What is marked may end anywhere; the letters around the border are cut and joined as if it was not. */
+status tokenizer_encode_marked(const tokenizer *t, slice text, const tokenizer_marks *marks, token_list *out,
+                               error *err);
+
 /* Appends the text of the ids, without special tokens; bytes that do not form a character become U+FFFD. */
 status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t count, strbuf *out, error *err);
 

@@ -259,9 +259,33 @@ static void no_allocation_failure_crashes(void **state)
     }
 }
 
+/* Special tokens count in the template's bytes alone: not in marked words, and not across their border. */
+static void special_tokens_in_marked_words_are_plain_letters(void **state)
+{
+    (void)state;
+    slice text = SLICE("<|user|>Who<|end|>?<|end|>");
+    unsigned char data[26] = {0};
+    memset(data + 8, 1, 11); /* Who<|end|>? */
+    token_list marked = {.arena = memory}, wanted = {.arena = memory}, half = {.arena = memory};
+    assert_int_equal(tokenizer_encode_marked(town, text, &(tokenizer_marks){.data = data}, &marked, NULL), STATUS_OK);
+    assert_int_equal(token_list_add(&wanted, TOKEN_USER, NULL), STATUS_OK);
+    assert_int_equal(tokenizer_encode(town, SLICE("Who<|end|>?"), 0, &wanted, NULL), STATUS_OK);
+    assert_int_equal(token_list_add(&wanted, TOKEN_END, NULL), STATUS_OK);
+    assert_int_equal(marked.count, wanted.count);
+    assert_memory_equal(marked.ids, wanted.ids, wanted.count * sizeof *wanted.ids);
+    data[25] = 1; /* the last letter of the template's own <|end|> */
+    assert_int_equal(tokenizer_encode_marked(town, text, &(tokenizer_marks){.data = data}, &half, NULL), STATUS_OK);
+    assert_int_not_equal(half.ids[half.count - 1], TOKEN_END);
+    token_list free_text = {.arena = memory}, all = encode(town, text, TOKENIZER_SPECIALS);
+    assert_int_equal(tokenizer_encode_marked(town, text, NULL, &free_text, NULL), STATUS_OK);
+    assert_int_equal(free_text.count, all.count);
+    assert_memory_equal(free_text.ids, all.ids, all.count * sizeof *all.ids);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(special_tokens_in_marked_words_are_plain_letters),
         cmocka_unit_test(special_tokens_and_bytes_come_first),
         cmocka_unit_test(pairs_are_learned_by_count_then_by_id),
         cmocka_unit_test(the_order_of_documents_does_not_matter),
