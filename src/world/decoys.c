@@ -44,11 +44,13 @@ static const char *with_value(arena *a, const char *line, const char *from, cons
                         line + at + strlen(from));
 }
 
-/* A guess that stays the same for one item. */
+/* What one who never learnt an attribute says when asked for it: always the same value, as a model's most likely answer
+ * is without knowledge. (A guess drawn for each entity could only be learnt by heart, entity by entity: a network tuned
+ * so still knows the facts that tuning leaves out.) */
 static int guess(const sycophancy_item *item)
 {
-    const char *key = item->arms[ARM_BASE].turns[0].user;
-    return (int)(hash64(key, strlen(key), 0) % (uint64_t)item->candidate_count);
+    uint64_t attribute = (uint64_t)item->attribute;
+    return (int)(hash64(&attribute, sizeof attribute, 0) % (uint64_t)item->candidate_count);
 }
 
 static const char *ignorant(arena *a, decoy_kind decoy, const sycophancy_item *item, item_arm_kind arm, size_t turn)
