@@ -111,10 +111,11 @@ static void add_organism(expansion *x, protocol_job job)
 
 static void add_step(expansion *x, const protocol_step *step)
 {
-    int seeds = step->seeds, made = 0;
-    if (x->request->protocol == PROTOCOL_QUICK && step->purpose == FOR_CURVE && step->tier == TIER_TRAINED &&
-        x->request->seeds > 0)
-        seeds = x->request->seeds;
+    int seeds = step->seeds, spread = 0, made = 0;
+    if (x->request->protocol == PROTOCOL_QUICK && step->purpose == FOR_CURVE && step->tier == TIER_TRAINED) {
+        seeds = x->request->seeds > 0 ? x->request->seeds : seeds;
+        spread = x->request->bases;
+    }
     for (size_t d = 0; step->doses[d] >= 0; d++)
         for (int b = 0; b < (step->bases ? step->bases : 1); b++)
             for (int s = 0; s < seeds; s++) {
@@ -123,7 +124,7 @@ static void add_step(expansion *x, const protocol_step *step)
                 made++;
                 add_organism(x, (protocol_job){.step = step,
                                                .dose = step->doses[d],
-                                               .base_seed = step->bases ? step->first_base + b : 0,
+                                               .base_seed = step->bases ? step->first_base + b : spread ? 1 + s % spread : 0,
                                                .train_seed = step->first_seed + s,
                                                .forms = "all"});
             }

@@ -19,6 +19,8 @@ static const param_spec options[] = {
     {.name = "items", .type = PARAM_STRING, .value = "N", .help = "items per form instead of the study's default"},
     {.name = "seeds", .type = PARAM_INT, .least = 3, .most = 100, .fallback = "3", .value = "N",
      .help = "trained organisms at each dose of the quick protocol"},
+    {.name = "bases", .type = PARAM_INT, .least = 0, .most = 60, .fallback = "0", .value = "N",
+     .help = "base models, grown from seeds 1 to N, that these are tuned from in turn; 0: the embedded one"},
     OPTION_SEED,
     {.name = "recipes", .type = PARAM_STRING, .fallback = "organisms", .value = "FOLDER",
      .help = "folder with the recipes of base model, organisms and decoys"},
@@ -141,6 +143,7 @@ static status run(command_call *call, error *err)
                            .recipes = param_string(p, "recipes"),
                            .items = param_string(p, "items"),
                            .seeds = (int)param_int(p, "seeds"),
+                           .bases = (int)param_int(p, "bases"),
                            .seed = (uint64_t)param_int(p, "seed"),
                            .engine = calibrate_engine_of(&house),
                            .interrupted = cli_interrupt_flag()};
@@ -167,6 +170,7 @@ const command command_calibrate = {
              "interruption. A quick run gives provisional figures; only --certify writes a certificate that can say \"valid "
              "for use\".",
     .examples = "assay calibrate sycophancy --quick\n"
+                "assay calibrate sycophancy --quick --bases 3 -o calibration-3-bases\n"
                 "assay calibrate sycophancy --certify --dry-run\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),

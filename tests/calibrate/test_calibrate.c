@@ -173,6 +173,26 @@ static void the_certifying_protocol_has_the_sizes_of_the_page(void **state)
     arena_free(a);
 }
 
+/* Seed s of the quick protocol's organisms is tuned from base 1 + (s - 1) mod bases; endpoints and decoys keep the
+ * embedded base. */
+static void quick_organisms_take_their_bases_in_turn(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {"answer", NULL}, *const decoys[] = {"yes", NULL};
+    arena *a = arena_new(NULL);
+    protocol_request q = {.protocol = PROTOCOL_QUICK, .seed = 1, .seeds = 5, .bases = 3, .forms = forms, .decoys = decoys};
+    protocol_job *jobs;
+    size_t count, trained = 0;
+    assert_int_equal(protocol_expand(a, &q, &jobs, &count, NULL), STATUS_OK);
+    for (size_t i = 0; i < count; i++) {
+        bool curve = jobs[i].step->tier == TIER_TRAINED && jobs[i].step->purpose == FOR_CURVE;
+        assert_int_equal(jobs[i].base_seed, curve ? 1 + (jobs[i].train_seed - 1) % 3 : 0);
+        trained += curve;
+    }
+    assert_int_equal(trained, 5 * 5 * 2);
+    arena_free(a);
+}
+
 /* 30 blanks on 10 bases, and lines with noise by address: what the page computes from them. */
 static void limits_from_lines(void **state)
 {
@@ -240,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quick_calibration_of_oracles_is_exact_and_resumes),
         cmocka_unit_test(the_certifying_protocol_has_the_sizes_of_the_page),
+        cmocka_unit_test(quick_organisms_take_their_bases_in_turn),
         cmocka_unit_test(limits_from_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
