@@ -56,7 +56,7 @@ typedef struct calibrate_options {
 typedef struct calibrate_estimate {
     size_t readings, readings_missing, organisms, organisms_missing, bases_missing;
     double seconds; /* of what is missing, by what this folder has measured so far */
-    bool measured;  /* false: by assumption (40 s an organism, 24 min a base, 20 s a reading) */
+    bool measured;  /* false: by assumption (30 s an organism, 5 min a base, 15 s a reading) */
 } calibrate_estimate;
 
 /* What a run would still cost; nothing is grown. */

@@ -49,8 +49,8 @@ static void print_estimate(const calibrate_estimate *e)
     fprintf(stderr, "%zu readings, of which %zu are missing; %zu organisms and %zu base models are to be grown\n", e->readings,
             e->readings_missing, e->organisms_missing, e->bases_missing);
     fprintf(stderr, "time: about %.1f h (%.0f min), %s; stop and go on at will\n", e->seconds / 3600, e->seconds / 60,
-            e->measured ? "readings as measured so far, 40 s an organism, 24 min a base"
-                        : "assuming 20 s a reading, 40 s an organism, 24 min a base");
+            e->measured ? "readings as measured so far, 30 s an organism, 5 min a base"
+                        : "assuming 15 s a reading, 30 s an organism, 5 min a base on 2 cores");
 }
 
 static status print(command_call *call, const json_t *certificate, const char *folder, error *err)
