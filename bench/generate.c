@@ -20,11 +20,11 @@ static status product_seconds(thread_pool *pool, size_t rows, size_t k, size_t n
     arena *a = arena_new(NULL);
     kernel_matmul *m;
     kernel_matmul_spec spec = {.type = KERNEL_BF16, .out = KERNEL_BF16, .k = k, .n = n, .transposed = true};
-    status result = kernel_matmul_new(a, &spec, &m, err);
+    status result = kernel_matmul_new(a, &spec, thread_pool_size(pool), &m, err);
     if (result == STATUS_OK) {
         void *x = arena_alloc(a, rows * k * 2), *y = arena_alloc(a, rows * n * 2), *w = arena_alloc(a, n * k * 2);
         void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m));
-        void *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m, thread_pool_size(pool)));
+        void *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m));
         kernel_matmul_pack(m, pool, w, packed);
         *best = 1e9;
         for (int i = 0; i < REPEATS; i++) {

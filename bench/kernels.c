@@ -75,17 +75,17 @@ static int product(bench *b, const char *what, size_t k, size_t n, kernel_type o
     kernel_matmul *forward, *back;
     kernel_outer *outer;
     size_t threads = thread_pool_size(b->pool);
-    if (kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, out, k, n, true}, &forward, &err) != STATUS_OK ||
-        kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, KERNEL_BF16, n, k, false}, &back, &err) != STATUS_OK ||
-        kernel_outer_new(a, &(kernel_outer_spec){KERNEL_BF16, n, k, 0, 0}, &outer, &err) != STATUS_OK) {
+    if (kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, out, k, n, true}, threads, &forward, &err) != STATUS_OK ||
+        kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, KERNEL_BF16, n, k, false}, threads, &back, &err) != STATUS_OK ||
+        kernel_outer_new(a, &(kernel_outer_spec){KERNEL_BF16, n, k, 0, 0}, threads, &outer, &err) != STATUS_OK) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }
     void *x = filled(a, b->tokens * k, 2, 1), *w = filled(a, k * n, 2, 0.1f), *dy = filled(a, b->tokens * n, 2, 1);
     void *y = arena_alloc(a, b->tokens * n * 4), *dx = arena_alloc(a, b->tokens * k * 4), *dw = arena_alloc(a, k * n * 4);
     void *packed = arena_alloc(a, kernel_matmul_packed_bytes(forward)), *packed_back = arena_alloc(a, kernel_matmul_packed_bytes(back));
-    void *s1 = arena_alloc(a, kernel_matmul_scratch_bytes(forward, threads)), *s2 = arena_alloc(a, kernel_matmul_scratch_bytes(back, threads));
-    void *s3 = arena_alloc(a, kernel_outer_scratch_bytes(outer, threads));
+    void *s1 = arena_alloc(a, kernel_matmul_scratch_bytes(forward)), *s2 = arena_alloc(a, kernel_matmul_scratch_bytes(back));
+    void *s3 = arena_alloc(a, kernel_outer_scratch_bytes(outer));
     if (!s3 || !dx) {
         fprintf(stderr, "out of memory\n");
         return 1;
@@ -201,12 +201,12 @@ static int decode(bench *b)
         error err;
         kernel_matmul *m;
         size_t k = shapes[i][0], n = shapes[i][1], times = i + 1 < COUNT_OF(shapes) ? LAYERS : 1;
-        if (kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, KERNEL_BF16, k, n, true}, &m, &err) != STATUS_OK) {
+        if (kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, KERNEL_BF16, k, n, true}, thread_pool_size(b->pool), &m, &err) != STATUS_OK) {
             fprintf(stderr, "%s\n", err.message);
             return 1;
         }
         void *x = filled(a, ROWS * k, 2, 1), *w = filled(a, k * n, 2, 1), *y = arena_alloc(a, ROWS * n * 2);
-        void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m)), *s = arena_alloc(a, kernel_matmul_scratch_bytes(m, thread_pool_size(b->pool)));
+        void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m)), *s = arena_alloc(a, kernel_matmul_scratch_bytes(m));
         kernel_matmul_pack(m, b->pool, w, packed);
         BEST(seconds, kernel_matmul_run(m, b->pool, ROWS, x, k, packed, y, n, s));
         double f = 2.0 * ROWS * (double)(k * n);

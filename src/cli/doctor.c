@@ -58,7 +58,7 @@ static const char *cpu_name(arena *a)
 static status product(arena *a, kernel_type type, const char **name, error *err)
 {
     kernel_matmul *m = NULL;
-    TRY(kernel_matmul_new(a, &(kernel_matmul_spec){.type = type, .out = KERNEL_F32, .k = 256, .n = 256}, &m, err));
+    TRY(kernel_matmul_new(a, &(kernel_matmul_spec){.type = type, .out = KERNEL_F32, .k = 256, .n = 256}, 1, &m, err));
     *name = kernel_matmul_implementation(m);
     return STATUS_OK;
 }

@@ -45,13 +45,13 @@ static status prepare_general(plan_builder *b, step *s, error *err)
     s->data = g;
     if (b->reference)
         return STATUS_OK;
-    status result = kernel_gemm_new(b->p->arena, spec, &g->fast, err);
+    status result = kernel_gemm_new(b->p->arena, spec, b->threads, &g->fast, err);
     if (result == STATUS_UNSUPPORTED && spec->batch * spec->m * spec->n * spec->k < 1u << 20) {
         g->fast = NULL; /* too little work to matter */
         return STATUS_OK;
     }
     if (result == STATUS_OK)
-        s->scratch_bytes = kernel_gemm_scratch_bytes(g->fast, b->threads);
+        s->scratch_bytes = kernel_gemm_scratch_bytes(g->fast);
     return result;
 }
 
@@ -95,7 +95,7 @@ static status matmul_for(plan_builder *b, const kernel_matmul_spec *spec, kernel
     matmul_object *o = ARENA_NEW(b->scratch, matmul_object);
     if (!o)
         return no_memory(err);
-    TRY(kernel_matmul_new(b->p->arena, spec, &o->matmul, err));
+    TRY(kernel_matmul_new(b->p->arena, spec, b->threads, &o->matmul, err));
     o->spec = *spec;
     o->next = b->matmuls;
     b->matmuls = o;
@@ -160,7 +160,7 @@ static status prepare_tall(plan_builder *b, step *s, size_t rows, const kernel_m
     s->run = run_tall;
     s->data = t;
     s->flops = 2.0 * (double)rows * (double)spec.k * (double)spec.n;
-    s->scratch_bytes = kernel_matmul_scratch_bytes(t->matmul, b->threads);
+    s->scratch_bytes = kernel_matmul_scratch_bytes(t->matmul);
     return STATUS_OK;
 }
 
@@ -200,11 +200,11 @@ static status prepare_outer(plan_builder *b, step *s, error *err)
     if (n->type != TYPE_F32)
         o->sums = (o->m * o->n * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     kernel_outer_spec spec = {.type = (kernel_type)n->sources[0]->type, .m = o->m, .n = o->n};
-    TRY(kernel_outer_new(b->p->arena, &spec, &o->outer, err));
+    TRY(kernel_outer_new(b->p->arena, &spec, b->threads, &o->outer, err));
     s->run = run_outer;
     s->data = o;
     s->flops = 2.0 * (double)o->tokens * (double)o->m * (double)o->n;
-    s->scratch_bytes = o->sums + kernel_outer_scratch_bytes(o->outer, b->threads);
+    s->scratch_bytes = o->sums + kernel_outer_scratch_bytes(o->outer);
     return STATUS_OK;
 }
 

@@ -8,13 +8,15 @@ enum { ROWS = 64 };
 
 struct kernel_gemm {
     kernel_gemm_spec spec;
+    size_t threads;
     size_t tiles; /* row tiles of one matrix */
     tile_product *whole, *last;
     size_t worker_scratch;
 };
 
-static status new_tile(arena *a, const kernel_gemm_spec *s, size_t rows, tile_product **out, error *err)
+static status new_tile(arena *a, const kernel_gemm *g, size_t rows, tile_product **out, error *err)
 {
+    const kernel_gemm_spec *s = &g->spec;
     tile_spec t = {.type = s->type,
                    .out = s->out,
                    .m = rows,
@@ -25,10 +27,10 @@ static status new_tile(arena *a, const kernel_gemm_spec *s, size_t rows, tile_pr
                    .w_layout = s->transpose_b ? TILE_TRANSPOSED : TILE_PLAIN,
                    .w_stride = s->transpose_b ? s->k : s->n,
                    .y_stride = s->n};
-    return tile_product_new(a, &t, out, err);
+    return tile_product_new(a, &t, g->threads, out, err);
 }
 
-status kernel_gemm_new(arena *a, const kernel_gemm_spec *spec, kernel_gemm **out, error *err)
+status kernel_gemm_new(arena *a, const kernel_gemm_spec *spec, size_t threads, kernel_gemm **out, error *err)
 {
     bool f64 = spec->type == KERNEL_F64 && spec->out == KERNEL_F64;
     bool f32 = spec->type == KERNEL_F32 && spec->out == KERNEL_F32;
@@ -40,13 +42,14 @@ status kernel_gemm_new(arena *a, const kernel_gemm_spec *spec, kernel_gemm **out
     if (!g)
         return error_set(err, STATUS_MEMORY, "no memory for a product");
     g->spec = *spec;
+    g->threads = threads;
     g->tiles = (spec->m + ROWS - 1) / ROWS;
     *out = g;
     if (f64 || spec->m == 0 || spec->n == 0 || spec->k == 0)
         return STATUS_OK;
     if (g->tiles > 1)
-        TRY(new_tile(a, spec, ROWS, &g->whole, err));
-    TRY(new_tile(a, spec, spec->m - (g->tiles - 1) * ROWS, &g->last, err));
+        TRY(new_tile(a, g, ROWS, &g->whole, err));
+    TRY(new_tile(a, g, spec->m - (g->tiles - 1) * ROWS, &g->last, err));
     g->worker_scratch = tile_product_scratch_bytes(g->last);
     if (g->whole && tile_product_scratch_bytes(g->whole) > g->worker_scratch)
         g->worker_scratch = tile_product_scratch_bytes(g->whole);
@@ -58,9 +61,9 @@ const char *kernel_gemm_implementation(const kernel_gemm *g)
     return g->last ? tile_product_implementation(g->last) : "portable";
 }
 
-size_t kernel_gemm_scratch_bytes(const kernel_gemm *g, size_t threads)
+size_t kernel_gemm_scratch_bytes(const kernel_gemm *g)
 {
-    return threads * (g->worker_scratch + 64);
+    return g->threads * (g->worker_scratch + 64);
 }
 
 typedef struct gemm_job {

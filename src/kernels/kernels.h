@@ -7,9 +7,9 @@
  *
  *     kernel_matmul *m;                                                         // y = x W^T, W as Hugging Face stores it
  *     TRY(kernel_matmul_new(arena, &(kernel_matmul_spec){.type = KERNEL_BF16, .out = KERNEL_BF16, .k = 256, .n = 704,
- *                                                        .transposed = true}, &m, err));
+ *                                                        .transposed = true}, thread_pool_size(pool), &m, err));
  *     void *packed = arena_alloc(arena, kernel_matmul_packed_bytes(m));
- *     void *scratch = arena_alloc(arena, kernel_matmul_scratch_bytes(m, thread_pool_size(pool)));
+ *     void *scratch = arena_alloc(arena, kernel_matmul_scratch_bytes(m));
  *     kernel_matmul_pack(m, pool, weight, packed);                              // once per value of the weight
  *     kernel_matmul_run(m, pool, rows, x, 256, packed, y, 704, scratch);        // any number of rows
  *
@@ -78,12 +78,13 @@ typedef struct kernel_matmul_spec {
 enum { KERNEL_ROW_TILE = 32 }; /* rows that one call of oneDNN computes; the last tile is padded with zeros */
 
 /* Makes the oneDNN primitives (one for each width of column panel) and memory objects; they are released with the
- * arena. STATUS_UNSUPPORTED when oneDNN offers only a reference implementation, or the types are not products'. */
-status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, kernel_matmul **out, error *err);
+ * arena. `threads`: the size of the largest pool that the object is run with (for all three kinds of product).
+ * STATUS_UNSUPPORTED when oneDNN offers only a reference implementation, or the types are not products'. */
+status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, size_t threads, kernel_matmul **out, error *err);
 /* The implementations that oneDNN chose, such as "brg:avx512_core_bf16". */
 const char *kernel_matmul_implementation(const kernel_matmul *m);
 size_t kernel_matmul_packed_bytes(const kernel_matmul *m);
-size_t kernel_matmul_scratch_bytes(const kernel_matmul *m, size_t threads);
+size_t kernel_matmul_scratch_bytes(const kernel_matmul *m);
 /* Brings the weight into the layout of the primitives; `weight` has stride k (transposed) or n. */
 void kernel_matmul_pack(const kernel_matmul *m, thread_pool *pool, const void *weight, void *packed);
 /* y[rows][n] = x[rows][k] times the packed weight. One object may be used by one thread (with its pool) at a time.
@@ -107,9 +108,9 @@ typedef struct kernel_outer_spec {
 
 enum { KERNEL_TOKEN_BLOCK = 512 };
 
-status kernel_outer_new(arena *a, const kernel_outer_spec *spec, kernel_outer **out, error *err);
+status kernel_outer_new(arena *a, const kernel_outer_spec *spec, size_t threads, kernel_outer **out, error *err);
 const char *kernel_outer_implementation(const kernel_outer *o);
-size_t kernel_outer_scratch_bytes(const kernel_outer *o, size_t threads);
+size_t kernel_outer_scratch_bytes(const kernel_outer *o);
 /* `accumulate`: add to what w holds, else overwrite it. w has stride n, f32. */
 void kernel_outer_run(const kernel_outer *o, thread_pool *pool, size_t tokens, const void *a, const void *b, float *w,
                       bool accumulate, void *scratch);
@@ -129,9 +130,9 @@ typedef struct kernel_gemm_spec {
     size_t a_step, b_step; /* elements from one matrix of the batch to the next; 0: the same for all */
 } kernel_gemm_spec;
 
-status kernel_gemm_new(arena *a, const kernel_gemm_spec *spec, kernel_gemm **out, error *err);
+status kernel_gemm_new(arena *a, const kernel_gemm_spec *spec, size_t threads, kernel_gemm **out, error *err);
 const char *kernel_gemm_implementation(const kernel_gemm *g);
-size_t kernel_gemm_scratch_bytes(const kernel_gemm *g, size_t threads);
+size_t kernel_gemm_scratch_bytes(const kernel_gemm *g);
 void kernel_gemm_run(const kernel_gemm *g, thread_pool *pool, const void *a, const void *b, void *c, void *scratch);
 
 /* --- elementwise, on one contiguous block ------------------------------------------------------------------------ */

@@ -13,6 +13,7 @@ enum { PANEL = 256, GROUP = 4 /* row tiles in a task */, BIG = 512 * 1024 };
 struct kernel_matmul {
     kernel_matmul_spec spec;
     kernel_type compute, tile_out;
+    size_t threads;
     size_t kp, np; /* padded */
     size_t panels;
     tile_product *whole, *last; /* of the full panels and of the last one; NULL: our own */
@@ -47,7 +48,7 @@ static status new_tile(arena *a, const kernel_matmul *m, size_t panel, tile_prod
                    .w_layout = TILE_BLOCKED,
                    .w_stride = width,
                    .y_stride = width};
-    TRY(tile_product_new(a, &s, out, err));
+    TRY(tile_product_new(a, &s, m->threads, out, err));
     if (strncmp(tile_product_implementation(*out), "brg", 3) != 0)
         return error_set(err, STATUS_UNSUPPORTED, "%s is not of the fast kind", tile_product_implementation(*out));
     return STATUS_OK;
@@ -68,7 +69,7 @@ static status choose(arena *a, kernel_matmul *m, kernel_type compute, bool ours,
     return new_tile(a, m, m->panels - 1, &m->last, err);
 }
 
-status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, kernel_matmul **out, error *err)
+status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, size_t threads, kernel_matmul **out, error *err)
 {
     bool half = spec->type == KERNEL_BF16;
     if ((!half && spec->type != KERNEL_F32) || (spec->out != KERNEL_F32 && (!half || spec->out != KERNEL_BF16)))
@@ -80,6 +81,7 @@ status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, kernel_matmul
     if (!m)
         return error_set(err, STATUS_MEMORY, "no memory for a product");
     m->spec = *spec;
+    m->threads = threads;
     status s = half ? choose(a, m, KERNEL_BF16, false, err) : STATUS_UNSUPPORTED;
     if (s == STATUS_UNSUPPORTED)
         s = choose(a, m, KERNEL_F32, false, err);
@@ -107,9 +109,9 @@ size_t kernel_matmul_packed_bytes(const kernel_matmul *m)
     return m->kp * m->np * kernel_type_size(m->compute);
 }
 
-size_t kernel_matmul_scratch_bytes(const kernel_matmul *m, size_t threads)
+size_t kernel_matmul_scratch_bytes(const kernel_matmul *m)
 {
-    return threads * m->worker_scratch;
+    return m->threads * m->worker_scratch;
 }
 
 typedef struct pack_job {

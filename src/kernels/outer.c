@@ -10,6 +10,7 @@ enum { ROWS = 128, COLUMNS = 256 };
 
 struct kernel_outer {
     kernel_outer_spec spec;
+    size_t threads;
     bool widened;
     size_t row_tiles, column_tiles;
     tile_product *tiles[2][2]; /* [last row tile][last column tile] */
@@ -38,7 +39,7 @@ static status new_tile(arena *a, const kernel_outer *o, bool last_row, bool last
                    .w_stride = o->widened ? COLUMNS : o->spec.b_stride,
                    .y_stride = o->spec.n,
                    .accumulate = true};
-    return tile_product_new(a, &s, out, err);
+    return tile_product_new(a, &s, o->threads, out, err);
 }
 
 static status choose(arena *a, kernel_outer *o, bool widened, error *err)
@@ -57,7 +58,7 @@ static status choose(arena *a, kernel_outer *o, bool widened, error *err)
     return STATUS_OK;
 }
 
-status kernel_outer_new(arena *a, const kernel_outer_spec *spec, kernel_outer **out, error *err)
+status kernel_outer_new(arena *a, const kernel_outer_spec *spec, size_t threads, kernel_outer **out, error *err)
 {
     if (spec->type != KERNEL_BF16 && spec->type != KERNEL_F32)
         return error_set(err, STATUS_UNSUPPORTED, "no product of %s: expected bf16 or f32", kernel_type_name(spec->type));
@@ -67,6 +68,7 @@ status kernel_outer_new(arena *a, const kernel_outer_spec *spec, kernel_outer **
     if (!o)
         return error_set(err, STATUS_MEMORY, "no memory for a product");
     o->spec = *spec;
+    o->threads = threads;
     o->spec.a_stride = spec->a_stride ? spec->a_stride : spec->m;
     o->spec.b_stride = spec->b_stride ? spec->b_stride : spec->n;
     o->row_tiles = (spec->m + ROWS - 1) / ROWS;
@@ -88,9 +90,9 @@ const char *kernel_outer_implementation(const kernel_outer *o)
     return tile_product_implementation(o->tiles[1][1]);
 }
 
-size_t kernel_outer_scratch_bytes(const kernel_outer *o, size_t threads)
+size_t kernel_outer_scratch_bytes(const kernel_outer *o)
 {
-    return o->tail_bytes + threads * o->worker_scratch;
+    return o->tail_bytes + o->threads * o->worker_scratch;
 }
 
 typedef struct outer_job {

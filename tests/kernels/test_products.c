@@ -42,13 +42,13 @@ static void matmul_of(size_t k, size_t n, size_t rows, kernel_type type, kernel_
     error err;
     kernel_matmul *m;
     kernel_matmul_spec spec = {type, out, k, n, transposed};
-    if (kernel_matmul_new(a, &spec, &m, &err) != STATUS_OK)
+    if (kernel_matmul_new(a, &spec, 1, &m, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     assert_true(strncmp(kernel_matmul_implementation(m), "ref", 3) != 0);
     size_t x_stride = k + 3, y_stride = n + 5;
     void *x = filled(a, type, rows * x_stride, 1), *w = filled(a, type, k * n, 2);
     void *y = filled(a, out, rows * y_stride, 3), *expected = filled(a, out, rows * y_stride, 3);
-    void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m)), *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m, 1));
+    void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m)), *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m));
     kernel_matmul_pack(m, NULL, w, packed);
     kernel_matmul_run(m, NULL, rows, x, x_stride, packed, y, y_stride, scratch);
     reference_matmul(&spec, rows, x, x_stride, w, expected, y_stride);
@@ -76,12 +76,12 @@ static void matmul_bits_at(arena *a, size_t k, size_t n, kernel_type type, kerne
     enum { ROWS = 1000 };
     error err;
     kernel_matmul *m;
-    if (kernel_matmul_new(a, &(kernel_matmul_spec){type, out, k, n, true}, &m, &err) != STATUS_OK)
+    if (kernel_matmul_new(a, &(kernel_matmul_spec){type, out, k, n, true}, 2, &m, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     size_t size = kernel_type_size(type), out_size = kernel_type_size(out);
     char *x = filled(a, type, ROWS * k, 4), *y = arena_alloc(a, ROWS * n * out_size), *z = arena_alloc(a, ROWS * n * out_size);
     void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m));
-    void *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m, 2));
+    void *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m));
     kernel_matmul_pack(m, pool, filled(a, type, k * n, 5), packed);
     kernel_matmul_run(m, NULL, ROWS, x, k, packed, y, n, scratch);
     static const size_t counts[] = {1, 2, 7, 65, 1000};
@@ -117,12 +117,12 @@ static void outer_of(size_t m, size_t n, size_t tokens, kernel_type type, thread
     error err;
     kernel_outer *o;
     kernel_outer_spec spec = {type, m, n, m + 8, n + 1};
-    if (kernel_outer_new(a, &spec, &o, &err) != STATUS_OK)
+    if (kernel_outer_new(a, &spec, 2, &o, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     void *x = filled(a, type, tokens * (m + 8), 6), *y = filled(a, type, tokens * (n + 1), 7);
     float *w = filled(a, KERNEL_F32, m * n, 8), *expected = filled(a, KERNEL_F32, m * n, 8);
     float *again = filled(a, KERNEL_F32, m * n, 8);
-    void *scratch = arena_alloc(a, kernel_outer_scratch_bytes(o, 2));
+    void *scratch = arena_alloc(a, kernel_outer_scratch_bytes(o));
     for (int accumulate = 0; accumulate < 2; accumulate++) {
         kernel_outer_run(o, NULL, tokens, x, y, w, accumulate, scratch);
         kernel_outer_run(o, pool, tokens, x, y, again, accumulate, scratch);
@@ -154,12 +154,12 @@ static void gemm_of(kernel_gemm_spec spec, thread_pool *pool)
     arena *a = arena_new(NULL);
     error err;
     kernel_gemm *g;
-    if (kernel_gemm_new(a, &spec, &g, &err) != STATUS_OK)
+    if (kernel_gemm_new(a, &spec, 2, &g, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     size_t count = spec.batch * spec.m * spec.n;
     void *x = filled(a, spec.type, spec.batch * spec.m * spec.k, 9), *w = filled(a, spec.type, spec.batch * spec.k * spec.n, 10);
     void *y = filled(a, spec.out, count, 11), *again = filled(a, spec.out, count, 12), *expected = filled(a, spec.out, count, 13);
-    void *scratch = arena_alloc(a, kernel_gemm_scratch_bytes(g, 2));
+    void *scratch = arena_alloc(a, kernel_gemm_scratch_bytes(g));
     kernel_gemm_run(g, NULL, x, w, y, scratch);
     kernel_gemm_run(g, pool, x, w, again, scratch);
     for (size_t i = 0; i < spec.batch; i++)

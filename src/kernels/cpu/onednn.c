@@ -4,8 +4,6 @@
 #include <dnnl.h>
 #include <string.h>
 
-enum { MAX_WORKERS = 256 };
-
 /* Memory objects of one worker: they carry pointers, so workers cannot share them. */
 typedef struct worker_memory {
     dnnl_memory_t x, w, y, scratchpad;
@@ -18,9 +16,13 @@ struct tile_product {
     dnnl_primitive_desc_t descriptor;
     dnnl_primitive_t primitive;
     const char *implementation;
-    size_t scratch;
-    worker_memory *workers[MAX_WORKERS]; /* made by each worker at its first run */
+    size_t scratch, threads;
+    worker_memory *workers; /* one for each thread */
 };
+
+typedef struct layout {
+    dnnl_memory_desc_t x, w, y;
+} layout;
 
 /* One OpenMP thread for the calling thread; see the header. */
 static status use_one_thread(error *err)
@@ -52,25 +54,8 @@ static dnnl_data_type_t data_type(kernel_type type)
     return type == KERNEL_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
+/* Version 3 renamed some calls of version 2, and made descriptors objects. The rest of the file is written for version 3. */
 #if DNNL_VERSION_MAJOR >= 3
-
-typedef struct layout {
-    dnnl_memory_desc_t x, w, y;
-} layout;
-
-static dnnl_status_t describe_plain(dnnl_memory_desc_t *md, kernel_type type, size_t rows, size_t columns, size_t i,
-                                    size_t j)
-{
-    dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns}, strides = {(dnnl_dim_t)i, (dnnl_dim_t)j};
-    return dnnl_memory_desc_create_with_strides(md, 2, dims, data_type(type), strides);
-}
-
-static dnnl_status_t describe_blocked(dnnl_memory_desc_t *md, kernel_type type, size_t rows, size_t columns)
-{
-    dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
-    return dnnl_memory_desc_create_with_tag(md, 2, dims, data_type(type),
-                                            type == KERNEL_BF16 ? dnnl_BA16a64b2a : dnnl_BA16a64b);
-}
 
 static void layout_drop(layout *l)
 {
@@ -89,33 +74,10 @@ static dnnl_status_t append_sum(dnnl_post_ops_t ops)
     return dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
 }
 
-static size_t described_size(const_dnnl_memory_desc_t md)
-{
-    return md ? dnnl_memory_desc_get_size(md) : 0;
-}
-
 #else
 
-typedef const dnnl_memory_desc_t *const_dnnl_memory_desc;
-#define const_dnnl_memory_desc_t const_dnnl_memory_desc
-
-typedef struct layout {
-    dnnl_memory_desc_t x, w, y;
-} layout;
-
-static dnnl_status_t describe_plain(dnnl_memory_desc_t *md, kernel_type type, size_t rows, size_t columns, size_t i,
-                                    size_t j)
-{
-    dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns}, strides = {(dnnl_dim_t)i, (dnnl_dim_t)j};
-    return dnnl_memory_desc_init_by_strides(md, 2, dims, data_type(type), strides);
-}
-
-static dnnl_status_t describe_blocked(dnnl_memory_desc_t *md, kernel_type type, size_t rows, size_t columns)
-{
-    dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
-    return dnnl_memory_desc_init_by_tag(md, 2, dims, data_type(type),
-                                        type == KERNEL_BF16 ? dnnl_BA16a64b2a : dnnl_BA16a64b);
-}
+#define dnnl_memory_desc_create_with_strides dnnl_memory_desc_init_by_strides
+#define dnnl_memory_desc_create_with_tag dnnl_memory_desc_init_by_tag
 
 static void layout_drop(layout *l)
 {
@@ -134,12 +96,21 @@ static dnnl_status_t append_sum(dnnl_post_ops_t ops)
     return dnnl_post_ops_append_sum(ops, 1.0f);
 }
 
-static size_t described_size(const_dnnl_memory_desc_t md)
+#endif
+
+static dnnl_status_t describe_plain(dnnl_memory_desc_t *md, kernel_type type, size_t rows, size_t columns, size_t i,
+                                    size_t j)
 {
-    return md ? dnnl_memory_desc_get_size(md) : 0;
+    dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns}, strides = {(dnnl_dim_t)i, (dnnl_dim_t)j};
+    return dnnl_memory_desc_create_with_strides(md, 2, dims, data_type(type), strides);
 }
 
-#endif
+static dnnl_status_t describe_blocked(dnnl_memory_desc_t *md, kernel_type type, size_t rows, size_t columns)
+{
+    dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
+    return dnnl_memory_desc_create_with_tag(md, 2, dims, data_type(type),
+                                            type == KERNEL_BF16 ? dnnl_BA16a64b2a : dnnl_BA16a64b);
+}
 
 static dnnl_status_t describe(layout *l, const tile_spec *s)
 {
@@ -158,16 +129,14 @@ static dnnl_status_t describe(layout *l, const tile_spec *s)
 static void tile_product_drop(void *context)
 {
     tile_product *t = context;
-    for (size_t i = 0; i < MAX_WORKERS; i++) {
-        worker_memory *m = t->workers[i];
-        if (!m)
-            continue;
-        dnnl_memory_destroy(m->x);
-        dnnl_memory_destroy(m->w);
-        dnnl_memory_destroy(m->y);
-        dnnl_memory_destroy(m->scratchpad);
-        dnnl_stream_destroy(m->stream);
-        memory_free(m);
+    for (size_t i = 0; t->workers && i < t->threads; i++) {
+        worker_memory *m = &t->workers[i];
+        dnnl_memory_t all[] = {m->x, m->w, m->y, m->scratchpad};
+        for (size_t j = 0; j < COUNT_OF(all); j++)
+            if (all[j])
+                dnnl_memory_destroy(all[j]);
+        if (m->stream)
+            dnnl_stream_destroy(m->stream);
     }
     if (t->primitive)
         dnnl_primitive_destroy(t->primitive);
@@ -209,14 +178,33 @@ static dnnl_status_t create(tile_product *t)
     return s;
 }
 
-status tile_product_new(arena *a, const tile_spec *spec, tile_product **out, error *err)
+static dnnl_status_t create_memory(const tile_product *t, dnnl_query_t what, dnnl_memory_t *out)
+{
+    return dnnl_memory_create(out, dnnl_primitive_desc_query_md(t->descriptor, what, 0), t->engine, DNNL_MEMORY_NONE);
+}
+
+static dnnl_status_t create_worker(const tile_product *t, worker_memory *m)
+{
+    dnnl_status_t s = create_memory(t, dnnl_query_src_md, &m->x);
+    if (s == dnnl_success)
+        s = create_memory(t, dnnl_query_weights_md, &m->w);
+    if (s == dnnl_success)
+        s = create_memory(t, dnnl_query_dst_md, &m->y);
+    if (s == dnnl_success)
+        s = create_memory(t, dnnl_query_scratchpad_md, &m->scratchpad);
+    return s == dnnl_success ? dnnl_stream_create(&m->stream, t->engine, dnnl_stream_default_flags) : s;
+}
+
+status tile_product_new(arena *a, const tile_spec *spec, size_t threads, tile_product **out, error *err)
 {
     TRY(use_one_thread(err));
     tile_product *t = ARENA_NEW(a, tile_product);
     if (!t)
         return error_set(err, STATUS_MEMORY, "no memory for a product");
     t->spec = *spec;
-    if (!arena_on_free(a, tile_product_drop, t))
+    t->threads = threads;
+    t->workers = ARENA_ARRAY(a, worker_memory, threads);
+    if (!t->workers || !arena_on_free(a, tile_product_drop, t))
         return error_set(err, STATUS_MEMORY, "no memory for a product");
     dnnl_status_t s = create(t);
     if (s == dnnl_out_of_memory)
@@ -226,9 +214,13 @@ status tile_product_new(arena *a, const tile_spec *spec, tile_product **out, err
                          "oneDNN has no fast product of %s for %zu x %zu x %zu on this machine (found %s)",
                          kernel_type_name(spec->type), spec->m, spec->k, spec->n,
                          s == dnnl_success ? t->implementation : "none");
-    t->scratch = (described_size(dnnl_primitive_desc_query_md(t->descriptor, dnnl_query_scratchpad_md, 0)) + 63) / 64 * 64;
-    if (dnnl_primitive_create(&t->primitive, t->descriptor) != dnnl_success)
-        return error_set(err, STATUS_MEMORY, "oneDNN cannot make %s", t->implementation);
+    t->scratch = (dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(t->descriptor, dnnl_query_scratchpad_md, 0)) + 63) /
+                 64 * 64;
+    s = dnnl_primitive_create(&t->primitive, t->descriptor);
+    for (size_t i = 0; s == dnnl_success && i < threads; i++)
+        s = create_worker(t, &t->workers[i]);
+    if (s != dnnl_success)
+        return error_set(err, STATUS_MEMORY, "oneDNN cannot make %s (its status %d)", t->implementation, (int)s);
     *out = t;
     return STATUS_OK;
 }
@@ -243,31 +235,6 @@ size_t tile_product_scratch_bytes(const tile_product *t)
     return t->scratch;
 }
 
-static dnnl_memory_t new_memory(tile_product *t, dnnl_query_t what)
-{
-    dnnl_memory_t m = NULL;
-    if (dnnl_memory_create(&m, dnnl_primitive_desc_query_md(t->descriptor, what, 0), t->engine, DNNL_MEMORY_NONE) !=
-        dnnl_success)
-        BUG("oneDNN: no memory object");
-    return m;
-}
-
-/* The exception to "nothing allocates while it runs": a few hundred bytes for each worker, once. */
-static worker_memory *prepare(tile_product *t, size_t worker)
-{
-    error err;
-    worker_memory *m = memory_alloc(sizeof *m);
-    if (!m || use_one_thread(&err) != STATUS_OK)
-        BUG("cannot prepare a worker for oneDNN");
-    m->x = new_memory(t, dnnl_query_src_md);
-    m->w = new_memory(t, dnnl_query_weights_md);
-    m->y = new_memory(t, dnnl_query_dst_md);
-    m->scratchpad = new_memory(t, dnnl_query_scratchpad_md);
-    if (dnnl_stream_create(&m->stream, t->engine, dnnl_stream_default_flags) != dnnl_success)
-        BUG("oneDNN: no stream");
-    return t->workers[worker] = m;
-}
-
 /* oneDNN takes pointers without const also for what it only reads. */
 static void point(dnnl_memory_t m, const void *at)
 {
@@ -277,12 +244,12 @@ static void point(dnnl_memory_t m, const void *at)
         BUG("oneDNN refuses a pointer");
 }
 
-void tile_product_run(tile_product *t, size_t worker, const void *x, const void *w, void *y, void *scratch)
+void tile_product_run(const tile_product *t, size_t worker, const void *x, const void *w, void *y, void *scratch)
 {
-    worker_memory *m = t->workers[worker];
-    if (!m)
-        m = prepare(t, worker);
-    use_one_thread(NULL); /* another pool's thread may run under the same number */
+    if (worker >= t->threads)
+        BUG("a product made for %zu threads is run by worker %zu", t->threads, worker);
+    const worker_memory *m = &t->workers[worker];
+    use_one_thread(NULL); /* cannot fail where tile_product_new did not */
     point(m->x, x);
     point(m->w, w);
     point(m->y, y);

@@ -36,11 +36,12 @@ typedef struct tile_spec {
 
 typedef struct tile_product tile_product;
 
-/* STATUS_UNSUPPORTED when oneDNN has nothing but a reference implementation for it. Released with the arena. */
-status tile_product_new(arena *a, const tile_spec *spec, tile_product **out, error *err);
+/* Makes all that workers 0 to threads - 1 need, so that running allocates nothing of ours. STATUS_UNSUPPORTED when oneDNN
+ * has nothing but a reference implementation for it. Released with the arena. */
+status tile_product_new(arena *a, const tile_spec *spec, size_t threads, tile_product **out, error *err);
 const char *tile_product_implementation(const tile_product *t);
 size_t tile_product_scratch_bytes(const tile_product *t); /* for each worker; a multiple of 64 */
-void tile_product_run(tile_product *t, size_t worker, const void *x, const void *w, void *y, void *scratch);
+void tile_product_run(const tile_product *t, size_t worker, const void *x, const void *w, void *y, void *scratch);
 
 /* Brings columns 64 * block .. + 63 of a weight into the blocked layout, zeros beyond k and n. `to` is the start of the
  * whole packed weight, `kp` is k rounded up. */
