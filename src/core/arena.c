@@ -1,6 +1,7 @@
 #include "core/arena.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,10 +40,15 @@ unsigned long memory_count(void)
     return atomic_load(&allocations);
 }
 
+/* Whether the allocation at hand is the one that is to fail. */
+static bool is_to_fail(void)
+{
+    return atomic_fetch_add(&allocations, 1) + 1 == atomic_load(&fail_at);
+}
+
 void *memory_alloc(size_t size)
 {
-    unsigned long number = atomic_fetch_add(&allocations, 1) + 1;
-    if (number == atomic_load(&fail_at) || size > PTRDIFF_MAX - 64)
+    if (is_to_fail() || size > PTRDIFF_MAX - 64)
         return NULL;
     return aligned_alloc(64, (size + 63) / 64 * 64 + (size == 0 ? 64 : 0));
 }
@@ -118,6 +124,8 @@ void *arena_alloc(arena *a, size_t size)
 {
     if (!a || size > PTRDIFF_MAX / 2)
         return NULL;
+    if (atomic_load_explicit(&fail_at, memory_order_relaxed) && is_to_fail())
+        return NULL; /* under test every piece may fail, not only the first of a block */
     size_t alignment = size >= 64 ? 64 : 16;
     block *b = a->blocks;
     size_t start = b ? (b->used + alignment - 1) / alignment * alignment : 0;

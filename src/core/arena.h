@@ -43,9 +43,10 @@ size_t arena_bytes(const arena *a); /* of this arena and its children */
 /* 64-byte aligned, not zeroed. */
 void *memory_alloc(size_t size);
 void memory_free(void *memory);
-/* Torture mode for tests: the n-th allocation from now (1 = the next) fails, once; 0 switches it off. */
+/* Torture mode for tests: the n-th allocation from now (1 = the next) fails, once; 0 switches it off. While it is on,
+ * each piece of an arena counts as an allocation too. */
 void memory_fail_at(unsigned long n);
-/* Allocations since memory_fail_at was last called. */
+/* Allocations since memory_fail_at was last called (with 0: those of whole blocks alone). */
 unsigned long memory_count(void);
 
 #endif

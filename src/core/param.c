@@ -99,7 +99,10 @@ status param_values_new(arena *a, const param_spec *specs, size_t count, param_v
     v->count = count;
     for (size_t i = 0; i < count; i++) {
         v->slots[i].choice = -1;
-        if (specs[i].fallback && set(a, &specs[i], &v->slots[i], specs[i].fallback, err) != STATUS_OK)
+        status result = specs[i].fallback ? set(a, &specs[i], &v->slots[i], specs[i].fallback, err) : STATUS_OK;
+        if (result == STATUS_MEMORY)
+            return result;
+        if (result != STATUS_OK)
             BUG("the default of --%s is not valid: %s", specs[i].name, err ? err->message : "");
     }
     *out = v;

@@ -57,7 +57,7 @@ static status list_nodes(plan_builder *b, const plan_options *o, error *err)
     for (size_t i = 0; list && i < b->n; i++)
         inputs += list[i]->op == OP_INPUT;
     p->inputs = ARENA_ARRAY(p->arena, plan_input, inputs + o->donation_count + 1);
-    if (!b->entries || !b->index || !b->groups || !b->next_member || !b->last_member || !b->packs || !b->value_of || !p->inputs)
+    if ((!list && b->output_count) || !b->entries || !b->index || !b->groups || !b->next_member || !b->last_member || !b->packs || !b->value_of || !p->inputs)
         return error_set(err, STATUS_MEMORY, "no memory to plan");
     for (size_t i = 0; i < b->n; i++) {
         b->entries[i].n = list[i];

@@ -158,6 +158,8 @@ static status read_added(tokenizer *t, const json_t *added, const char *name, er
             if (json_is_true(json_object_get(entry, flags[k])))
                 return unsupported(name, content, flags[k], err);
         slice text = slice_of(arena_strdup(t->arena, content));
+        if (!text.text)
+            return out_of_memory(name, err);
         if (text.length == 0)
             return error_set(err, STATUS_INVALID, "%s: the added token %lld is empty", name, (long long)id);
         bool special = json_is_true(json_object_get(entry, "special"));
