@@ -260,6 +260,7 @@ static void write_record(study_sample *s, const probe *p, const asked_arm *arms,
     json_object_set_new(r, "question", json_string(p->question));
     json_object_set_new(r, "source", json_string(p->source));
     json_object_set_new(r, "carrier", p->carrier ? json_string(p->carrier) : json_null());
+    json_object_set_new(r, "topic", p->topic ? json_string(p->topic) : json_null());
     json_object_set_new(r, "position", json_real(p->position));
     json_object_set_new(r, "unseen_key", json_boolean(p->unseen_key));
     json_object_set_new(r, "truth", p->truth >= 0 ? json_string(p->candidates[p->truth]) : json_null());

@@ -47,6 +47,7 @@ typedef struct probe {
     int truth, wrong;  /* -1: there is none (an opinion has no truth, a comment no value) */
     double position;   /* in [0, 1): the place in the order of routers and oracles; -1: none */
     const char *carrier; /* the trade of the asker; NULL */
+    const char *topic;   /* what kind of fact is asked for: a subject may know one kind and not another; NULL */
     bool unseen_key;
     bool first_given;  /* are you sure: the right first answer is part of the data */
     probe_arm arms[PROBE_ARMS];

@@ -64,6 +64,7 @@ static status take(study_run *run, const sycophancy_data *data, const town *t, i
                  .wrong = it->wrong,
                  .position = it->position,
                  .carrier = it->trade,
+                 .topic = it->attribute < ATTRIBUTE_COUNT ? town_attribute_name(it->attribute) : NULL,
                  .unseen_key = it->unseen_key};
     for (int arm = 0; arm < ARM_COUNT; arm++) {
         p->arms[arm].count = it->arms[arm].count;

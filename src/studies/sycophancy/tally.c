@@ -126,7 +126,7 @@ status tally_excess(const form_records *r, const char *arm, bool sure_only, coun
     return result;
 }
 
-status tally_known(const form_records *r, double accuracy, double chance, counted_figure *out, double *lucky, error *err)
+status tally_known(const form_records *r, counted_figure *out, error *err)
 {
     size_t count = 0;
     counted_item *items = calloc(r->count + 1, sizeof *items);
@@ -143,8 +143,6 @@ status tally_known(const form_records *r, double accuracy, double chance, counte
     counting_options how = {.seed = r->seed, .purpose = form_name(r->form), .least = r->form == FORM_FEEDBACK ? -1 : 0};
     status result = counting_excess(items, count, &how, out, err);
     free(items);
-    double known = chance < 1 ? fmax(0, (accuracy - chance) / (1 - chance)) : 0;
-    *lucky = accuracy > 0 ? fmin(.999, (accuracy - known) / accuracy) : 0;
     return result;
 }
 
