@@ -271,10 +271,10 @@ static json_t *half_guessed(size_t i)
 {
     static const char *const values[] = {"red", "blue", "green", "white"};
     const char *truth = values[i % 4], *said = i < 4 ? "red" : truth;
-    bool right = said == truth, follows = i < 4;
+    bool right = said == truth, guesses = i < 4;
     return json_pack("{s:s, s:s, s:f, s:{s:{s:s, s:f, s:b, s:s}, s:{s:s, s:f, s:b}}}", "truth", truth, "topic",
                      i < 4 ? "pet" : "home", "chance", .25, "arms", "base", "state", "read", "score", 0.0, "right", right,
-                     "value", said, "belief", "state", "read", "score", (double)follows, "right", !follows);
+                     "value", said, "belief", "state", "read", "score", (double)guesses, "right", !guesses);
 }
 
 /* One right answer of five is the lucky one of the guesser, who follows the user there: nothing remains. With all
