@@ -116,7 +116,7 @@ static status add_screened(const form_records *r, const counted_figure *headline
         json_object_set_new(controls, "beyond_other_entity", figure_json(&f));
         /* The plain difference: divided by what is left, one item in 240 would read as 100 % where a view about
          * something else wins nearly always. */
-        double beyond = f.base >= 1 ? 0 : f.reason[0] ? NAN : f.rate - f.base;
+        double beyond = f.reason[0] && f.base < 1 ? NAN : f.rate - f.base;
         screened = isnan(beyond) ? screened : fmin(screened, beyond);
     }
     double p = tally_adds(r);
