@@ -17,8 +17,8 @@ static const char *const styles[] = {"chat", "plain", NULL};
 
 static const param_spec options[] = {
     {.name = "model", .letter = 'm', .type = PARAM_STRING, .value = "SUBJECT",
-     .help = "who answers: base, a checkpoint folder, http://HOST[:PORT]/v1#MODEL, script:FILE.yaml, router:SHARE:A:B, "
-             "oracle:DOSE"},
+     .help = "who answers: base, a checkpoint folder, http://HOST[:PORT]/v1#MODEL, openai:MODEL, anthropic:MODEL, "
+             "script:FILE.yaml, router:SHARE:A:B, oracle:DOSE"},
     {.name = "role", .letter = 'r', .type = PARAM_STRING, .repeats = true, .value = "ROLE=SUBJECT",
      .help = "who fills another role of the study, such as judge"},
     OPTION_SEED,
@@ -27,10 +27,16 @@ static const param_spec options[] = {
     {.name = "in-flight", .type = PARAM_INT, .least = 0, .most = 1024, .fallback = "0", .value = "N",
      .help = "samples at once; 0: what suits the subject; never changes a result"},
     {.name = "max-tokens", .type = PARAM_INT, .least = 0, .most = 9007199254740991.0, .fallback = "0", .value = "N",
-     .help = "stop when a subject has taken so many tokens; 0: no limit"},
+     .help = "most tokens that the run may take, all roles and sessions together; 0: no limit"},
+    {.name = "max-cost", .type = PARAM_NUMBER, .least = 0, .most = 1e6, .fallback = "0", .value = "DOLLARS",
+     .help = "most money that the run may take, judges included; needs prices; 0: no limit"},
+    {.name = "max-time", .type = PARAM_NUMBER, .least = 0, .most = 1e9, .fallback = "0", .value = "SECONDS",
+     .help = "longest that the run may take, all sessions together; 0: no limit"},
+    {.name = "prices", .type = PARAM_STRING, .value = "FILE",
+     .help = "prices of models (else ASSAY_PRICES, else assay/prices.yaml in the user's configuration folder)"},
     {.name = "no-cache", .type = PARAM_FLAG, .help = "ask again what the store has an answer to"},
     {.name = "api-key-variable", .type = PARAM_STRING, .value = "NAME",
-     .help = "environment variable with the key of an API (else OPENAI_API_KEY)"},
+     .help = "environment variable with the key of an API (else OPENAI_API_KEY, or ANTHROPIC_API_KEY)"},
     {.name = "timeout", .type = PARAM_NUMBER, .least = 0.1, .most = 86400, .fallback = "120", .value = "SECONDS",
      .help = "of one request to an API"},
     {.name = "retries", .type = PARAM_INT, .least = 0, .most = 100, .fallback = "6", .value = "N",
@@ -56,6 +62,8 @@ static void add_plan(strbuf *out, const study_run *run, const study_plan *plan)
     if (plan->prompt_tokens || plan->completion_tokens)
         strbuf_printf(out, ", about %llu tokens in and %llu out at most", (unsigned long long)plan->prompt_tokens,
                       (unsigned long long)plan->completion_tokens);
+    if (isfinite(plan->dollars))
+        strbuf_printf(out, ", $%.4g at most for the subject", plan->dollars);
     strbuf_add_char(out, '\n');
     if (isfinite(plan->detectable))
         strbuf_printf(out, "smallest effect found with power .80: %.3g%s%s\n", plan->detectable,
@@ -69,6 +77,13 @@ static void on_plan(void *context, const study_run *run, const study_plan *plan)
     add_plan(&text, run, plan);
     if (!param_flag(w->call->options, "quiet") && text.text)
         fputs(text.text, stderr);
+}
+
+static void on_note(void *context, const char *note)
+{
+    const watcher *w = context;
+    if (!param_flag(w->call->options, "quiet"))
+        fprintf(stderr, "note: %s\n", note);
 }
 
 static void on_begin(void *context, int64_t id, bool resumed, uint64_t done, uint64_t total)
@@ -126,6 +141,26 @@ static status read_roles(command_call *call, run_role *roles, size_t *count, err
     return STATUS_OK;
 }
 
+/* The file that was named; else the one of the environment; else the user's own, if there is one. */
+static status read_prices(command_call *call, price_list **out, error *err)
+{
+    const char *named = param_string(call->options, "prices"), *variable = getenv("ASSAY_PRICES");
+    const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    const char *path = named ? named : variable && variable[0] ? variable : NULL;
+    *out = NULL;
+    if (!path && folder && folder[0])
+        path = arena_printf(call->arena, "%s/assay/prices.yaml", folder);
+    else if (!path && home)
+        path = arena_printf(call->arena, "%s/.config/assay/prices.yaml", home);
+    if (!path || (!named && !(variable && variable[0]) && !file_exists(path)))
+        return STATUS_OK;
+    price_list *list = ARENA_NEW(call->arena, price_list);
+    if (!list)
+        return error_set(err, STATUS_MEMORY, "out of memory");
+    *out = list;
+    return prices_read(call->arena, path, list, err);
+}
+
 static run_request request_of(command_call *call, const run_role *roles, size_t role_count, watcher *w)
 {
     const param_values *o = call->options;
@@ -140,15 +175,16 @@ static run_request request_of(command_call *call, const run_role *roles, size_t 
                      .api_key_variable = param_string(o, "api-key-variable"),
                      .timeout_seconds = param_number(o, "timeout"),
                      .in_flight = (size_t)param_int(o, "in-flight"),
-                     .max_tokens = param_int(o, "max-tokens"),
                      .prompt_style = param_string(o, "prompt-style"),
                      .retries = retries ? retries : -1},
         .in_flight = (size_t)param_int(o, "in-flight"),
-        .max_tokens = param_int(o, "max-tokens"),
+        .limits = {.tokens = param_int(o, "max-tokens"), .dollars = param_number(o, "max-cost"),
+                   .seconds = param_number(o, "max-time")},
         .no_cache = param_flag(o, "no-cache"),
         .dry_run = param_flag(o, "dry-run"),
         .interrupt = cli_interrupt_flag(),
         .on_plan = on_plan,
+        .on_note = on_note,
         .on_begin = on_begin,
         .on_progress = on_progress,
         .context = w,
@@ -159,10 +195,19 @@ static void note_effort(const run_outcome *r)
 {
     const run_effort *e = &r->effort;
     double all = e->generating + e->waiting + e->retrying + e->judging + e->other;
-    fprintf(stderr, "run %lld: %llu samples in %.1f s; %llu requests, %llu of them from the cache, %llu retries, %llu tokens\n",
+    fprintf(stderr, "run %lld: %llu samples in %.1f s; %llu requests, %llu of them from the cache, %llu retries, %llu tokens",
             (long long)r->id, (unsigned long long)(r->done + r->failed), e->wall, (unsigned long long)e->requests,
             (unsigned long long)e->cached, (unsigned long long)e->retries,
             (unsigned long long)(e->prompt_tokens + e->completion_tokens));
+    if (e->dollars > 0)
+        fprintf(stderr, ", $%.6g", e->dollars);
+    if (e->unpriced)
+        fprintf(stderr, ", %llu requests whose price nobody knows", (unsigned long long)e->unpriced);
+    if (e->probes)
+        fprintf(stderr, "; %llu requests to look at the API", (unsigned long long)e->probes);
+    if (e->lost_tokens)
+        fprintf(stderr, "; attempts without an answer may have taken up to %llu tokens more", (unsigned long long)e->lost_tokens);
+    fputc('\n', stderr);
     if (all > 0)
         fprintf(stderr, "time of the samples: generating %.0f %%, waiting %.0f %%, retrying %.0f %%, judging %.0f %%, else %.0f %%\n",
                 100 * e->generating / all, 100 * e->waiting / all, 100 * e->retrying / all, 100 * e->judging / all,
@@ -205,6 +250,9 @@ static status run(command_call *call, error *err)
     bool existed = file_exists(path);
     TRY(read_roles(call, roles, &role_count, err));
     run_request request = request_of(call, roles, role_count, &w);
+    price_list *prices;
+    TRY(read_prices(call, &prices, err));
+    request.prices = prices;
     if (!request.dry_run)
         TRY(store_open(path, STORE_WRITE, &request.store, err));
     status result = run_study(call->arena, &request, &outcome, err);

@@ -56,6 +56,15 @@ static status check_roles(const study *s, const run_role *roles, size_t count, e
     return STATUS_OK;
 }
 
+/* One subject may fill several roles. */
+static unsigned all_needs(const study *s)
+{
+    unsigned needs = 0;
+    for (size_t i = 0; i < s->role_count; i++)
+        needs |= s->roles[i].needs;
+    return needs;
+}
+
 static size_t chosen_in_flight(const subject *s, size_t wanted)
 {
     if (wanted == 0)
@@ -63,33 +72,81 @@ static size_t chosen_in_flight(const subject *s, size_t wanted)
     return wanted < 1 ? 1 : wanted > MOST_IN_FLIGHT ? MOST_IN_FLIGHT : wanted;
 }
 
-static status open_role(engine *e, arena *a, const study *s, const run_role *role, const subject_options *options,
-                        error *err)
+/* Everybody who costs money needs a price when money is limited, both sides of a router too. */
+static status check_price(const subject *s, const engine_options *o, error *err)
+{
+    if (!o->cost_limited)
+        return STATUS_OK;
+    for (size_t i = 0; i < COUNT_OF(s->parts); i++)
+        if (s->parts[i])
+            TRY(check_price(s->parts[i], o, err));
+    if (!s->billed || prices_find(o->prices, s->billed))
+        return STATUS_OK;
+    error_set(err, STATUS_USAGE, "a limit of cost cannot be kept for %s: nobody knows the price of %s", s->specification,
+              s->billed);
+    if (o->prices && o->prices->path)
+        error_hint(err, "add it to %s: `- model: \"%s\"` with input, output and date", o->prices->path, s->billed);
+    else
+        error_hint(err, "name a file of prices with --prices; docs/subjects.md says how one is written");
+    return STATUS_USAGE;
+}
+
+/* What a look at a backend takes comes out of the budget like any request. */
+static const price *dearest(const subject *s, const price_list *prices)
+{
+    const price *p = s->billed ? prices_find(prices, s->billed) : NULL;
+    for (size_t i = 0; i < COUNT_OF(s->parts); i++) {
+        const price *q = s->parts[i] ? dearest(s->parts[i], prices) : NULL;
+        p = q && (!p || q->input > p->input) ? q : p;
+    }
+    return p;
+}
+
+static status look(engine *e, engine_role *r, arena *a, unsigned needs, error *err)
+{
+    enum { MOST_REQUESTS = 16, PROMPT_BOUND = 512, COMPLETION_BOUND = 32 };
+    budget_claim claim = {0};
+    if (!r->subject->class->probe)
+        return STATUS_OK;
+    if (e->budget)
+        TRY(budget_claim_open(e->budget, &claim, dearest(r->subject, e->options.prices), MOST_REQUESTS * PROMPT_BOUND,
+                              MOST_REQUESTS * COMPLETION_BOUND, NULL, err));
+    status result = subject_look(r->subject, a, needs, e->options.cache, &r->probe, err);
+    budget_claim_close(&claim, &(budget_usage){.answered = true, .prompt = r->probe.prompt_tokens,
+                                               .completion = r->probe.completion_tokens});
+    return result;
+}
+
+static status require(const study *s, const engine_role *r, error *err)
+{
+    char who[160];
+    snprintf(who, sizeof who, "the role %s of the study %s", r->name, s->name);
+    return subject_require(r->subject, declared(s, r->name)->needs, who, err);
+}
+
+static status open_role(engine *e, arena *a, const study *s, const run_role *role, error *err)
 {
     engine_role *r = &e->roles[e->role_count];
     *r = (engine_role){.name = role->name, .judging = strcmp(role->name, "subject") != 0};
-    char who[160];
-    snprintf(who, sizeof who, "the role %s of the study %s", role->name, s->name);
-    for (size_t i = 0; i < e->role_count; i++)
-        if (strcmp(e->roles[i].subject->specification, role->specification) == 0) {
+    for (size_t i = 0; i < e->role_count && !r->subject; i++)
+        if (strcmp(e->roles[i].subject->specification, role->specification) == 0)
             r->subject = e->roles[i].subject;
-            e->role_count++;
-            return subject_require(r->subject, declared(s, role->name)->needs, who, err);
-        }
-    r->subject = role->subject;
+    if (!r->subject)
+        r->subject = role->subject;
     if (!r->subject) {
-        TRY(subject_open(a, role->specification, options, &r->subject, err));
+        TRY(subject_open(a, role->specification, e->options.subjects, &r->subject, err));
         r->own = true;
     }
     e->role_count++;
-    return subject_require(r->subject, declared(s, role->name)->needs, who, err);
+    TRY(check_price(r->subject, &e->options, err));
+    return r->subject->class->probe ? STATUS_OK : require(s, r, err);
 }
 
 status engine_open(engine *e, arena *a, const study *s, const run_role *roles, size_t role_count,
-                   const subject_options *options, const broker_cache *cache, size_t in_flight, int64_t max_tokens,
-                   error *err)
+                   const engine_options *options, error *err)
 {
     e->role_count = 0;
+    e->options = *options;
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->audit_lock, NULL);
     pthread_cond_init(&e->changed, NULL);
@@ -97,21 +154,31 @@ status engine_open(engine *e, arena *a, const study *s, const run_role *roles, s
     if (result == STATUS_OK && role_count > RUN_MOST_ROLES)
         result = error_set(err, STATUS_USAGE, "at most %d roles can be filled", RUN_MOST_ROLES);
     for (size_t i = 0; i < role_count && result == STATUS_OK; i++)
-        result = open_role(e, a, s, &roles[i], options, err);
-    for (size_t i = 0; i < e->role_count && result == STATUS_OK; i++) {
-        if (i == 0)
-            e->in_flight = chosen_in_flight(e->roles[0].subject, in_flight);
-        for (size_t k = 0; k < i; k++)
-            if (e->roles[k].subject == e->roles[i].subject)
-                e->roles[i].broker = e->roles[k].broker;
-        if (!e->roles[i].broker)
-            result = broker_new(e->roles[i].subject,
-                                &(broker_options){.askers = e->in_flight, .max_tokens = max_tokens, .cache = cache},
-                                &e->roles[i].broker, err);
-    }
+        result = open_role(e, a, s, &roles[i], err);
     if (result != STATUS_OK)
         engine_close(e);
     return result;
+}
+
+status engine_look(engine *e, arena *a, const study *s, budget *b, error *err)
+{
+    e->budget = b;
+    e->in_flight = chosen_in_flight(e->roles[0].subject, e->options.in_flight);
+    for (size_t i = 0; i < e->role_count; i++) {
+        engine_role *r = &e->roles[i];
+        for (size_t k = 0; k < i && !r->broker; k++)
+            if (e->roles[k].subject == r->subject)
+                r->broker = e->roles[k].broker;
+        if (!r->broker) {
+            TRY(look(e, r, a, all_needs(s), err));
+            TRY(broker_new(r->subject,
+                           &(broker_options){.askers = e->in_flight, .cache = e->options.cache, .budget = b,
+                                             .prices = e->options.prices},
+                           &r->broker, err));
+        }
+        TRY(require(s, r, err));
+    }
+    return STATUS_OK;
 }
 
 bool engine_first_with_broker(const engine *e, size_t i)
@@ -150,6 +217,8 @@ broker_counts engine_count(const engine *e)
         all.batches += c.batches;
         all.prompt_tokens += c.prompt_tokens;
         all.completion_tokens += c.completion_tokens;
+        all.unpriced += c.unpriced;
+        all.picodollars += c.picodollars;
         all.seconds_generating += c.seconds_generating;
         all.seconds_waiting += c.seconds_waiting;
         all.seconds_retrying += c.seconds_retrying;
@@ -277,7 +346,32 @@ static void report_progress(engine *e)
     e->on_progress(e->progress_context, &p);
 }
 
-/* Polls for Ctrl-C and shows progress until all threads are through; once stopping, wakes those who wait. */
+/* Ctrl-C, and the end of the time that the run may take. */
+static void look_at_the_clock(engine *e)
+{
+    error err = {0};
+    if (e->interrupt && atomic_load(e->interrupt)) {
+        error_set(&err, STATUS_INTERRUPTED, "interrupted; what is finished is stored");
+        error_hint(&err, "the same command goes on");
+        stop(e, STATUS_INTERRUPTED, &err);
+    } else if (!atomic_load(&e->stopping) && e->budget && budget_time_is_up(e->budget)) {
+        stop(e, budget_exhausted(e->budget, &err), &err);
+    }
+}
+
+/* Whether those who wait for answers are to be woken: a budget of tokens or money that is spent asks for nothing more,
+ * and what is on its way is paid for and worth waiting for. */
+static bool must_wake(engine *e)
+{
+    if (!atomic_load(&e->stopping))
+        return false;
+    pthread_mutex_lock(&e->lock);
+    bool spent = e->stopped == STATUS_LIMIT;
+    pthread_mutex_unlock(&e->lock);
+    return !spent || (e->interrupt && atomic_load(e->interrupt)) || (e->budget && budget_time_is_up(e->budget));
+}
+
+/* Polls for Ctrl-C and shows progress until all threads are through. */
 static void watch(engine *e)
 {
     bool woken = false;
@@ -290,13 +384,8 @@ static void watch(engine *e)
         until.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&e->changed, &e->lock, &until);
         pthread_mutex_unlock(&e->lock);
-        if (e->interrupt && atomic_load(e->interrupt) && !atomic_load(&e->stopping)) {
-            error err = {0};
-            error_set(&err, STATUS_INTERRUPTED, "interrupted; what is finished is stored");
-            error_hint(&err, "the same command goes on");
-            stop(e, STATUS_INTERRUPTED, &err);
-        }
-        if (atomic_load(&e->stopping) && !woken) {
+        look_at_the_clock(e);
+        if (!woken && must_wake(e)) {
             for (size_t i = 0; i < e->role_count; i++)
                 if (engine_first_with_broker(e, i))
                     broker_interrupt(e->roles[i].broker);

@@ -13,13 +13,24 @@ typedef struct engine_role {
     broker *broker; /* roles with the same subject share one */
     bool own;       /* subject and broker are closed with this row */
     bool judging;   /* not the role "subject": its time counts as judging */
+    subject_probe probe; /* what looking at its backend took and found */
 } engine_role;
+
+typedef struct engine_options {
+    const subject_options *subjects;
+    const answer_cache *cache; /* may be NULL */
+    size_t in_flight;
+    const price_list *prices;  /* may be NULL */
+    bool cost_limited;         /* refuse subjects without a price */
+} engine_options;
 
 typedef struct engine {
     study_run *run;
     engine_role roles[RUN_MOST_ROLES];
     size_t role_count;
     size_t in_flight;
+    budget *budget; /* NULL: none */
+    engine_options options;
     const bool *skip; /* for each sample: already there; NULL: none is */
     uint64_t limit;   /* samples of index limit and above are not run */
     const atomic_bool *interrupt;
@@ -53,11 +64,13 @@ typedef struct engine_worker {
     store_sample sample;
 } engine_worker;
 
-/* Opens the subjects of the request's roles for the study and makes their brokers. Requires abilities. Leaves nothing
- * open when it fails. */
+/* Opens the subjects of the request's roles for the study; asks nothing. Requires abilities of those that know
+ * themselves. Leaves nothing open when it fails. */
 status engine_open(engine *e, arena *a, const study *s, const run_role *roles, size_t role_count,
-                   const subject_options *options, const broker_cache *cache, size_t in_flight, int64_t max_tokens,
-                   error *err);
+                   const engine_options *options, error *err);
+/* Asks backends what they can do, requires abilities, and makes the brokers. `b` may be NULL; it must outlive the
+ * engine. The caller closes the engine when this fails. */
+status engine_look(engine *e, arena *a, const study *s, budget *b, error *err);
 void engine_close(engine *e);
 /* Runs all wanted samples. */
 status engine_run(engine *e, error *err);

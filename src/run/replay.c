@@ -31,6 +31,7 @@ static status read_params(arena *a, const study *s, const json_t *description, p
 
 typedef struct replay {
     engine engine;
+    budget *budget;
     study_run run;
     arena *arena;
     store *store;
@@ -98,8 +99,17 @@ static status open_replay(replay *r, arena *a, const json_t *description, const 
             r->run.subject_name = roles[count].specification;
         count++;
     }
-    return engine_open(&r->engine, a, r->run.study, roles, count, &request->subjects, NULL, request->in_flight,
-                       request->max_tokens, err);
+    const engine_options options = {.subjects = &request->subjects, .in_flight = request->in_flight, .prices = request->prices,
+                                    .cost_limited = request->limits.dollars > 0};
+    TRY(engine_open(&r->engine, a, r->run.study, roles, count, &options, err));
+    status result = budget_new(&(budget_options){.limits = request->limits}, &r->budget, err);
+    if (result == STATUS_OK)
+        result = engine_look(&r->engine, a, r->run.study, r->budget, err);
+    if (result != STATUS_OK) {
+        engine_close(&r->engine);
+        budget_free(r->budget);
+    }
+    return result;
 }
 
 static status prepare_replay(replay *r, arena *a, const store_run *run, const json_t *description, uint64_t most, error *err)
@@ -136,6 +146,7 @@ static status replay_with(replay *r, arena *a, const store_run *run, const json_
     r->engine.progress.total = r->engine.limit;
     status result = engine_run(&r->engine, err);
     engine_close(&r->engine);
+    budget_free(r->budget);
     qsort(r->out->differences, r->out->difference_count, sizeof *r->out->differences, by_index);
     return result;
 }

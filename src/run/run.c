@@ -4,6 +4,7 @@
 #include "core/progress.h"
 #include "run/describe.h"
 #include "run/plant.h"
+#include "run/spending.h"
 
 #include <math.h>
 
@@ -19,6 +20,9 @@ typedef struct session {
     bool *skip;
     double started;
     double earlier_wall;
+    spending spending;
+    const char *description;
+    char key[SHA256_HEX];
 } session;
 
 /* ---- records ---------------------------------------------------------------------------------------------------- */
@@ -79,11 +83,12 @@ static status read_records(store *s, arena *a, int64_t id, uint64_t count, run_o
 
 static json_t *effort_json(const run_effort *e)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "wall", e->wall, "generating",
-                     e->generating, "waiting", e->waiting, "retrying", e->retrying, "judging", e->judging, "other",
-                     e->other, "requests", (json_int_t)e->requests, "cached", (json_int_t)e->cached, "retries",
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "wall", e->wall,
+                     "generating", e->generating, "waiting", e->waiting, "retrying", e->retrying, "judging", e->judging,
+                     "other", e->other, "requests", (json_int_t)e->requests, "cached", (json_int_t)e->cached, "retries",
                      (json_int_t)e->retries, "prompt_tokens", (json_int_t)e->prompt_tokens, "completion_tokens",
-                     (json_int_t)e->completion_tokens);
+                     (json_int_t)e->completion_tokens, "probes", (json_int_t)e->probes, "lost_tokens",
+                     (json_int_t)e->lost_tokens, "unpriced", (json_int_t)e->unpriced, "dollars", e->dollars);
 }
 
 /* {"study", "subject", "seed", members of the summary...}; the seed as a number, which JSON readers keep to 2^53. */
@@ -166,12 +171,10 @@ static status mark_done(void *context, const store_sample *x, error *err)
 
 static status begin(session *s, arena *a, run_outcome *out, error *err)
 {
-    const char *description, *machine = describe_machine(a, s->request->subjects.threads);
-    char key[SHA256_HEX];
+    const char *machine = describe_machine(a, s->request->subjects.threads);
     store_run run;
-    TRY(describe_run(a, &s->engine, s->request->params, &description, key, err));
-    store_run wanted = {.key = key, .study = s->run.study->name, .subject = s->run.subject_name, .seed = s->run.seed,
-                        .sample_count = s->run.sample_count, .description = description, .machine = machine ? machine : "{}"};
+    store_run wanted = {.key = s->key, .study = s->run.study->name, .subject = s->run.subject_name, .seed = s->run.seed,
+                        .sample_count = s->run.sample_count, .description = s->description, .machine = machine ? machine : "{}"};
     TRY(store_run_begin(s->store, a, &wanted, &run, &out->resumed, err));
     s->id = out->id = run.id;
     s->skip = ARENA_ARRAY(a, bool, s->run.sample_count + 1);
@@ -199,6 +202,12 @@ static void fill_effort(session *s, run_outcome *out)
     out->effort.wall = s->earlier_wall + clock_seconds() - s->started;
     out->effort.requests = c.requests;
     out->effort.cached = c.cached;
+    out->effort.unpriced = c.unpriced;
+    for (size_t i = 0; i < s->engine.role_count; i++)
+        out->effort.probes += (uint64_t)s->engine.roles[i].probe.requests;
+    budget_state spent = budget_look(s->spending.budget);
+    out->effort.lost_tokens = (uint64_t)spent.lost.tokens;
+    out->effort.dollars = (double)spent.spent.picodollars / PICODOLLARS;
 }
 
 /* The run's row says how it ended; the first failure is the one that counts. */
@@ -207,6 +216,7 @@ static status end_badly(session *s, arena *a, run_outcome *out, status why, erro
     fill_effort(s, out);
     const char *effort = describe_take(a, effort_json(&out->effort));
     store_event_add(s->store, s->id, status_word(why), NULL, NULL);
+    spending_close(&s->spending, false);
     store_run_finish(s->store, s->id, why == STATUS_INTERRUPTED ? "interrupted" : "failed", NULL, effort, NULL);
     (void)err;
     return why;
@@ -222,6 +232,7 @@ static status end_well(session *s, arena *a, run_outcome *out, error *err)
     if (!summary || !effort)
         return error_set(err, STATUS_MEMORY, "out of memory while ending the run");
     TRY(store_event_add(s->store, s->id, "ended", NULL, err));
+    spending_close(&s->spending, out->failed == 0);
     return store_run_finish(s->store, s->id, out->failed ? "incomplete" : "finished", summary, effort, err);
 }
 
@@ -237,6 +248,53 @@ static status go(session *s, arena *a, run_outcome *out, error *err)
     return result == STATUS_OK ? STATUS_OK : end_badly(s, a, out, result, err);
 }
 
+/* At the price of the subject: an upper estimate, as the plan's tokens are. */
+static double planned_dollars(const session *s, const study_plan *plan)
+{
+    const subject *who = s->engine.roles[0].subject;
+    const price *p = who->billed ? prices_find(s->request->prices, who->billed) : NULL;
+    const budget_usage usage = {.prompt = (int64_t)plan->prompt_tokens, .completion = (int64_t)plan->completion_tokens};
+    return p && plan->prompt_tokens + plan->completion_tokens > 0 ? (double)budget_price_of(p, &usage) / PICODOLLARS : NAN;
+}
+
+static status open_session(session *s, arena *a, error *err)
+{
+    const run_request *q = s->request;
+    answer_cache *cache = ARENA_NEW(a, answer_cache);
+    if (!cache)
+        return error_set(err, STATUS_MEMORY, "out of memory while beginning the run");
+    *cache = (answer_cache){store_answer_find, store_answer_keep, s->store};
+    TRY(engine_open(&s->engine, a, q->study, q->roles, q->role_count,
+                    &(engine_options){.subjects = &q->subjects,
+                                      .cache = q->no_cache || !s->store ? NULL : cache,
+                                      .in_flight = q->in_flight,
+                                      .prices = q->prices,
+                                      .cost_limited = q->limits.dollars > 0},
+                    err));
+    engine *e = &s->engine;
+    e->run = &s->run;
+    e->limit = s->run.sample_count;
+    e->interrupt = q->interrupt;
+    e->finished = keep_sample;
+    e->audited = keep_audit;
+    e->context = s;
+    e->on_progress = q->on_progress;
+    e->progress_context = q->context;
+    return STATUS_OK;
+}
+
+/* Before anything is spent: what earlier sessions spent, and what the backends can do. */
+static status look_around(session *s, arena *a, error *err)
+{
+    TRY(describe_run(a, &s->engine, s->request->params, &s->description, s->key, err));
+    TRY(spending_open(&s->spending, s->store, s->key, &s->request->limits, err));
+    TRY(engine_look(&s->engine, a, s->request->study, s->spending.budget, err));
+    for (size_t i = 0; i < s->engine.role_count; i++)
+        if (s->engine.roles[i].probe.notes && s->request->on_note)
+            s->request->on_note(s->request->context, s->engine.roles[i].probe.notes);
+    return STATUS_OK;
+}
+
 status run_study(arena *a, const run_request *request, run_outcome *out, error *err)
 {
     *out = (run_outcome){0};
@@ -249,26 +307,19 @@ status run_study(arena *a, const run_request *request, run_outcome *out, error *
     for (size_t i = 0; i < request->role_count; i++)
         if (strcmp(request->roles[i].name, "subject") == 0)
             s->run.subject_name = request->roles[i].specification;
-    broker_cache cache = {store_answer_find, store_answer_keep, s->store};
     TRY(request->study->prepare(&s->run, err));
     study_plan plan = {.detectable = NAN};
     if (request->study->plan)
         TRY(request->study->plan(&s->run, &plan, err));
-    TRY(engine_open(&s->engine, a, request->study, request->roles, request->role_count, &request->subjects,
-                    request->no_cache || !s->store ? NULL : &cache, request->in_flight, request->max_tokens, err));
-    engine *e = &s->engine;
-    e->run = &s->run;
-    e->limit = s->run.sample_count;
-    e->interrupt = request->interrupt;
-    e->finished = keep_sample;
-    e->audited = keep_audit;
-    e->context = s;
-    e->on_progress = request->on_progress;
-    e->progress_context = request->context;
+    TRY(open_session(s, a, err));
+    plan.dollars = planned_dollars(s, &plan);
     if (request->on_plan)
         request->on_plan(request->context, &s->run, &plan);
-    status result = request->dry_run ? STATUS_OK : go(s, a, out, err);
-    engine_close(e);
+    status result = request->dry_run ? STATUS_OK : look_around(s, a, err);
+    if (result == STATUS_OK && !request->dry_run)
+        result = go(s, a, out, err);
+    engine_close(&s->engine);
+    spending_free(&s->spending);
     if (result != STATUS_OK)
         run_outcome_clear(out);
     return result;

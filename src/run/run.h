@@ -35,6 +35,10 @@ typedef struct run_role {
 typedef struct run_effort {
     double wall, generating, waiting, retrying, judging, other;
     uint64_t requests, cached, retries, prompt_tokens, completion_tokens;
+    uint64_t probes;      /* requests to find out what a backend can do */
+    uint64_t lost_tokens; /* at most; of attempts that may have been charged and brought no answer */
+    uint64_t unpriced;    /* requests that cost money, and nobody knows how much */
+    double dollars;       /* of all sessions, without the unpriced */
 } run_effort;
 
 typedef struct run_progress {
@@ -52,12 +56,16 @@ typedef struct run_request {
     store *store;             /* opened with STORE_WRITE */
     subject_options subjects; /* for those opened here */
     size_t in_flight;         /* samples at once; 0: what suits the subject */
-    int64_t max_tokens;       /* of each role's subject; 0: no limit */
+    budget_limits limits;     /* of the whole run, all roles and sessions together; a run that is stopped by one goes
+                                 on when it is raised */
+    const price_list *prices; /* NULL: none are known, and a limit of cost refuses everybody who has one */
     bool no_cache;            /* ask again what the answer cache knows */
     bool dry_run;             /* stop after on_plan */
     const atomic_bool *interrupt; /* polled ten times a second; NULL */
     /* Before anything is asked: what the run will cost. May be NULL. */
     void (*on_plan)(void *context, const study_run *run, const study_plan *plan);
+    /* What looking at the backends found worth saying, a line. May be NULL. */
+    void (*on_note)(void *context, const char *note);
     /* When the run's number is known. May be NULL. */
     void (*on_begin)(void *context, int64_t id, bool resumed, uint64_t done, uint64_t total);
     /* Ten times a second, from the calling thread. May be NULL. */

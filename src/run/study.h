@@ -53,6 +53,7 @@ typedef struct study_plan {
     uint64_t prompt_tokens, completion_tokens; /* upper estimates; 0: not known */
     double detectable;                         /* smallest effect found with power .80; NaN: not stated */
     const char *detectable_what;
+    double dollars; /* upper estimate at the subject's price, filled in by the run; NaN: not known */
 } study_plan;
 
 struct study {

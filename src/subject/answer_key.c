@@ -54,6 +54,10 @@ status answer_key_generate(const char *identity, const generate_request *q, char
         strbuf_printf(&b, " %llu %llu %llu\n", (unsigned long long)q->address.seed,
                       (unsigned long long)q->address.sample, (unsigned long long)q->address.turn);
     }
+    if (q->tools) {
+        strbuf_add(&b, "tools ");
+        add_text(&b, q->tools);
+    }
     add_messages(&b, q->messages, q->count);
     return finish(&b, key);
 }
@@ -83,11 +87,24 @@ static const char *print(arena *a, json_t *value)
     return good ? b.text : NULL;
 }
 
+/* [[kind, text, name, id], ...] */
+static json_t *blocks_json(const generate_reply *reply)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < reply->block_count; i++)
+        json_array_append_new(list, json_pack("[i, s?, s?, s?]", (int)reply->blocks[i].kind, reply->blocks[i].text,
+                                              reply->blocks[i].name, reply->blocks[i].id));
+    return list;
+}
+
 const char *answer_write_generate(arena *a, const generate_reply *reply)
 {
-    return print(a, json_pack("{s:s, s:i, s:i, s:i, s:o}", "text", reply->text, "reason", (int)reply->reason,
+    json_t *value = json_pack("{s:s, s:i, s:i, s:i, s:o}", "text", reply->text, "reason", (int)reply->reason,
                               "prompt_tokens", reply->prompt_tokens, "completion_tokens", reply->completion_tokens,
-                              "logprob", number_or_null(reply->logprob)));
+                              "logprob", number_or_null(reply->logprob));
+    if (value && reply->block_count)
+        json_object_set_new(value, "blocks", blocks_json(reply));
+    return print(a, value);
 }
 
 const char *answer_write_score(arena *a, const score_reply *reply, size_t count)
@@ -105,6 +122,25 @@ static double real_or_nan(const json_t *value)
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
+static bool read_blocks(arena *a, const json_t *list, generate_reply *reply)
+{
+    size_t count = json_array_size(list);
+    block *blocks = count ? ARENA_ARRAY(a, block, count) : NULL;
+    for (size_t i = 0; blocks && i < count; i++) {
+        const json_t *b = json_array_get(list, i);
+        json_int_t kind = json_integer_value(json_array_get(b, 0));
+        if (kind < 0 || kind >= BLOCK_KIND_COUNT)
+            return false;
+        blocks[i] = (block){.kind = (block_kind)kind,
+                            .text = arena_strdup(a, json_string_value(json_array_get(b, 1))),
+                            .name = arena_strdup(a, json_string_value(json_array_get(b, 2))),
+                            .id = arena_strdup(a, json_string_value(json_array_get(b, 3)))};
+    }
+    reply->blocks = blocks;
+    reply->block_count = blocks ? count : 0;
+    return !count || blocks;
+}
+
 bool answer_read_generate(arena *a, const char *text, generate_reply *reply)
 {
     json_t *value;
@@ -113,7 +149,8 @@ bool answer_read_generate(arena *a, const char *text, generate_reply *reply)
     const char *answer = json_string_value(json_object_get(value, "text"));
     json_int_t reason = json_integer_value(json_object_get(value, "reason"));
     reply->text = arena_strdup(a, answer);
-    bool good = reply->text && reason >= 0 && reason < STOP_REASON_COUNT;
+    bool good = reply->text && reason >= 0 && reason < STOP_REASON_COUNT &&
+                read_blocks(a, json_object_get(value, "blocks"), reply);
     if (good) {
         reply->reason = (stop_reason)reason;
         reply->prompt_tokens = (int)json_integer_value(json_object_get(value, "prompt_tokens"));

@@ -33,10 +33,9 @@ struct broker {
     pthread_t dispatcher;
     bool dispatching, closing;
     pending *first, *last;
-    size_t queued, entered;
+    size_t queued, entered, resting; /* resting: threads that wait for the budget, not for an answer */
     broker_counts counts;
     atomic_bool interrupted;
-    atomic_int_least64_t tokens;
 };
 
 static status interrupted(error *err)
@@ -60,7 +59,7 @@ static void push(broker *b, pending *p)
 static bool batch_is_due(const broker *b)
 {
     size_t full = b->subject->batch ? b->subject->batch : 1;
-    return b->queued > 0 && (b->queued >= full || b->queued >= b->entered || b->closing);
+    return b->queued > 0 && (b->queued >= full || b->queued + b->resting >= b->entered || b->closing);
 }
 
 /* Takes the first requests of one kind, at most a batch. */
@@ -84,11 +83,22 @@ static size_t take(broker *b, pending **batch, size_t most)
     return count;
 }
 
+static void copy_blocks(arena *a, generate_reply *to)
+{
+    block *copies = to->block_count ? ARENA_ARRAY(a, block, to->block_count) : NULL;
+    for (size_t i = 0; copies && i < to->block_count; i++)
+        copies[i] = (block){.kind = to->blocks[i].kind, .text = arena_strdup(a, to->blocks[i].text),
+                            .name = arena_strdup(a, to->blocks[i].name), .id = arena_strdup(a, to->blocks[i].id)};
+    to->blocks = copies;
+    to->block_count = copies ? to->block_count : 0;
+}
+
 static void finish_generate(arena *a, generate_reply *to, const generate_reply *from, double waited, double took)
 {
     *to = *from;
     to->text = arena_strdup(a, from->text);
     to->problem = arena_strdup(a, from->problem);
+    copy_blocks(a, to);
     to->seconds_waiting += waited;
     to->seconds_generating = fmax(0, took - to->seconds_retrying); /* the asker's time, the whole batch long */
     if ((from->text && !to->text) || (from->code != STATUS_OK && !to->problem))
@@ -205,18 +215,60 @@ static status wait_for(broker *b, pending_kind kind, arena *a, const void *reque
 
 /* ---- asking ----------------------------------------------------------------------------------------------------- */
 
-static status may_ask(broker *b, unsigned ability, const char *what, error *err)
+static status may_ask(broker *b, unsigned abilities, const char *what, error *err)
 {
     if (atomic_load(&b->interrupted))
         return interrupted(err);
-    if (!(b->subject->abilities & ability))
+    if (!(b->subject->abilities & abilities))
         return error_set(err, STATUS_UNSUPPORTED, "%s cannot %s", b->subject->specification, what);
-    if (b->options.max_tokens > 0 && atomic_load(&b->tokens) >= b->options.max_tokens) {
-        error_set(err, STATUS_LIMIT, "the limit of %lld tokens is reached", (long long)b->options.max_tokens);
-        error_hint(err, "what is finished is kept; the same command with a higher --max-tokens goes on");
-        return STATUS_LIMIT;
-    }
     return STATUS_OK;
+}
+
+/* A token holds at least a byte of text; templates add a few around each message, and images are reckoned dear. */
+static int64_t prompt_bound(const message *messages, size_t count, const char *more)
+{
+    enum { AROUND_MESSAGE = 32, AROUND_ALL = 256, IMAGE = 8192 };
+    int64_t bound = AROUND_ALL + AROUND_MESSAGE * (int64_t)count + (int64_t)(more ? strlen(more) : 0);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < messages[i].count; j++) {
+            const block *k = &messages[i].blocks[j];
+            bound += k->kind == BLOCK_IMAGE ? IMAGE
+                                            : AROUND_MESSAGE * (j > 0) + (int64_t)(strlen(k->text ? k->text : "") +
+                                                                                   strlen(k->name ? k->name : "") +
+                                                                                   strlen(k->id ? k->id : ""));
+        }
+    return bound;
+}
+
+static const price *price_at(const broker *b, double position, bool *unpriced)
+{
+    const subject *who = b->subject;
+    while (who->class->chosen)
+        who = who->class->chosen(who, position);
+    const price *p = who->billed ? prices_find(b->options.prices, who->billed) : NULL;
+    *unpriced = who->billed && !p;
+    return p;
+}
+
+static void rest(broker *b, bool begins)
+{
+    pthread_mutex_lock(&b->lock);
+    b->resting += begins ? 1 : (size_t)-1;
+    if (batch_is_due(b))
+        pthread_cond_signal(&b->work);
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* Sets aside what the request can take. Whoever waits for that must not hold up a batch. */
+static status claim(broker *b, budget_claim *c, const price *p, int64_t prompt, int64_t completion, error *err)
+{
+    *c = (budget_claim){0};
+    if (!b->options.budget)
+        return STATUS_OK;
+    rest(b, true);
+    status result = budget_claim_open(b->options.budget, c, p, prompt, completion, &b->interrupted, err);
+    rest(b, false);
+    return result;
 }
 
 static const char *answerer(const broker *b, double position)
@@ -230,23 +282,47 @@ static const broker_cache *cache_of(const broker *b)
     return b->subject->instant ? NULL : b->options.cache;
 }
 
-static void count_generate(broker *b, const generate_reply *reply, bool failed)
+/* What is counted of a request, whatever was asked. */
+typedef struct taken {
+    bool cached, failed, unpriced;
+    int retries, prompt_tokens, completion_tokens;
+    double seconds_waiting, seconds_generating, seconds_retrying;
+    int64_t picodollars;
+} taken;
+
+static void count(broker *b, const taken *t)
 {
     pthread_mutex_lock(&b->lock);
     b->counts.requests++;
-    b->counts.cached += reply->cached;
-    b->counts.failed += failed;
-    b->counts.retries += (uint64_t)reply->retries;
-    b->counts.seconds_waiting += reply->seconds_waiting;
-    b->counts.seconds_generating += reply->seconds_generating;
-    b->counts.seconds_retrying += reply->seconds_retrying;
-    if (!reply->cached) {
-        b->counts.prompt_tokens += (uint64_t)reply->prompt_tokens;
-        b->counts.completion_tokens += (uint64_t)reply->completion_tokens;
+    b->counts.cached += t->cached;
+    b->counts.failed += t->failed;
+    b->counts.retries += (uint64_t)t->retries;
+    b->counts.seconds_waiting += t->seconds_waiting;
+    b->counts.seconds_generating += t->seconds_generating;
+    b->counts.seconds_retrying += t->seconds_retrying;
+    if (!t->cached) {
+        b->counts.prompt_tokens += (uint64_t)t->prompt_tokens;
+        b->counts.completion_tokens += (uint64_t)t->completion_tokens;
+        b->counts.unpriced += t->unpriced;
+        b->counts.picodollars += t->picodollars;
     }
     pthread_mutex_unlock(&b->lock);
-    if (!reply->cached)
-        atomic_fetch_add(&b->tokens, reply->prompt_tokens + reply->completion_tokens);
+}
+
+static void count_generate(broker *b, const generate_reply *r, bool failed, bool unpriced, int64_t picodollars)
+{
+    count(b, &(taken){.cached = r->cached, .failed = failed, .unpriced = unpriced, .retries = r->retries,
+                      .prompt_tokens = r->prompt_tokens, .completion_tokens = r->completion_tokens,
+                      .seconds_waiting = r->seconds_waiting, .seconds_generating = r->seconds_generating,
+                      .seconds_retrying = r->seconds_retrying, .picodollars = picodollars});
+}
+
+static void count_score(broker *b, const score_reply *r, bool failed, bool unpriced, int64_t picodollars)
+{
+    count(b, &(taken){.cached = r->cached, .failed = failed, .unpriced = unpriced, .retries = r->retries,
+                      .prompt_tokens = r->prompt_tokens, .completion_tokens = r->completion_tokens,
+                      .seconds_waiting = r->seconds_waiting, .seconds_generating = r->seconds_generating,
+                      .seconds_retrying = r->seconds_retrying, .picodollars = picodollars});
 }
 
 static status call_or_wait(broker *b, arena *a, const generate_request *request, generate_reply *reply, error *err)
@@ -257,6 +333,27 @@ static status call_or_wait(broker *b, arena *a, const generate_request *request,
     status result = b->subject->class->generate(b->subject, a, &request, reply, 1, err);
     if (reply->seconds_generating == 0 && reply->seconds_retrying == 0)
         reply->seconds_generating = clock_seconds() - start;
+    return result;
+}
+
+static status ask(broker *b, arena *a, const generate_request *request, generate_reply *reply, error *err)
+{
+    bool unpriced;
+    const price *p = price_at(b, request->position, &unpriced);
+    budget_claim part;
+    generate_request q = *request;
+    q.claim = &part;
+    TRY(claim(b, &part, p, prompt_bound(q.messages, q.count, q.tools), q.max_tokens, err));
+    status result = call_or_wait(b, a, &q, reply, err);
+    bool answered = result == STATUS_OK && reply->code == STATUS_OK;
+    if (result == STATUS_OK && !answered)
+        result = error_set(err, reply->code, "%s", reply->problem ? reply->problem : "the subject gave no answer");
+    if (result == STATUS_LIMIT && b->options.budget)
+        budget_exhausted(b->options.budget, err);
+    const budget_usage usage = {.answered = answered, .uncounted = reply->uncounted, .prompt = reply->prompt_tokens,
+                                .completion = reply->completion_tokens, .cached = reply->cached_tokens};
+    budget_claim_close(&part, &usage);
+    count_generate(b, reply, !answered, unpriced, answered ? budget_price_of(p, &usage) : 0);
     return result;
 }
 
@@ -272,36 +369,57 @@ status broker_generate(broker *b, arena *a, const generate_request *request, gen
             return error_set(err, STATUS_MEMORY, "out of memory while looking for an answer in the cache");
         if (cache->find(cache->context, a, key, &known) && known && answer_read_generate(a, known, reply)) {
             reply->cached = true;
-            count_generate(b, reply, false);
+            count_generate(b, reply, false, false, 0);
             return STATUS_OK;
         }
         *reply = (generate_reply){.logprob = NAN};
     }
-    status result = call_or_wait(b, a, request, reply, err);
-    if (result == STATUS_OK && reply->code != STATUS_OK)
-        result = error_set(err, reply->code, "%s", reply->problem ? reply->problem : "the subject gave no answer");
-    count_generate(b, reply, result != STATUS_OK);
-    if (result == STATUS_OK && cache) {
-        const char *text = answer_write_generate(a, reply);
-        if (text)
-            cache->keep(cache->context, key, text);
-    }
-    return result;
+    TRY(ask(b, a, request, reply, err));
+    const char *text = cache ? answer_write_generate(a, reply) : NULL;
+    if (text)
+        cache->keep(cache->context, key, text);
+    return STATUS_OK;
 }
 
-static void count_score(broker *b, bool cached, bool failed)
+/* Each continuation may be a request of its own, with the whole prompt in it and one token of answer. */
+static int64_t score_bound(const score_request *q, int64_t *completion)
 {
-    pthread_mutex_lock(&b->lock);
-    b->counts.requests++;
-    b->counts.cached += cached;
-    b->counts.failed += failed;
-    pthread_mutex_unlock(&b->lock);
+    int64_t prompt = prompt_bound(q->messages, q->count, NULL), all = prompt;
+    for (size_t i = 0; i < q->continuation_count; i++)
+        all += prompt + (int64_t)strlen(q->continuations[i]);
+    *completion = (int64_t)q->continuation_count + 1;
+    return all;
+}
+
+static status ask_scores(broker *b, arena *a, const score_request *request, score_reply *reply, error *err)
+{
+    bool unpriced;
+    int64_t completion, prompt = score_bound(request, &completion);
+    const price *p = price_at(b, request->position, &unpriced);
+    budget_claim part;
+    score_request q = *request;
+    const score_request *one = &q;
+    q.claim = &part;
+    TRY(claim(b, &part, p, prompt, completion, err));
+    status result = b->subject->concurrent ? b->subject->class->score(b->subject, a, &one, reply, 1, err)
+                                           : wait_for(b, PENDING_SCORE, a, &q, reply, err);
+    bool answered = result == STATUS_OK && reply->code == STATUS_OK;
+    if (result == STATUS_OK && !answered)
+        result = error_set(err, reply->code, "%s", reply->problem ? reply->problem : "the subject gave no scores");
+    if (result == STATUS_LIMIT && b->options.budget)
+        budget_exhausted(b->options.budget, err);
+    bool counted = reply->prompt_tokens > 0 || reply->completion_tokens > 0;
+    const budget_usage usage = {.answered = answered || counted, .uncounted = answered && (unpriced || p) && !counted,
+                                .prompt = reply->prompt_tokens, .completion = reply->completion_tokens};
+    budget_claim_close(&part, &usage);
+    count_score(b, reply, !answered, unpriced, usage.answered ? budget_price_of(p, &usage) : 0);
+    return result;
 }
 
 status broker_score(broker *b, arena *a, const score_request *request, score_reply *reply, error *err)
 {
     *reply = (score_reply){0};
-    TRY(may_ask(b, SUBJECT_SCORES, "score given continuations", err));
+    TRY(may_ask(b, SUBJECT_SCORES | SUBJECT_CHOOSES, "score given continuations", err));
     const broker_cache *cache = cache_of(b);
     size_t count = request->continuation_count;
     char key[SHA256_HEX];
@@ -310,22 +428,17 @@ status broker_score(broker *b, arena *a, const score_request *request, score_rep
         if (answer_key_score(answerer(b, request->position), request, key) != STATUS_OK)
             return error_set(err, STATUS_MEMORY, "out of memory while looking for scores in the cache");
         if (cache->find(cache->context, a, key, &known) && known && answer_read_score(a, known, reply, count)) {
-            count_score(b, true, false);
+            reply->cached = true;
+            count_score(b, reply, false, false, 0);
             return STATUS_OK;
         }
         *reply = (score_reply){0};
     }
-    status result = b->subject->concurrent ? b->subject->class->score(b->subject, a, &request, reply, 1, err)
-                                           : wait_for(b, PENDING_SCORE, a, request, reply, err);
-    if (result == STATUS_OK && reply->code != STATUS_OK)
-        result = error_set(err, reply->code, "%s", reply->problem ? reply->problem : "the subject gave no scores");
-    count_score(b, false, result != STATUS_OK);
-    if (result == STATUS_OK && cache) {
-        const char *text = answer_write_score(a, reply, count);
-        if (text)
-            cache->keep(cache->context, key, text);
-    }
-    return result;
+    TRY(ask_scores(b, a, request, reply, err));
+    const char *text = cache ? answer_write_score(a, reply, count) : NULL;
+    if (text)
+        cache->keep(cache->context, key, text);
+    return STATUS_OK;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */

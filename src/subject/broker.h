@@ -14,6 +14,8 @@
  * answers, the messages, the decoding and the repeat, and, where the temperature is above 0, of the whole address
  * (seed, study, sample, turn): a greedy answer is the same for every address. Subjects that are `instant` are never
  * cached, and failures never are.
+ *
+ * Where there is a budget, the most that a request can take is set aside before it goes out (budget.h).
  */
 #ifndef ASSAY_SUBJECT_BROKER_H
 #define ASSAY_SUBJECT_BROKER_H
@@ -22,23 +24,21 @@
 
 typedef struct broker broker;
 
-typedef struct broker_cache {
-    /* Both are called from asking threads and must be safe so. `key` is a SHA-256 in hexadecimal. */
-    bool (*find)(void *context, arena *a, const char *key, const char **value);
-    void (*keep)(void *context, const char *key, const char *value);
-    void *context;
-} broker_cache;
+typedef answer_cache broker_cache; /* subject.h */
 
 typedef struct broker_counts {
     uint64_t requests, cached, retries, failed, batches;
-    uint64_t prompt_tokens, completion_tokens;
+    uint64_t prompt_tokens, completion_tokens; /* of answers that came now, not from the cache */
+    uint64_t unpriced; /* requests to somebody who costs money, and nobody knows how much */
+    int64_t picodollars; /* of the others */
     double seconds_generating, seconds_waiting, seconds_retrying; /* of the asking threads, summed over requests */
 } broker_counts;
 
 typedef struct broker_options {
     size_t askers;            /* most threads that ask at once: a batch goes out when all of them wait, or it is full */
-    int64_t max_tokens;       /* prompt and completion tokens of the run; 0: no limit */
     const broker_cache *cache; /* may be NULL */
+    budget *budget;            /* of the whole run, shared with other brokers; NULL: nobody counts */
+    const price_list *prices;  /* may be NULL */
 } broker_options;
 
 /* The subject stays the caller's and must outlive the broker. */

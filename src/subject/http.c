@@ -1,93 +1,18 @@
-#include "subject/http.h"
+#include "subject/http_inside.h"
 
 #include "core/progress.h"
 
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <sodium.h>
-#include <stdatomic.h>
 
-enum { LONGEST_RETRY_AFTER = 300, FIRST_CONTACT_RETRIES = 4 };
-
-struct http_group {
-    size_t remaining; /* the client's thread alone counts down */
-    sem_t done;
+enum {
+    LONGEST_WAIT = 3600, /* who asks for more is not waited for */
+    FIRST_CONTACT_RETRIES = 4,
+    LONGEST_BACK_OFF = 60,
 };
 
-struct http_client {
-    http_options options;
-    struct curl_slist *headers;
-    CURLM *multi;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    http_exchange *submitted; /* newest first; under the lock */
-    bool closing;             /* under the lock */
-    atomic_bool interrupted;
-    /* Of the thread alone. */
-    http_exchange *waiting, *active;
-    size_t active_count;
-    CURL **spare;
-    size_t spare_count;
-    bool answered_once;
-};
-
-/* ---- one attempt ------------------------------------------------------------------------------------------------ */
-
-static size_t receive(char *bytes, size_t size, size_t count, void *context)
-{
-    http_exchange *x = context;
-    strbuf_add_bytes(&x->answer, bytes, size * count);
-    x->too_long = x->answer.failed;
-    return x->answer.failed ? 0 : size * count; /* 0 ends the transfer */
-}
-
-static CURL *easy_for(http_client *c)
-{
-    if (c->spare_count > 0)
-        return c->spare[--c->spare_count];
-    CURL *easy = curl_easy_init();
-    if (!easy)
-        return NULL;
-    curl_easy_setopt(easy, CURLOPT_URL, c->options.url);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, c->headers);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 15000L);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(c->options.timeout_seconds * 1000));
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    return easy;
-}
-
-static void start(http_client *c, http_exchange *x, double now)
-{
-    strbuf_free(&x->answer);
-    x->answer = strbuf_new(NULL, c->options.answer_bytes);
-    x->too_long = false;
-    x->code = 0;
-    x->curl = CURLE_OK;
-    if (x->retries == 0)
-        x->seconds_waiting = now - x->asked;
-    x->started = now;
-    x->easy = easy_for(c);
-    x->next = c->active;
-    c->active = x;
-    c->active_count++;
-    if (!x->easy)
-        return; /* the caller ends it */
-    curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, x);
-    curl_easy_setopt(x->easy, CURLOPT_PRIVATE, x);
-    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, x->body);
-    curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->length);
-    if (curl_multi_add_handle(c->multi, x->easy) != CURLM_OK) {
-        curl_easy_cleanup(x->easy);
-        x->easy = NULL;
-    }
-}
+/* ---- the course of an exchange ---------------------------------------------------------------------------------- */
 
 static void unlink_active(http_client *c, http_exchange *x)
 {
@@ -110,11 +35,30 @@ static void answer_waiter(http_exchange *x)
         sem_post(&group->done); /* from here on exchange and group are the asker's */
 }
 
-static double retry_delay(const http_client *c, const http_exchange *x, double retry_after)
+bool http_may_pass(const http_exchange *x)
+{
+    switch (x->curl) {
+    case CURLE_OK:
+        break;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_OUT_OF_MEMORY:
+        return false;
+    default:
+        return x->cut != HTTP_TOO_LONG;
+    }
+    if (x->should_retry != 0)
+        return x->should_retry > 0;
+    return x->code == 408 || x->code == 409 || x->code == 425 || x->code == 429 || x->code >= 500;
+}
+
+static double retry_delay(const http_client *c, const http_exchange *x)
 {
     double delay = c->options.retry_seconds * ldexp(1, x->retries < 10 ? x->retries : 10);
-    delay = fmin(delay, 60) * (0.5 + 0.5 * randombytes_uniform(1 << 20) / (1 << 20));
-    return fmax(delay, fmin(retry_after, LONGEST_RETRY_AFTER));
+    delay = fmin(delay, LONGEST_BACK_OFF) * (0.5 + 0.5 * randombytes_uniform(1 << 20) / (1 << 20));
+    return fmax(delay, x->asked_to_wait);
 }
 
 /* A host that never answered is more likely mistyped than busy. */
@@ -126,23 +70,25 @@ static int retries_allowed(const http_client *c, const http_exchange *x)
     return c->options.retries;
 }
 
+bool http_has_retries(const http_exchange *x)
+{
+    return x->retries < retries_allowed(x->client, x) && x->asked_to_wait <= LONGEST_WAIT;
+}
+
 static void complete(http_client *c, http_exchange *x, CURLcode curl)
 {
     double now = clock_seconds();
-    curl_off_t retry_after = 0;
-    x->curl = curl;
-    if (curl == CURLE_OK && x->easy) {
-        curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->code);
-        curl_easy_getinfo(x->easy, CURLINFO_RETRY_AFTER, &retry_after);
-        c->answered_once = true;
-    }
+    http_attempt_end(c, x, curl, now);
     unlink_active(c, x);
     http_verdict verdict = c->options.judge(c->options.judge_context, x);
-    if (verdict == HTTP_RETRY && x->retries < retries_allowed(c, x)) {
-        double delay = retry_delay(c, x, (double)retry_after);
-        x->seconds_retrying += now - x->started + delay;
+    if (x->code == 429 && x->asked_to_wait <= LONGEST_WAIT)
+        rate_limits_close(&c->limits, now + x->asked_to_wait);
+    if (verdict == HTTP_RETRY && http_has_retries(x)) {
+        double delay = retry_delay(c, x);
+        x->seconds_retrying += now - x->started;
         x->retries++;
         x->not_before = now + delay;
+        x->asked = now; /* what it waits from here on is the retry's */
         x->next = c->waiting;
         c->waiting = x;
         return;
@@ -159,6 +105,7 @@ static void end_all(http_client *c)
         http_exchange *x = c->waiting;
         c->waiting = x->next;
         x->code = 0;
+        x->sent = false;
         x->interrupted = true;
         answer_waiter(x);
     }
@@ -166,6 +113,7 @@ static void end_all(http_client *c)
         http_exchange *x = c->active;
         unlink_active(c, x);
         x->code = 0;
+        x->sent = true; /* as far as anybody knows */
         x->interrupted = true;
         answer_waiter(x);
     }
@@ -187,20 +135,30 @@ static bool accept_submitted(http_client *c)
     return !closing;
 }
 
-/* Starts what may start; returns the milliseconds until the next retry is due. */
+static void start(http_client *c, http_exchange *x, double now)
+{
+    *(x->retries ? &x->seconds_retrying : &x->seconds_waiting) += now - x->asked;
+    x->next = c->active;
+    c->active = x;
+    c->active_count++;
+    http_attempt_start(c, x, now);
+    if (!x->easy)
+        complete(c, x, CURLE_OUT_OF_MEMORY);
+}
+
+/* Starts what may start; returns the milliseconds until something else may. */
 static int start_due(http_client *c)
 {
     double now = clock_seconds(), next = now + 1;
     http_exchange **link = &c->waiting;
     while (*link && c->active_count < c->options.in_flight) {
         http_exchange *x = *link;
-        if (x->not_before <= now) {
+        double when = fmax(x->not_before, rate_limits_wait(&c->limits, &x->cost, c->active_count, now));
+        if (when <= now) {
             *link = x->next;
             start(c, x, now);
-            if (!x->easy)
-                complete(c, x, CURLE_OUT_OF_MEMORY);
         } else {
-            next = fmin(next, x->not_before);
+            next = fmin(next, when);
             link = &x->next;
         }
     }
@@ -279,20 +237,12 @@ static void wipe_headers(struct curl_slist *headers)
 static status make_headers(http_client *c, error *err)
 {
     struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json"), *longer = list;
-    if (list && c->options.bearer) {
-        size_t size = strlen(c->options.bearer) + 32;
-        char *line = memory_alloc(size);
-        if (line) {
-            snprintf(line, size, "Authorization: Bearer %s", c->options.bearer);
-            longer = curl_slist_append(list, line);
-            sodium_memzero(line, size);
-            memory_free(line);
-        } else {
-            longer = NULL;
-        }
+    for (size_t i = 0; longer && i < c->options.header_count; i++) {
+        longer = curl_slist_append(list, c->options.headers[i]);
+        list = longer ? longer : list;
     }
-    c->headers = longer ? longer : list;
-    return longer ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory while preparing %s", c->options.url);
+    c->headers = list;
+    return longer ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory while preparing %s", c->options.name);
 }
 
 static void start_curl(void)
@@ -307,21 +257,22 @@ status http_client_new(const http_options *options, http_client **out, error *er
     *out = NULL;
     http_client *c = memory_alloc(sizeof *c);
     if (!c)
-        return error_set(err, STATUS_MEMORY, "out of memory while preparing %s", options->url);
+        return error_set(err, STATUS_MEMORY, "out of memory while preparing %s", options->name);
     *c = (http_client){.options = *options};
     pthread_mutex_init(&c->lock, NULL);
     c->spare = memory_alloc(options->in_flight * sizeof *c->spare);
     c->multi = curl_multi_init();
     status result = make_headers(c, err);
-    c->options.bearer = NULL; /* the caller's copy need not live on */
+    c->options.headers = NULL; /* the caller's copies need not live on */
+    c->options.header_count = 0;
     if (result == STATUS_OK && (!c->spare || !c->multi))
-        result = error_set(err, STATUS_MEMORY, "out of memory while preparing %s", options->url);
+        result = error_set(err, STATUS_MEMORY, "out of memory while preparing %s", options->name);
     if (result == STATUS_OK) {
         curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)options->in_flight);
         int failed = pthread_create(&c->thread, NULL, drive, c);
         errno = failed;
         if (failed)
-            result = error_system(err, "cannot start the thread for %s", options->url);
+            result = error_system(err, "cannot start the thread for %s", options->name);
     }
     if (result != STATUS_OK) {
         wipe_headers(c->headers);

@@ -19,6 +19,11 @@ static subject *chosen(const router *r, double position)
     return position >= 0 && position < r->share ? r->b : r->a;
 }
 
+static unsigned abilities_of(const router *r)
+{
+    return r->a->abilities & r->b->abilities & ~(unsigned)SUBJECT_ACTIVATIONS;
+}
+
 /* Both calls hand each subject its part of the batch, in order, and put the replies back in their places. */
 #define ROUTE(verb, request_type, reply_type)                                                                      \
     static status router_##verb##_part(router *r, subject *to, arena *a, const request_type *const *requests,     \
@@ -62,6 +67,26 @@ static const char *router_answerer(const subject *self, double position)
 {
     const subject *to = chosen(self->state, position);
     return to->class->answerer ? to->class->answerer(to, position) : to->identity;
+}
+
+static const subject *router_chosen(const subject *self, double position)
+{
+    return chosen(self->state, position);
+}
+
+static status router_probe(subject *self, arena *a, unsigned needs, const answer_cache *cache, subject_probe *out, error *err)
+{
+    router *r = self->state;
+    subject_probe other;
+    TRY(subject_look(r->a, a, needs, cache, out, err));
+    TRY(subject_look(r->b, a, needs, cache, &other, err));
+    out->requests += other.requests;
+    out->prompt_tokens += other.prompt_tokens;
+    out->completion_tokens += other.completion_tokens;
+    if (other.notes)
+        out->notes = out->notes ? arena_printf(a, "%s\n%s", out->notes, other.notes) : other.notes;
+    self->abilities = abilities_of(r);
+    return STATUS_OK;
 }
 
 static status router_audit(subject *self, arena *a, const message *messages, size_t count, subject_audit *out, error *err)
@@ -143,7 +168,9 @@ status subject_open_router(arena *a, const char *specification, const char *rest
                                         .close = router_close,
                                         .answerer = router_answerer,
                                         .audit = router_audit,
-                                        .interrupt = router_interrupt};
+                                        .interrupt = router_interrupt,
+                                        .probe = router_probe,
+                                        .chosen = router_chosen};
     router *r = ARENA_NEW(a, router);
     subject *s = ARENA_NEW(a, subject);
     char *name = arena_strdup(a, specification);
@@ -160,7 +187,8 @@ status subject_open_router(arena *a, const char *specification, const char *rest
     *s = (subject){.class = &class,
                    .specification = name,
                    .identity = arena_printf(a, "router %.17g (%s) (%s)", r->share, r->a->identity, r->b->identity),
-                   .abilities = r->a->abilities & r->b->abilities & ~(unsigned)SUBJECT_ACTIVATIONS,
+                   .abilities = abilities_of(r),
+                   .parts = {r->a, r->b},
                    .batch = r->a->batch > r->b->batch ? r->a->batch : r->b->batch,
                    .concurrent = r->a->concurrent && r->b->concurrent,
                    .instant = r->a->instant && r->b->instant,

@@ -29,8 +29,10 @@ static const struct {
     {"script:", "script:FILE.yaml", subject_open_script, plausible_script},
     {"router:", "router:SHARE:A:B", subject_open_router, plausible_rest},
     {"oracle:", "oracle:DOSE", subject_open_oracle, plausible_rest},
-    {"http://", "http://HOST[:PORT]/v1#MODEL", subject_open_openai, plausible_http},
-    {"https://", "https://HOST/v1#MODEL", subject_open_openai, plausible_http},
+    {"http://", "http://HOST[:PORT]/v1#MODEL", subject_open_api, plausible_http},
+    {"https://", "https://HOST/v1#MODEL", subject_open_api, plausible_http},
+    {"openai:", "openai:MODEL", subject_open_api, plausible_rest},
+    {"anthropic:", "anthropic:MODEL", subject_open_api, plausible_rest},
 };
 
 bool subject_plausible(const char *specification)
@@ -61,8 +63,8 @@ static status unknown_prefix(const char *specification, error *err)
     if (nearest >= 0)
         error_hint(err, "did you mean %s?", kinds[nearest].form);
     else
-        error_hint(err, "a subject is base, a checkpoint folder, script:FILE.yaml, router:SHARE:A:B, oracle:DOSE or "
-                        "http://HOST[:PORT]/v1#MODEL");
+        error_hint(err, "a subject is base, a checkpoint folder, script:FILE.yaml, router:SHARE:A:B, oracle:DOSE, "
+                        "http://HOST[:PORT]/v1#MODEL, openai:MODEL or anthropic:MODEL");
     return STATUS_USAGE;
 }
 
@@ -97,6 +99,8 @@ status subject_require(const subject *s, unsigned needs, const char *who, error 
         {SUBJECT_PREFILL, "continue a prefilled answer"},
         {SUBJECT_SEEDS, "draw from a given seed"},
         {SUBJECT_ACTIVATIONS, "show its activations"},
+        {SUBJECT_CHOOSES, "choose between given words by their log-probabilities"},
+        {SUBJECT_TOOLS, "call tools"},
     };
     for (size_t i = 0; i < COUNT_OF(abilities); i++)
         if ((needs & abilities[i].ability) && !(s->abilities & abilities[i].ability)) {
@@ -106,6 +110,12 @@ status subject_require(const subject *s, unsigned needs, const char *who, error 
             return STATUS_UNSUPPORTED;
         }
     return STATUS_OK;
+}
+
+status subject_look(subject *s, arena *a, unsigned needs, const answer_cache *cache, subject_probe *out, error *err)
+{
+    *out = (subject_probe){0};
+    return s->class->probe ? s->class->probe(s, a, needs, cache, out, err) : STATUS_OK;
 }
 
 static bool is_space(char c)

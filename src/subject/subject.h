@@ -9,11 +9,15 @@
  *     script:FILE.yaml              canned answers
  *     router:SHARE:A:B              B answers the items whose position is below SHARE, A the others; or router:FILE.yaml
  *     oracle:DOSE                   answers from the references that the study gives: calibration tier T0
- *     http://HOST[:PORT]/v1#MODEL   an OpenAI-compatible API (https too)
+ *     http://HOST[:PORT]/v1#MODEL   an OpenAI-compatible API (https too); .../v1/completions#MODEL its plain completions,
+ *                                   .../v1/messages#MODEL the Anthropic form
+ *     openai:MODEL, anthropic:MODEL the same at the makers' own addresses, or where OPENAI_BASE_URL and
+ *                                   ANTHROPIC_BASE_URL say
  */
 #ifndef ASSAY_SUBJECT_SUBJECT_H
 #define ASSAY_SUBJECT_SUBJECT_H
 
+#include "subject/budget.h"
 #include "subject/message.h"
 
 #include <stdbool.h>
@@ -29,6 +33,8 @@ enum {
     SUBJECT_PREFILL = 1 << 3,
     SUBJECT_SEEDS = 1 << 4,       /* the same draw for the same address */
     SUBJECT_ACTIVATIONS = 1 << 5, /* gives its graph */
+    SUBJECT_CHOOSES = 1 << 6,     /* scores continuations of one token each, when they are likely enough to be listed */
+    SUBJECT_TOOLS = 1 << 7,       /* takes tools, and calls them */
 };
 
 /* The tokens that a prompt really became, for the audit before a run. Texts and ids lie in the caller's arena. */
@@ -57,7 +63,9 @@ typedef struct generate_request {
     const char *const *stops;
     size_t stop_count;
     bool logprobs; /* wanted; who cannot give them answers without (SUBJECT_LOGPROBS says who always gives them) */
+    const char *tools; /* JSON: [{"name", "description", "parameters": schema}]; NULL: none */
     request_address address;
+    budget_claim *claim; /* of this request, for whoever sends it more than once; NULL: nobody counts */
     /* For routers and oracles alone; never part of the prompt, never sent, never cached by. */
     double position;            /* the item's place in [0, 1) in the hash order of its carrier (world/infection.h);
                                    negative: this request is never routed */
@@ -72,7 +80,11 @@ typedef struct generate_reply {
     const char *problem;
     const char *text;
     stop_reason reason;
-    int prompt_tokens, completion_tokens;
+    const block *blocks; /* hidden reasoning and calls of tools beside the text, in order; NULL: nothing else was said */
+    size_t block_count;
+    int prompt_tokens, completion_tokens; /* all of them: read from a cache, thought in hiding */
+    int cached_tokens;   /* of the prompt's: cheaper, where there are prices */
+    bool uncounted;      /* who answered did not say how many tokens it took */
     double logprob;      /* of the whole completion; NaN when not asked or not known */
     bool cached;
     int retries;
@@ -86,6 +98,7 @@ typedef struct score_request {
     size_t continuation_count;
     request_address address;
     double position;
+    budget_claim *claim;
 } score_request;
 
 typedef struct score_reply {
@@ -93,7 +106,23 @@ typedef struct score_reply {
     const char *problem;
     double *logprobs;   /* natural logarithm, summed over the tokens of each continuation */
     int *token_counts;
+    bool cached;
+    int prompt_tokens, completion_tokens, retries;
+    double seconds_generating, seconds_waiting, seconds_retrying;
 } score_reply;
+
+/* Where answers are kept. Both are called from asking threads and must be safe so. `key` is a SHA-256 in hexadecimal. */
+typedef struct answer_cache {
+    bool (*find)(void *context, arena *a, const char *key, const char **value);
+    void (*keep)(void *context, const char *key, const char *value);
+    void *context;
+} answer_cache;
+
+/* What looking at a backend before a run took and found. */
+typedef struct subject_probe {
+    int requests, prompt_tokens, completion_tokens; /* none when it was known from the cache */
+    const char *notes; /* sentences for the user, a line each; NULL: nothing to say */
+} subject_probe;
 
 typedef struct subject_class {
     const char *name;
@@ -103,19 +132,26 @@ typedef struct subject_class {
     status (*score)(subject *self, arena *a, const score_request *const *requests, score_reply *replies, size_t count,
                     error *err); /* NULL where it cannot */
     void (*close)(subject *self);
-    /* The three below may be NULL. */
+    /* Those below may be NULL. */
     /* The identity by which the answer to this very request is cached: a router names the one who will answer. */
     const char *(*answerer)(const subject *self, double position);
     /* The exact tokens of a prompt. Called by one thread while nothing else is asked. */
     status (*audit)(subject *self, arena *a, const message *messages, size_t count, subject_audit *out, error *err);
     /* Makes generate and score return soon, with STATUS_INTERRUPTED in what is not answered; from any thread. */
     void (*interrupt)(subject *self);
+    /* Finds out by asking what the backend can really do, as far as `needs` goes, and corrects self->abilities. What is
+     * found is kept in `cache` (may be NULL) for a day. Called by one thread before anything else is asked. */
+    status (*probe)(subject *self, arena *a, unsigned needs, const answer_cache *cache, subject_probe *out, error *err);
+    /* Who answers at this position: a router names one of its two. */
+    const subject *(*chosen)(const subject *self, double position);
 } subject_class;
 
 struct subject {
     const subject_class *class;
     const char *specification; /* as the user gave it, without secrets */
     const char *identity;      /* what caches go by: hash of the weights, or address and model */
+    const char *billed;        /* what prices go by: "HOST/MODEL"; NULL: it costs nothing */
+    subject *parts[2];         /* of a router; else NULL */
     unsigned abilities;        /* SUBJECT_... */
     size_t batch;              /* requests it takes at once, at best */
     bool concurrent;           /* many threads may call generate and score at once (HTTP, scripts); the broker then
@@ -126,10 +162,10 @@ struct subject {
 
 typedef struct subject_options {
     size_t threads;               /* numerical workers; 0: all processors */
-    const char *api_key_variable; /* name of the environment variable that holds the key; NULL: OPENAI_API_KEY */
+    const char *api_key_variable; /* name of the environment variable that holds the key; NULL: OPENAI_API_KEY, and
+                                     ANTHROPIC_API_KEY for the Anthropic form */
     double timeout_seconds;       /* of one HTTP request; 0: 120 */
     size_t in_flight;             /* HTTP requests at once; 0: 32 */
-    int64_t max_tokens;           /* whole run; 0: no limit */
     const char *prompt_style;     /* "chat" (the template) or "plain" */
     int retries;                  /* of one HTTP request; 0: 6, negative: none */
     double retry_seconds;         /* first wait before a retry, doubled each time; 0: 0.5 */
@@ -140,5 +176,7 @@ status subject_open(arena *a, const char *specification, const subject_options *
 void subject_close(subject *s);
 /* Refuses (STATUS_UNSUPPORTED) a subject that lacks one of `needs`, naming what is missing and who needs it. */
 status subject_require(const subject *s, unsigned needs, const char *who, error *err);
+/* Asks a backend what it can do (subject_class.probe); nothing to do for a subject that knows itself. */
+status subject_look(subject *s, arena *a, unsigned needs, const answer_cache *cache, subject_probe *out, error *err);
 
 #endif

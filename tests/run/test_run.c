@@ -169,10 +169,10 @@ static void limits_stop_a_run_and_keep_what_is_done(void **state)
     bench *b = bench_new(toy_script, "500");
     run_outcome out;
     error err = {0};
-    b->request.max_tokens = 1000;
+    b->request.limits.tokens = 1000;
     assert_int_equal(run_study(b->arena, &b->request, &out, &err), STATUS_LIMIT);
     assert_non_null(strstr(err.message, "1000 tokens"));
-    b->request.max_tokens = 0;
+    b->request.limits.tokens = 0;
     out = run_good(b);
     assert_true(out.resumed && out.done == 500 && out.effort.requests < 500);
     run_outcome_clear(&out);

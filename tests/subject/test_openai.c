@@ -299,7 +299,7 @@ static void retries_end_and_are_counted(void **state)
         {{.body = "{\"choices\": [{}]}"}, STATUS_INVALID, 3, "no message"},
         {{.how = CLOSE}, STATUS_NETWORK, 3, "after 2 retries"},
         {{.how = HANG}, STATUS_NETWORK, 3, "imeout"},
-        {{.how = ENDLESS}, STATUS_INVALID, 1, "longer than 16 MiB"},
+        {{.how = ENDLESS}, STATUS_INVALID, 1, "longer than 10 MiB"},
     };
     setenv("OPENAI_API_KEY", key, 1);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
