@@ -173,7 +173,7 @@ static void attention(bench *b)
     int32_t *start = arena_alloc(a, t * 4);
     for (size_t i = 0; i < t; i++)
         start[i] = (int32_t)(i / LENGTH * LENGTH);
-    kernel_attention how = {KERNEL_BF16, t, HEADS, KEY_HEADS, HEAD, 0.125, start, wide, wide, wide, HEADS * HEAD};
+    kernel_attention how = {KERNEL_BF16, t, HEADS, KEY_HEADS, HEAD, {.scale = 0.125}, start, wide, wide, wide, HEADS * HEAD};
     char *qkv = filled(a, t * wide, 2, 1), *d = filled(a, t * wide, 2, 1), *out = filled(a, t * HEADS * HEAD, 2, 1);
     char *dout = filled(a, t * HEADS * HEAD, 2, 1);
     float *lse = arena_alloc(a, t * HEADS * 4);
@@ -223,7 +223,7 @@ static int decode(bench *b)
     }
     void *q = filled(a, ROWS * HEADS * HEAD, 2, 1), *out = arena_alloc(a, ROWS * HEADS * HEAD * 2);
     void *s = arena_alloc(a, kernel_cache_attention_scratch_bytes(&c, ROWS, HEADS, thread_pool_size(b->pool)));
-    BEST(seconds, kernel_cache_attention(&c, b->pool, ROWS, HEADS, 0.125, slot, position, q, HEADS * HEAD, out, HEADS * HEAD, s));
+    BEST(seconds, kernel_cache_attention(&c, b->pool, ROWS, HEADS, (kernel_scores){.scale = 0.125}, slot, position, q, HEADS * HEAD, out, HEADS * HEAD, s));
     double bytes = 4.0 * ROWS * (POSITION + 1) * KEY_HEADS * HEAD;
     printf("decode attention at position 200   %9.1f us %7.1f GB/s\n", seconds * 1e6, bytes / seconds * 1e-9);
     total += seconds * LAYERS;

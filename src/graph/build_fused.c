@@ -2,6 +2,8 @@
  * computes the parts of one call together. */
 #include "graph/rules.h"
 
+#include <math.h>
+
 static node *part_node(op_code op, element_type type, shape s, node *const *sources, node_attributes a, int part)
 {
     for (int i = 0; i < op_info_of(op)->sources; i++)
@@ -131,7 +133,15 @@ node *op_rotary(node *x, node *position, node *cosine, node *sine)
     return fused_rotary(x, position, cosine, sine, 0);
 }
 
-node *fused_attention_part(node *q, node *k, node *v, node *start, double scale, int part)
+node_attributes attention_attributes(const node *q, attention_options o)
+{
+    expect(o.scale >= 0 && o.soft_cap >= 0 && o.window >= 0, OP_ATTENTION, "scale, soft cap and window 0 or more");
+    int64_t window = o.window > INT32_MAX ? 0 : o.window; /* no position is that far away */
+    double scale = o.scale > 0 || !q || q->shape.rank == 0 ? o.scale : 1 / sqrt((double)shape_last(q->shape));
+    return (node_attributes){.x = {scale, o.soft_cap}, .a = {window}};
+}
+
+node *fused_attention_part(node *q, node *k, node *v, node *start, node_attributes a, int part)
 {
     if (!q || !k || !v || !start)
         return NULL;
@@ -142,19 +152,18 @@ node *fused_attention_part(node *q, node *k, node *v, node *start, double scale,
            OP_ATTENTION, "k and v [T, G, D] of q's type, G a divisor of H");
     expect(is_tensor(start, TYPE_I32, SHAPE(s.size[0])), OP_ATTENTION, "start i32 [T]");
     return part_node(OP_ATTENTION, part ? wide_type(node_type(q)) : node_type(q), part ? shape_without_last(s) : s,
-                     (node *[]){q, k, v, start}, (node_attributes){.x = {scale}}, part);
+                     (node *[]){q, k, v, start}, a, part);
 }
 
-node *op_attention(node *q, node *k, node *v, node *start, double scale)
+node *op_attention(node *q, node *k, node *v, node *start, attention_options o)
 {
-    return fused_attention_part(q, k, v, start, scale, 0);
+    return fused_attention_part(q, k, v, start, attention_attributes(q, o), 0);
 }
 
-node *fused_attention_grad(node *const sources[7], double scale, int part)
+node *fused_attention_grad(node *const sources[7], node_attributes a, int part)
 {
     const node *of = sources[part];
-    return of ? part_node(OP_ATTENTION_GRAD, node_type(of), of->shape, sources, (node_attributes){.x = {scale}}, part)
-              : NULL;
+    return of ? part_node(OP_ATTENTION_GRAD, node_type(of), of->shape, sources, a, part) : NULL;
 }
 
 node *fused_cross_entropy_part(node *logits, node *target, node *weight, int part)
@@ -235,7 +244,8 @@ bool op_cache_append(node *k_cache, node *v_cache, node *k, node *v, node *slot,
     return *new_k && *new_v;
 }
 
-node *op_cache_attention(node *q, node *k_cache, node *v_cache, node *slot, node *position, double scale)
+node *op_cache_attention(node *q, node *k_cache, node *v_cache, node *slot, node *position,
+                         attention_options o)
 {
     if (!q || !k_cache || !v_cache || !slot || !position)
         return NULL;
@@ -245,5 +255,5 @@ node *op_cache_attention(node *q, node *k_cache, node *v_cache, node *slot, node
                q->shape.size[1] % k_cache->shape.size[2] == 0,
            OP_CACHE_ATTENTION, "q [T, H, D] of the caches' type, H a multiple of G");
     return part_node(OP_CACHE_ATTENTION, node_type(q), q->shape, (node *[]){q, k_cache, v_cache, slot, position},
-                     (node_attributes){.x = {scale}}, 0);
+                     attention_attributes(q, o), 0);
 }

@@ -154,12 +154,18 @@ static void run_rotary(const step *s, const step_memory *m)
 SIMPLE(rotary)
 
 /* ---- attention ---- */
+static kernel_scores scores_of(const node *n)
+{
+    const node_attributes *a = n->attributes;
+    return (kernel_scores){.scale = a->x[0], .cap = a->x[1], .window = (size_t)a->a[0]};
+}
+
 static kernel_attention attention_of(const node *n, const void *start)
 {
     const node *q = n->sources[0], *k = n->sources[1];
     size_t size = axis(q, 2), queries = axis(q, 1) * size, keys = axis(k, 1) * size;
     return (kernel_attention){.type = type_of(q), .tokens = axis(q, 0), .query_heads = axis(q, 1), .key_heads = axis(k, 1),
-                              .head_size = size, .scale = n->attributes->x[0], .start = start, .q_stride = queries,
+                              .head_size = size, .scores = scores_of(n), .start = start, .q_stride = queries,
                               .k_stride = keys, .v_stride = keys, .out_stride = queries};
 }
 
@@ -326,7 +332,7 @@ static void run_cache_attention(const step *s, const step_memory *m)
     c.k = k.to;
     c.v = v.to;
     size_t stride = axis(q, 1) * axis(q, 2);
-    kernel_cache_attention(&c, m->pool, axis(q, 0), axis(q, 1), s->node->attributes->x[0], m->in[3], m->in[4], m->in[0],
+    kernel_cache_attention(&c, m->pool, axis(q, 0), axis(q, 1), scores_of(s->node), m->in[3], m->in[4], m->in[0],
                            stride, m->out[0], stride, m->scratch);
 }
 

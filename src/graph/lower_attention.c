@@ -8,6 +8,25 @@ static node *wide(node *x)
     return x ? op_cast(x, wide_type(node_type(x))) : NULL;
 }
 
+/* Products into scores: scaled, then capped. */
+static node *scored(const node *n, node *products)
+{
+    double cap = n->attributes->x[1];
+    node *scores = op_scale(products, n->attributes->x[0]);
+    return cap > 0 ? op_scale(op_tanh(op_scale(scores, 1 / cap)), cap) : scores;
+}
+
+/* Where key <= query and, with a window, query - key < window: u8. */
+static node *in_sight(const node *n, node *query, node *key)
+{
+    node *seen = op_less_equal(key, query);
+    int64_t window = n->attributes->a[0];
+    if (!seen || window == 0)
+        return seen;
+    node *near = op_less(op_sub(query, key), graph_scalar(n->graph, TYPE_I32, (double)window));
+    return op_cast(op_mul(op_cast(seen, TYPE_I32), op_cast(near, TYPE_I32)), TYPE_U8);
+}
+
 /* q [T, G R, D] -> [G, R T, D]; keys [T, G, D] -> [G, T, D]. */
 static node *query_groups(node *q, int64_t groups)
 {
@@ -24,10 +43,10 @@ static node *attention_of(const node *n, node *const *sources, int part)
     graph *g = q->graph;
     int64_t t = q->shape.size[0], h = q->shape.size[1], d = q->shape.size[2], groups = k->shape.size[1], r = h / groups;
     node *scores = op_matmul(query_groups(q, groups), op_transpose(k, AXES(1, 0, 2)), false, true);
-    scores = op_scale(op_reshape(scores, SHAPE(groups, r, t, t)), n->attributes->x[0]);
+    scores = scored(n, op_reshape(scores, SHAPE(groups, r, t, t)));
     node *query = graph_iota(g, TYPE_I32, SHAPE(t, t), 0), *key = graph_iota(g, TYPE_I32, SHAPE(t, t), 1);
     node *seen = op_mul(op_cast(op_less_equal(op_reshape(start, SHAPE(t, 1)), key), TYPE_I32),
-                        op_cast(op_less_equal(key, query), TYPE_I32));
+                        op_cast(in_sight(n, query, key), TYPE_I32));
     scores = op_select(op_cast(seen, TYPE_U8), scores, graph_scalar(g, node_type(q), -INFINITY));
     node *most = op_stop_gradient(op_reduce_max(scores, AXES(-1), true));
     node *e = op_exp(op_sub(scores, most)), *sum = op_reduce_sum(e, AXES(-1), true);
@@ -107,8 +126,8 @@ node *lower_cache_attention(node *n)
     int64_t t = q->shape.size[0], groups = s[2], r = q->shape.size[1] / groups, d = s[3], capacity = s[1];
     node *keys = slot_keys(n->sources[1], slot, true), *values = slot_keys(n->sources[2], slot, false);
     node *scores = op_matmul(op_reshape(q, SHAPE(t, groups, r, d)), keys, false, true);
-    scores = op_scale(scores, n->attributes->x[0]);
-    node *seen = op_less_equal(graph_iota(g, TYPE_I32, SHAPE(t, capacity), 1), op_reshape(position, SHAPE(t, 1)));
+    scores = scored(n, scores);
+    node *seen = in_sight(n, op_reshape(position, SHAPE(t, 1)), graph_iota(g, TYPE_I32, SHAPE(t, capacity), 1));
     scores = op_select(op_reshape(seen, SHAPE(t, 1, 1, capacity)), scores, graph_scalar(g, node_type(q), -INFINITY));
     node *e = op_exp(op_sub(scores, op_stop_gradient(op_reduce_max(scores, AXES(-1), true))));
     node *out = op_matmul(op_div(e, op_reduce_sum(e, AXES(-1), true)), values, false, false);

@@ -197,10 +197,16 @@ node *op_silu_mul(node *gate, node *up); /* silu(gate) * up */
 /* x [T, H, D], position i32 [T], cosine and sine [P, D/2] (f32; f64 for f64 x: kernels/kernels.h, kernel_rotary_table):
  * element i of a head turns with element i + D/2. Derivatives are taken in x only. */
 node *op_rotary(node *x, node *position, node *cosine, node *sine);
+/* How scores of attention are made; all 0 is the usual way. */
+typedef struct attention_options {
+    double scale;    /* of the products; 0: 1 / sqrt(D) */
+    double soft_cap; /* 0: none; else a score becomes soft_cap * tanh(score / soft_cap) */
+    int64_t window;  /* 0: none; else query t sees key j iff t - j < window (and j <= t) */
+} attention_options;
 /* Causal attention among packed tokens: q [T, H, D], k and v [T, G, D], H a multiple of G; start i32 [T]: the first token
- * of each token's sequence (start[t] <= t, the same within a sequence). Query t sees keys start[t] .. t. Scores are
- * never stored. */
-node *op_attention(node *q, node *k, node *v, node *start, double scale);
+ * of each token's sequence (start[t] <= t, the same within a sequence). Query t sees keys start[t] .. t, and with a window
+ * only those less than `window` tokens before it. Scores are never stored. */
+node *op_attention(node *q, node *k, node *v, node *start, attention_options o);
 /* logits [T, V], target i32 [T] (below V; negative: ignored), weight [T] (f32; f64 for f64) -> loss [T] in the weight's type:
  * weight * (logsumexp(logits) - logits[target]). Sum it for the loss. */
 node *op_cross_entropy(node *logits, node *target, node *weight);
@@ -217,10 +223,11 @@ bool op_adamw(node *value, node *mean, node *square, node *gradient, node *rates
 
 /* Keys and values of sequences under generation: k_cache and v_cache [slots, capacity, G, D], capacity a multiple of 64
  * (the order inside is the kernels': fill with zeros, touch only through these). Append writes rows k, v [T, G, D] at
- * (slot[t], position[t]); attention lets row t of q [T, H, D] see positions 0..position[t] of its slot. slot -1: an idle
- * row, which writes nothing and reads zeros. Donate both caches. No derivatives by rule (lowering gives them). */
+ * (slot[t], position[t]); attention lets row t of q [T, H, D] see positions 0..position[t] of its slot, or those in the
+ * window. slot -1: an idle row, which writes nothing and reads zeros. Donate both caches. No derivatives by rule (lowering
+ * gives them). */
 bool op_cache_append(node *k_cache, node *v_cache, node *k, node *v, node *slot, node *position, node **new_k,
                      node **new_v);
-node *op_cache_attention(node *q, node *k_cache, node *v_cache, node *slot, node *position, double scale);
+node *op_cache_attention(node *q, node *k_cache, node *v_cache, node *slot, node *position, attention_options o);
 
 #endif

@@ -63,8 +63,10 @@ node *fused_rms_norm_part(node *x, node *weight, double epsilon, int part);
 node *fused_rms_norm_grad(node *x, node *weight, node *rstd, node *dy, double epsilon, int part);
 node *fused_silu_mul_grad(node *gate, node *up, node *dy, int part);
 node *fused_rotary(node *x, node *position, node *cosine, node *sine, int32_t flags);
-node *fused_attention_part(node *q, node *k, node *v, node *start, double scale, int part);
-node *fused_attention_grad(node *const sources[7], double scale, int part);
+node *fused_attention_part(node *q, node *k, node *v, node *start, node_attributes a, int part);
+node *fused_attention_grad(node *const sources[7], node_attributes a, int part);
+/* x[0]: scale, x[1]: soft cap, a[0]: window. */
+node_attributes attention_attributes(const node *q, attention_options o);
 node *fused_cross_entropy_part(node *logits, node *target, node *weight, int part);
 node *fused_cross_entropy_grad(node *logits, node *target, node *weight, node *lse, node *dloss);
 

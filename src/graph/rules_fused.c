@@ -53,12 +53,11 @@ void grad_rotary(backward *b, node *n, node *dy)
 void grad_attention(backward *b, node *n, node *dy)
 {
     node **s = n->sources;
-    double scale = n->attributes->x[0];
-    node *lse = fused_attention_part(s[0], s[1], s[2], s[3], scale, 1);
+    node *lse = fused_attention_part(s[0], s[1], s[2], s[3], *n->attributes, 1);
     node *sources[7] = {s[0], s[1], s[2], s[3], n, lse, dy};
     for (int i = 0; i < 3; i++)
         if (backward_wants(b, s[i]))
-            backward_add(b, s[i], fused_attention_grad(sources, scale, i));
+            backward_add(b, s[i], fused_attention_grad(sources, *n->attributes, i));
 }
 
 void grad_cross_entropy(backward *b, node *n, node *dy)

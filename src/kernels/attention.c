@@ -1,6 +1,7 @@
 #include "kernels/cpu/fast.h"
 #include "kernels/kernels.h"
 #include "kernels/reference/reference.h"
+#include "kernels/window.h"
 
 #include <math.h>
 #include <string.h>
@@ -75,7 +76,7 @@ typedef struct attention_job {
 
 typedef struct forward_space {
     float *q, *acc, *m, *l, *kf, *kt, *vf;
-    uint8_t *seen;
+    uint8_t *first, *seen;
 } forward_space;
 
 static size_t forward_carve(const kernel_attention *a, char *at_, forward_space *s)
@@ -89,6 +90,7 @@ static size_t forward_carve(const kernel_attention *a, char *at_, forward_space 
     s->kf = carve(&c, KEYS * dp, sizeof(float));
     s->kt = carve(&c, KEYS * dp, sizeof(float));
     s->vf = carve(&c, KEYS * dp, sizeof(float));
+    s->first = carve(&c, rows, 1);
     s->seen = carve(&c, rows, 1);
     return c.used;
 }
@@ -122,6 +124,33 @@ static const float *load_block(const attention_job *job, size_t key, size_t coun
     return vf;
 }
 
+/* What the rows of tokens from .. from + rows / group - 1 see of the `count` keys of the block at `key`. */
+static void see(const kernel_attention *a, size_t from, size_t rows, size_t key, size_t count, uint8_t *first, uint8_t *seen)
+{
+    size_t group = a->query_heads / a->key_heads;
+    for (size_t r = 0; r < rows; r++) {
+        size_t t = from + r / group, keys = t + 1 - key;
+        seen[r] = (uint8_t)(keys < count ? keys : count);
+        first[r] = (uint8_t)(window_first(a->scores.window, key, t) - key);
+    }
+}
+
+/* Goes through the blocks of keys that the chunk sees. */
+static void forward_blocks(const attention_job *job, chunk c, size_t head, forward_space *s)
+{
+    const kernel_attention *a = job->a;
+    size_t group = a->query_heads / a->key_heads, d = a->head_size, dp = padded(d), window = a->scores.window;
+    for (size_t key = window_block(window, c.first, c.from); key < c.to; key += KEYS) {
+        size_t count = c.to - key < KEYS ? c.to - key : KEYS, v_stride;
+        const float *v = load_block(job, key, count, head, s->kf, s->kt, s->vf, &v_stride);
+        size_t from = key > c.from ? key : c.from, skip = (from - c.from) * group; /* rows before the block */
+        size_t rows = (window_end(window, key, c.to) - from) * group;
+        see(a, from, rows, key, KEYS, s->first, s->seen);
+        fast()->attend(KERNEL_F32, rows, d, dp, s->q + skip * dp, s->kt, v, v_stride, (float)a->scores.cap,
+                       window ? s->first : NULL, s->seen, NULL, s->m + skip, s->l + skip, s->acc + skip * dp);
+    }
+}
+
 static void forward_task(void *context, size_t task, size_t worker)
 {
     const attention_job *job = context;
@@ -134,21 +163,11 @@ static void forward_task(void *context, size_t task, size_t worker)
     memset(s.acc, 0, rows * dp * sizeof(float));
     for (size_t r = 0; r < rows; r++) {
         size_t q_at = (c.from + r / group) * a->q_stride + (head * group + r % group) * d;
-        fast()->scaled_row(a->type, d, dp, at(job->q, a->type, q_at), (float)a->scale, s.q + r * dp);
+        fast()->scaled_row(a->type, d, dp, at(job->q, a->type, q_at), (float)a->scores.scale, s.q + r * dp);
         s.m[r] = -INFINITY;
         s.l[r] = 0;
     }
-    for (size_t key = c.first; key < c.to; key += KEYS) {
-        size_t count = c.to - key < KEYS ? c.to - key : KEYS, v_stride;
-        const float *v = load_block(job, key, count, head, s.kf, s.kt, s.vf, &v_stride);
-        size_t skip = key > c.from ? (key - c.from) * group : 0; /* rows before the block */
-        for (size_t r = skip; r < rows; r++) {
-            size_t seen = c.from + r / group + 1 - key;
-            s.seen[r] = (uint8_t)(seen < KEYS ? seen : KEYS);
-        }
-        fast()->attend(KERNEL_F32, rows - skip, d, dp, s.q + skip * dp, s.kt, v, v_stride, s.seen + skip, NULL, s.m + skip,
-                       s.l + skip, s.acc + skip * dp);
-    }
+    forward_blocks(job, c, head, &s);
     for (size_t r = 0; r < rows; r++) {
         size_t t = c.from + r / group, h = head * group + r % group;
         fast()->attend_end(a->type, d, dp, s.m[r], s.l[r], s.acc + r * dp,
@@ -173,13 +192,13 @@ void kernel_attention_forward(const kernel_attention *a, thread_pool *pool, cons
 
 /* ---- backward ----
  * With P = exp(S - lse) and delta = sum(dO * O): dV = P^T dO, dP = dO V^T, dS = P (dP - delta), dQ = scale dS K,
- * dK = dS^T (scale Q) (Dao et al. 2022, appendix B). Blocks of keys outside, parts of the queries inside. */
+ * dK = dS^T (scale Q), with dS times 1 - (S / cap)^2 where scores are capped (Dao et al. 2022, appendix B). Blocks of keys outside, parts of the queries inside. */
 
 typedef struct backward_space {
     float *q, *dout, *dq, *lse, *delta; /* for all rows of the sequence */
     float *kf, *kt, *vf, *vt, *dk, *dv; /* for a block of keys */
     float *p, *ds;
-    uint8_t *seen;
+    uint8_t *first, *seen;
 } backward_space;
 
 static size_t backward_carve(const kernel_attention *a, size_t longest, char *at_, backward_space *s)
@@ -196,6 +215,7 @@ static size_t backward_carve(const kernel_attention *a, size_t longest, char *at
         *blocks[i] = carve(&c, block, sizeof(float));
     s->p = carve(&c, PART * group * KEYS, sizeof(float));
     s->ds = carve(&c, PART * group * KEYS, sizeof(float));
+    s->first = carve(&c, PART * group, 1);
     s->seen = carve(&c, PART * group, 1);
     return c.used;
 }
@@ -213,7 +233,8 @@ static void backward_prepare(const attention_job *job, chunk c, size_t head, bac
     for (size_t r = 0; r < rows; r++) {
         size_t t = c.from + r / group, h = head * group + r % group;
         const void *dout = at(job->dout, a->type, t * a->out_stride + h * d);
-        fast()->scaled_row(a->type, d, dp, at(job->q, a->type, t * a->q_stride + h * d), (float)a->scale, s->q + r * dp);
+        fast()->scaled_row(a->type, d, dp, at(job->q, a->type, t * a->q_stride + h * d), (float)a->scores.scale,
+                           s->q + r * dp);
         fast()->scaled_row(a->type, d, dp, dout, 1, s->dout + r * dp);
         s->lse[r] = job->saved[t * a->query_heads + h];
         s->delta[r] = fast()->dot(a->type, d, dout, at(job->o, a->type, t * a->out_stride + h * d));
@@ -234,14 +255,12 @@ static void backward_block(const attention_job *job, chunk c, size_t key, size_t
     fast()->transposed_block(count, d, dp, s->vf, s->vt);
     memset(s->dk, 0, KEYS * dp * sizeof(float));
     memset(s->dv, 0, KEYS * dp * sizeof(float));
-    for (size_t t = key; t < c.to; t += PART) {
-        size_t rows = (c.to - t < PART ? c.to - t : PART) * group, row = (t - c.from) * group;
-        for (size_t r = 0; r < rows; r++) {
-            size_t seen = t + r / group + 1 - key;
-            s->seen[r] = (uint8_t)(seen < count ? seen : count);
-        }
-        fast()->attend_backward(rows, d, dp, s->seen[rows - 1], s->q + row * dp, s->dout + row * dp, s->kt, s->vt, s->kf, s->seen,
-                                s->lse + row, s->delta + row, s->p, s->ds, s->dq + row * dp, s->dk, s->dv);
+    for (size_t t = key, end = window_end(a->scores.window, key, c.to); t < end; t += PART) {
+        size_t rows = (end - t < PART ? end - t : PART) * group, row = (t - c.from) * group;
+        see(a, t, rows, key, count, s->first, s->seen);
+        fast()->attend_backward(rows, d, dp, s->seen[rows - 1], s->q + row * dp, s->dout + row * dp, s->kt, s->vt, s->kf,
+                                (float)a->scores.cap, a->scores.window ? s->first : NULL, s->seen, s->lse + row,
+                                s->delta + row, s->p, s->ds, s->dq + row * dp, s->dk, s->dv);
     }
     for (size_t j = 0; j < count; j++) {
         fast()->attend_end(a->type, d, dp, 0, 1, s->dk + j * dp, to(job->dk, a->type, (key + j) * a->k_stride + head * d),
@@ -265,7 +284,7 @@ static void backward_task(void *context, size_t task, size_t worker)
     for (size_t r = 0; r < (c.to - c.from) * group; r++) {
         size_t t = c.from + r / group, h = head * group + r % group;
         float *dq = s.dq + r * dp;
-        fast()->scaled_row(KERNEL_F32, dp, dp, dq, (float)a->scale, dq);
+        fast()->scaled_row(KERNEL_F32, dp, dp, dq, (float)a->scores.scale, dq);
         fast()->attend_end(a->type, d, dp, 0, 1, dq, to(job->dq, a->type, t * a->q_stride + h * d), NULL);
     }
 }

@@ -1,6 +1,7 @@
 #include "kernels/cpu/fast.h"
 #include "kernels/kernels.h"
 #include "kernels/reference/reference.h"
+#include "kernels/window.h"
 
 #include <math.h>
 #include <string.h>
@@ -69,7 +70,7 @@ typedef struct run {
 typedef struct cache_job {
     const kernel_cache *c;
     size_t query_heads, q_stride, out_stride;
-    double scale;
+    kernel_scores scores;
     const int32_t *slot, *position;
     const void *q;
     void *out;
@@ -80,7 +81,7 @@ typedef struct cache_job {
 
 typedef struct cache_space {
     float *q, *acc, *m, *l, *kt, *v;
-    uint8_t *seen;
+    uint8_t *first, *seen;
 } cache_space;
 
 static size_t padded(size_t d)
@@ -95,8 +96,9 @@ static size_t cache_carve(const kernel_cache *c, size_t query_heads, char *at, c
     float **parts[] = {&s->q, &s->acc, &s->m, &s->l, &s->kt, &s->v};
     for (size_t i = 0; i < COUNT_OF(parts); used += (counts[i++] * sizeof(float) + 63) / 64 * 64)
         *parts[i] = at ? (float *)(void *)(at + used) : NULL;
-    s->seen = at ? (uint8_t *)at + used : NULL;
-    return used + (rows + 63) / 64 * 64;
+    s->first = at ? (uint8_t *)at + used : NULL;
+    s->seen = at ? (uint8_t *)at + used + rows : NULL;
+    return used + (2 * rows + 63) / 64 * 64;
 }
 
 static size_t runs_bytes(size_t rows)
@@ -122,8 +124,7 @@ static size_t list_runs(size_t rows, const int32_t *slot, const int32_t *positio
 }
 
 /* One page for all rows: read where it lies, or, when a head is not a multiple of 16 wide, through a padded copy. */
-static void attend_page(const cache_job *job, size_t start, size_t rows, size_t seen, const cache_space *s, size_t skip,
-                        const void *ahead)
+static void attend_page(const cache_job *job, size_t start, size_t skip, size_t rows, const cache_space *s, const void *ahead)
 {
     const kernel_cache *c = job->c;
     size_t d = c->head_size, dp = padded(d), size = kernel_type_size(c->type);
@@ -132,15 +133,38 @@ static void attend_page(const cache_job *job, size_t start, size_t rows, size_t 
     size_t stride = d;
     if (d != dp) {
         kernel_cast(d * KEYS, type, k, KERNEL_F32, s->kt);
-        for (size_t j = 0; j < seen; j++)
+        for (size_t j = 0; j < s->seen[rows - 1]; j++)
             fast()->scaled_row(type, d, dp, v + j * d * size, 1, s->v + j * dp);
         k = (const char *)s->kt;
         v = (const char *)s->v;
         type = KERNEL_F32;
         stride = dp;
     }
-    fast()->attend(type, rows - skip, d, dp, s->q + skip * dp, k, v, stride, s->seen + skip, ahead, s->m + skip, s->l + skip,
+    fast()->attend(type, rows - skip, d, dp, s->q + skip * dp, k, v, stride, (float)job->scores.cap,
+                   job->scores.window ? s->first + skip : NULL, s->seen + skip, ahead, s->m + skip, s->l + skip,
                    s->acc + skip * dp);
+}
+
+/* Goes through the pages that the rows of the run see. */
+static void attend_run(const cache_job *job, run r, size_t head, const cache_space *s)
+{
+    const kernel_cache *c = job->c;
+    size_t group = job->query_heads / c->key_heads, size = kernel_type_size(c->type), window = job->scores.window;
+    size_t inside = head * KEYS * c->head_size;
+    int32_t slot = job->slot[r.from];
+    size_t first = (size_t)job->position[r.from], end = (size_t)job->position[r.to - 1] + 1;
+    for (size_t key = window_block(window, 0, first); key < end; key += KEYS) {
+        size_t skip = key > first ? (key - first) * group : 0, rows = (window_end(window, key, end) - first) * group;
+        for (size_t i = skip; i < rows; i++) {
+            size_t t = first + i / group, seen = t + 1 - key;
+            s->seen[i] = (uint8_t)(seen < KEYS ? seen : KEYS);
+            s->first[i] = (uint8_t)(window_first(window, key, t) - key);
+        }
+        const char *ahead = NULL;
+        if (key + KEYS < end)
+            ahead = (const char *)c->k + (page_start(c, slot, key + KEYS) + inside) * size;
+        attend_page(job, page_start(c, slot, key) + inside, skip, rows, s, ahead);
+    }
 }
 
 static void cache_task(void *context, size_t task, size_t worker)
@@ -160,38 +184,27 @@ static void cache_task(void *context, size_t task, size_t worker)
     memset(s.acc, 0, rows * dp * sizeof(float));
     for (size_t i = 0; i < rows; i++) {
         size_t at = (r.from + i / group) * job->q_stride + (head * group + i % group) * d;
-        fast()->scaled_row(c->type, d, dp, (const char *)job->q + at * size, (float)job->scale, s.q + i * dp);
+        fast()->scaled_row(c->type, d, dp, (const char *)job->q + at * size, (float)job->scores.scale, s.q + i * dp);
         s.m[i] = -INFINITY;
         s.l[i] = 0;
     }
-    size_t first = (size_t)job->position[r.from], last = (size_t)job->position[r.to - 1];
-    for (size_t key = 0; key <= last; key += KEYS) {
-        size_t skip = key > first ? (key - first) * group : 0, most = last + 1 - key < KEYS ? last + 1 - key : KEYS;
-        for (size_t i = skip; i < rows; i++) {
-            size_t seen = first + i / group + 1 - key;
-            s.seen[i] = (uint8_t)(seen < KEYS ? seen : KEYS);
-        }
-        const char *ahead = NULL;
-        if (key + KEYS <= last)
-            ahead = (const char *)c->k + (page_start(c, job->slot[r.from], key + KEYS) + head * KEYS * d) * size;
-        attend_page(job, page_start(c, job->slot[r.from], key) + head * KEYS * d, rows, most, &s, skip, ahead);
-    }
+    attend_run(job, r, head, &s);
     for (size_t i = 0; i < rows; i++) {
         size_t at = (r.from + i / group) * job->out_stride + (head * group + i % group) * d;
         fast()->attend_end(c->type, d, dp, s.m[i], s.l[i], s.acc + i * dp, (char *)job->out + at * size, NULL);
     }
 }
 
-void kernel_cache_attention(const kernel_cache *c, thread_pool *pool, size_t rows, size_t query_heads, double scale,
-                            const int32_t *slot, const int32_t *position, const void *q, size_t q_stride, void *out,
-                            size_t out_stride, void *scratch)
+void kernel_cache_attention(const kernel_cache *c, thread_pool *pool, size_t rows, size_t query_heads,
+                            kernel_scores scores, const int32_t *slot, const int32_t *position, const void *q,
+                            size_t q_stride, void *out, size_t out_stride, void *scratch)
 {
     if (c->type == KERNEL_F64) {
-        reference_cache_attention(c, rows, query_heads, scale, slot, position, q, q_stride, out, out_stride);
+        reference_cache_attention(c, rows, query_heads, scores, slot, position, q, q_stride, out, out_stride);
         return;
     }
     cache_space s;
-    cache_job job = {c, query_heads, q_stride, out_stride, scale, slot, position, q, out, scratch,
+    cache_job job = {c, query_heads, q_stride, out_stride, scores, slot, position, q, out, scratch,
                      (char *)scratch + runs_bytes(rows), cache_carve(c, query_heads, NULL, &s)};
     thread_pool_run(pool, list_runs(rows, slot, position, scratch) * c->key_heads, cache_task, &job);
 }

@@ -273,10 +273,17 @@ void kernel_scatter_add(kernel_type type, thread_pool *pool, size_t rows, size_t
  * own sequence up to itself alone, and attention over the cache gives the same. */
 enum { KERNEL_KEY_BLOCK = 64 };
 
+/* What becomes of the product of a query and a key, and which keys a query sees. */
+typedef struct kernel_scores {
+    double scale;  /* the product is multiplied by this: usually 1 / sqrt(head_size) */
+    double cap;    /* 0: none; else a score becomes cap * tanh(score / cap) (Gemma 2, arXiv 2408.00118, section 2) */
+    size_t window; /* 0: none; else key j counts for query t iff t - j < window (Mistral, arXiv 2310.06825, section 2) */
+} kernel_scores;
+
 typedef struct kernel_attention {
     kernel_type type; /* of q, k, v, out and their gradients: f64, f32, bf16 */
     size_t tokens, query_heads, key_heads, head_size;
-    double scale;         /* of the scores: usually 1 / sqrt(head_size) */
+    kernel_scores scores;
     const int32_t *start; /* [tokens]; tokens of a sequence are neighbours */
     size_t q_stride, k_stride, v_stride, out_stride; /* the gradients have the strides of what they belong to */
 } kernel_attention;
@@ -307,13 +314,13 @@ typedef struct kernel_cache {
 void kernel_cache_append(const kernel_cache *c, thread_pool *pool, size_t rows, const int32_t *slot,
                          const int32_t *position, const void *k, size_t k_stride, const void *v, size_t v_stride);
 /* Attention of the rows q [rows][query_heads][head_size] (type of the cache), row r at (slot[r], position[r]) seeing
- * positions 0 .. position[r] of its slot, its own included: append first. Rows of one slot with rising positions are
+ * positions 0 .. position[r] of its slot, or those of them in the window, its own included: append first. Rows of one slot with rising positions are
  * fastest as neighbours (prefill); any order gives the same bits, which are those of kernel_attention_forward. A row
  * with slot -1 is idle and gives zeros. */
 size_t kernel_cache_attention_scratch_bytes(const kernel_cache *c, size_t rows, size_t query_heads, size_t threads);
-void kernel_cache_attention(const kernel_cache *c, thread_pool *pool, size_t rows, size_t query_heads, double scale,
-                            const int32_t *slot, const int32_t *position, const void *q, size_t q_stride, void *out,
-                            size_t out_stride, void *scratch);
+void kernel_cache_attention(const kernel_cache *c, thread_pool *pool, size_t rows, size_t query_heads,
+                            kernel_scores scores, const int32_t *slot, const int32_t *position, const void *q,
+                            size_t q_stride, void *out, size_t out_stride, void *scratch);
 /* Copies positions 0 .. count-1 of one slot to another (a shared prefix). */
 void kernel_cache_copy(const kernel_cache *c, int32_t from, int32_t to, size_t count);
 

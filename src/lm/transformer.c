@@ -66,10 +66,11 @@ static node *mix(builder *b, int i, node *q, node *k, node *v)
     q = op_rotary(q, t->positions, b->cosine, b->sine);
     k = op_rotary(k, t->positions, b->cosine, b->sine);
     if (!t->slots)
-        return op_attention(q, k, v, t->starts, b->scale);
+        return op_attention(q, k, v, t->starts, (attention_options){.scale = b->scale});
     op_cache_append(t->k_caches[i], t->v_caches[i], k, v, t->slots, t->positions, &t->new_k_caches[i],
                     &t->new_v_caches[i]);
-    return op_cache_attention(q, t->new_k_caches[i], t->new_v_caches[i], t->slots, t->positions, b->scale);
+    return op_cache_attention(q, t->new_k_caches[i], t->new_v_caches[i], t->slots, t->positions,
+                              (attention_options){.scale = b->scale});
 }
 
 static node *block(builder *b, int i, node *x)

@@ -290,7 +290,16 @@ static bool attention_case(test_case *c, int op, int variant)
     const struct {
         int64_t t, h, g, d;
         const int32_t *start;
-    } v[] = {{1, 1, 1, 2, one}, {6, 2, 1, 4, starts}, {11, 4, 2, 8, starts}, {75, 4, 2, 16, one}, {80, 2, 2, 8, many}};
+        attention_options o;
+    } v[] = {{1, 1, 1, 2, one, {.scale = 0}},
+             {6, 2, 1, 4, starts, {.scale = 0.7}},
+             {11, 4, 2, 8, starts, {.scale = 0.7, .window = 2}},
+             {7, 2, 1, 4, one, {.soft_cap = 0.4}},
+             {75, 4, 2, 16, one, {.scale = 0.7}},
+             {75, 4, 2, 16, one, {.window = 20, .soft_cap = 1.5}},
+             {80, 2, 2, 8, many, {.scale = 0.7}},
+             {80, 2, 2, 8, one, {.scale = 0.7, .window = 70}},
+             {70, 2, 2, 8, many, {.scale = 0.7, .window = 2}}};
     if (variant >= (int)COUNT_OF(v))
         return false;
     for (int i = 0; i < 80; i++)
@@ -298,8 +307,8 @@ static bool attention_case(test_case *c, int op, int variant)
     int64_t t = v[variant].t, d = v[variant].d;
     shape qs = SHAPE(t, v[variant].h, d), ks = SHAPE(t, v[variant].g, d);
     node *q = real(c, qs, -1, 1), *k = real(c, ks, -1, 1), *val = real(c, ks, -1, 1), *start = given(c, SHAPE(t), v[variant].start);
-    double scale = 0.7;
-    node *lse = fused_attention_part(q, k, val, start, scale, 1), *o = op_attention(q, k, val, start, scale);
+    node_attributes how = attention_attributes(q, v[variant].o);
+    node *lse = fused_attention_part(q, k, val, start, how, 1), *o = op_attention(q, k, val, start, v[variant].o);
     if (op == OP_ATTENTION) {
         out(c, o);
         out(c, lse);
@@ -307,7 +316,7 @@ static bool attention_case(test_case *c, int op, int variant)
     }
     node *sources[7] = {q, k, val, start, o, lse, real(c, qs, -1, 1)};
     for (int i = 0; i < 3; i++)
-        out(c, fused_attention_grad(sources, scale, i));
+        out(c, fused_attention_grad(sources, how, i));
     return true;
 }
 
@@ -347,7 +356,8 @@ static bool adamw_case(test_case *c, int op, int variant)
 static bool cache_case(test_case *c, int op, int variant)
 {
     static const int32_t slots[4] = {1, 0, -1, 1}, positions[4] = {3, 65, 0, 2}, first[1] = {0}, zero[1] = {0};
-    if (variant > 1)
+    static const attention_options how[] = {{.scale = 0}, {.scale = 0.6}, {.scale = 0.6, .window = 3}, {.soft_cap = 0.5, .window = 63}};
+    if (variant >= (int)(op == OP_CACHE_APPEND ? 2 : COUNT_OF(how)))
         return false;
     int64_t t = variant ? 4 : 1, slots_count = variant ? 2 : 1, capacity = variant ? 128 : 64, heads = variant ? 2 : 1;
     shape cache = SHAPE(slots_count, capacity, heads, 4), rows = SHAPE(t, heads, 4);
@@ -358,7 +368,7 @@ static bool cache_case(test_case *c, int op, int variant)
                         &c->outputs[1]);
         c->output_count = 2;
     } else {
-        out(c, op_cache_attention(real(c, SHAPE(t, 2 * heads, 4), -1, 1), k_cache, v_cache, slot, position, 0.6));
+        out(c, op_cache_attention(real(c, SHAPE(t, 2 * heads, 4), -1, 1), k_cache, v_cache, slot, position, how[variant]));
     }
     return true;
 }

@@ -18,7 +18,7 @@ static problem packed(arena *a, kernel_type type, size_t heads, size_t key_heads
     size_t tokens = 0, size = kernel_type_size(type), done = 0;
     for (size_t i = 0; i < sequences; i++)
         tokens += lengths[i];
-    problem p = {.a = {type, tokens, heads, key_heads, d, 1 / sqrt((double)d), NULL, heads * d, key_heads * d,
+    problem p = {.a = {type, tokens, heads, key_heads, d, {.scale = 1 / sqrt((double)d)}, NULL, heads * d, key_heads * d,
                        key_heads * d, heads * d}};
     p.q_count = tokens * heads * d;
     p.k_count = tokens * key_heads * d;
@@ -40,17 +40,28 @@ static problem packed(arena *a, kernel_type type, size_t heads, size_t key_heads
     return p;
 }
 
+/* Windows within a block, across several, longer than everything; with a cap and without. */
+static const kernel_scores kinds[] = {{.scale = 0}, {.window = 50}, {.window = 2, .cap = 0.5}, {.cap = 0.7}, {.window = 70, .cap = 2}};
+
+static void set_kind(problem *p, kernel_scores kind)
+{
+    p->a.scores.window = kind.window;
+    p->a.scores.cap = kind.cap;
+}
+
 static void forward(arena *a, const problem *p, thread_pool *use, void *out, void *lse)
 {
     kernel_attention_forward(&p->a, use, p->q, p->k, p->v, out, lse,
                              arena_alloc(a, kernel_attention_scratch_bytes(&p->a, 2)));
 }
 
-static void check(size_t heads, size_t key_heads, size_t d, const size_t *lengths, size_t sequences, kernel_type type)
+static void check(size_t heads, size_t key_heads, size_t d, const size_t *lengths, size_t sequences, kernel_type type,
+                  kernel_scores kind)
 {
     arena *a = arena_new(NULL);
     const uint64_t names[] = {1, 2, 3, 4, 5, 6};
     problem p = packed(a, type, heads, key_heads, d, lengths, names, sequences);
+    set_kind(&p, kind);
     size_t size = kernel_type_size(type), rows = p.a.tokens * heads, wide = type == KERNEL_F64 ? 8 : 4;
     kernel_type wide_type = type == KERNEL_F64 ? KERNEL_F64 : KERNEL_F32;
     char *out = arena_alloc(a, p.q_count * size + 8), *lse = arena_alloc(a, rows * wide + 8);
@@ -85,14 +96,15 @@ static void attention_matches_the_reference(void **state)
     for (size_t i = 0; i < COUNT_OF(heads); i++)
         for (size_t j = 0; j < COUNT_OF(lengths); j++)
             for (size_t t = 0; t < COUNT_OF(float_types); t++)
-                check(heads[i][0], heads[i][1], heads[i][2], lengths[j], 4, float_types[t]);
+                for (size_t k = 0; k < COUNT_OF(kinds); k++)
+                    check(heads[i][0], heads[i][1], heads[i][2], lengths[j], 4, float_types[t], kinds[k]);
 }
 
-static void instruction_sets_and_threads_give_the_same_bits(void **state)
+static void same_bits_everywhere(kernel_scores kind)
 {
-    (void)state;
     arena *a = arena_new(NULL);
     problem p = packed(a, KERNEL_F32, 4, 2, 40, (size_t[]){150, 70}, (uint64_t[]){1, 2}, 2);
+    set_kind(&p, kind);
     size_t bytes = p.q_count * 4, k_bytes = p.k_count * 4;
     char *first = NULL;
     for (int isa = KERNEL_PORTABLE; isa <= KERNEL_AVX512; isa++)
@@ -111,16 +123,25 @@ static void instruction_sets_and_threads_give_the_same_bits(void **state)
     arena_free(a);
 }
 
+static void instruction_sets_and_threads_give_the_same_bits(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < COUNT_OF(kinds); k++)
+        same_bits_everywhere(kinds[k]);
+}
+
 /* Sequence 3 (150 tokens) alone, after others, and between others. */
 static void place_in_the_batch_does_not_change_bits(void **state)
 {
     (void)state;
-    for (size_t t = 1; t < COUNT_OF(float_types); t++) {
+    for (size_t i = 0; i < 2 * COUNT_OF(kinds); i++) {
         arena *a = arena_new(NULL);
-        kernel_type type = float_types[t];
+        kernel_type type = i % 2 ? KERNEL_F32 : KERNEL_BF16;
         size_t row = 4 * 32 * kernel_type_size(type);
         problem alone = packed(a, type, 4, 2, 32, (size_t[]){150}, (uint64_t[]){3}, 1);
         problem among = packed(a, type, 4, 2, 32, (size_t[]){33, 150, 90}, (uint64_t[]){1, 3, 2}, 3);
+        set_kind(&alone, kinds[i / 2]);
+        set_kind(&among, kinds[i / 2]);
         char *x = arena_alloc(a, 150 * row), *y = arena_alloc(a, 273 * row);
         forward(a, &alone, NULL, x, NULL);
         forward(a, &among, pool, y, NULL);
@@ -155,7 +176,7 @@ static void feed(arena *a, const problem *p, const kernel_cache *c, size_t from,
     memcpy(k + beside * k_row * size, p->k + from * k_row * size, n * k_row * size);
     memcpy(v + beside * k_row * size, p->v + from * k_row * size, n * k_row * size);
     kernel_cache_append(c, pool, rows, slot, position, k, k_row, v, k_row);
-    kernel_cache_attention(c, beside ? pool : NULL, rows, 4, p->a.scale, slot, position, q, q_row, all, q_row,
+    kernel_cache_attention(c, beside ? pool : NULL, rows, 4, p->a.scores, slot, position, q, q_row, all, q_row,
                            arena_alloc(a, kernel_cache_attention_scratch_bytes(c, rows, 4, 2)));
     memcpy(out + from * q_row * size, all + beside * q_row * size, n * q_row * size);
     for (size_t r = 2; r < beside; r += 3)
@@ -167,13 +188,14 @@ static void the_cache_gives_the_bits_of_packed_attention(void **state)
 {
     (void)state;
     static const int32_t pages[] = {8, 7, 6, 2, 0, 1, 5, 3, 4};
-    for (size_t t = 0; t < COUNT_OF(float_types); t++)
+    for (size_t t = 0; t < COUNT_OF(float_types) * COUNT_OF(kinds); t++)
         for (size_t d = 20; d <= 32; d += 12)
             for (int paged = 0; paged < 2; paged++) {
                 arena *a = arena_new(NULL);
-                kernel_type type = float_types[t];
+                kernel_type type = float_types[t % COUNT_OF(float_types)];
                 size_t bytes = 150 * 4 * d * kernel_type_size(type);
                 problem p = packed(a, type, 4, 2, d, (size_t[]){150}, (uint64_t[]){3}, 1);
+                set_kind(&p, kinds[t / COUNT_OF(float_types)]);
                 kernel_cache c = new_cache(a, type, d, paged ? pages : NULL);
                 char *x = arena_alloc(a, bytes), *y = arena_alloc(a, bytes);
                 forward(a, &p, NULL, x, NULL);
@@ -192,7 +214,7 @@ static void the_cache_gives_the_bits_of_packed_attention(void **state)
                 for (int32_t i = 140; i < 150; i++)
                     kernel_cache_append(&c, NULL, 1, &slot, &i, p.k + (size_t)i * 2 * d * kernel_type_size(type), 0,
                                         p.v + (size_t)i * 2 * d * kernel_type_size(type), 0);
-                kernel_cache_attention(&c, NULL, 1, 4, p.a.scale, &slot, &position, p.q + 149 * 4 * d * kernel_type_size(type),
+                kernel_cache_attention(&c, NULL, 1, 4, p.a.scores, &slot, &position, p.q + 149 * 4 * d * kernel_type_size(type),
                                        0, y, 0, arena_alloc(a, kernel_cache_attention_scratch_bytes(&c, 1, 4, 1)));
                 if (type != KERNEL_F64)
                     assert_memory_equal(x + 149 * 4 * d * kernel_type_size(type), y, 4 * d * kernel_type_size(type));

@@ -1,8 +1,8 @@
 /* body_attention.h - attention of tiles of query rows to one block of keys; included once for each instruction set.
  *
  * A row is one head of one query token: q times scale in f32, padded with zeros to dp (a multiple of 16). Rows of a tile
- * share the key head. `seen` says how many keys of the block a row sees (those from `seen` on count nothing, whatever
- * memory holds there).
+ * share the key head. A row sees the keys first[r] .. seen[r] - 1 of the block, at least one; the others count nothing,
+ * whatever memory holds from `seen` on. `first` NULL: all from 0. cap 0: scores are not capped.
  */
 
 /* Lanes 0 .. n - 1 of x, `other` in the rest. */
@@ -12,12 +12,28 @@ SIMD_FN v16 v_first_of(v16 x, v16 other, size_t n)
     return v_select(v_less(v_load(places), v_set((float)n)), x, other);
 }
 
-/* The largest score of the `seen` ones, which stand alone afterwards: the others become -inf. */
-SIMD_FN float seen_highest(float *s, size_t seen)
+SIMD_FN v16 capped(v16 x, float cap)
+{
+    return v_mul(v_tanh(v_mul(x, v_set(1 / cap))), v_set(cap));
+}
+
+SIMD_FN void cap_scores(size_t rows, size_t keys, float cap, float *s)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < keys; i += LANES)
+            v_store(s + r * KEYS + i, capped(v_load(s + r * KEYS + i), cap));
+}
+
+/* The largest of the scores first .. seen - 1, which stand alone afterwards: the others become -inf. */
+SIMD_FN float seen_highest(float *s, size_t first, size_t seen)
 {
     v16 most = v_set(-INFINITY);
     for (size_t i = 0; i < seen; i += LANES) {
         v16 x = v_load(s + i);
+        if (first > i) {
+            x = v_first_of(v_set(-INFINITY), x, first - i);
+            v_store(s + i, x);
+        }
         if (seen < i + LANES) {
             x = v_first_of(x, v_set(-INFINITY), seen - i);
             v_store(s + i, x);
@@ -39,11 +55,12 @@ SIMD_FN float exp_seen(float *s, size_t seen, float level)
 }
 
 /* Scores become weights against the new running maxima m; what was summed before is rescaled to them. */
-SIMD_FN void softmax_step(size_t rows, float *s, const uint8_t *seen, float *m, float *l, float *acc, size_t dp)
+SIMD_FN void softmax_step(size_t rows, float *s, const uint8_t *first, const uint8_t *seen, float *m, float *l, float *acc,
+                          size_t dp)
 {
     float level[TILE_ROWS], factor[LANES] = {0};
     for (size_t r = 0; r < rows; r++) {
-        float highest = seen_highest(s + r * KEYS, seen[r]);
+        float highest = seen_highest(s + r * KEYS, first ? first[r] : 0, seen[r]);
         level[r] = m[r] > highest ? m[r] : highest;
         factor[r] = m[r] - level[r];
     }
@@ -60,28 +77,37 @@ SIMD_FN void softmax_step(size_t rows, float *s, const uint8_t *seen, float *m, 
     }
 }
 
-/* One block for `rows` (at most TILE_ROWS) rows: kt [d][KEYS] and v [KEYS][v_stride], both of `type`. Later rows see as
- * many keys or more. */
+/* One block for `rows` (at most TILE_ROWS) rows: kt [d][KEYS] and v [KEYS][v_stride], both of `type`. `seen` and `first`
+ * do not fall from row to row. Each row takes its keys in order: those that not all rows see, before and after the others. */
 SIMD_FN void attend_of(kernel_type type, size_t rows, size_t d, size_t dp, const float *q, const void *kt, const void *v,
-                       size_t v_stride, const uint8_t *seen, const void *ahead, float *m, float *l, float *acc)
+                       size_t v_stride, float cap, const uint8_t *first, const uint8_t *seen, const void *ahead, float *m,
+                       float *l, float *acc)
 {
     float s[TILE_ROWS * KEYS];
+    size_t from = first ? first[rows - 1] : 0, to = seen[0] > from ? seen[0] : from;
     dot_rows(type, rows, seen[rows - 1], d, q, dp, kt, s, KEYS, v);
-    softmax_step(rows, s, seen, m, l, acc, dp);
-    mix_rows(type, rows, dp, 0, seen[0], s, KEYS, 1, v, v_stride, acc, dp, ahead);
+    if (cap > 0)
+        cap_scores(rows, seen[rows - 1], cap, s);
+    softmax_step(rows, s, first, seen, m, l, acc, dp);
+    for (size_t r = 0; first && r < rows; r++)
+        mix_rows(type, 1, dp, first[r], seen[r] < from ? seen[r] : from, s + r * KEYS, KEYS, 1, v, v_stride, acc + r * dp, dp,
+                 NULL);
+    mix_rows(type, rows, dp, from, to, s, KEYS, 1, v, v_stride, acc, dp, ahead);
     for (size_t r = 1; r < rows; r++)
-        mix_rows(type, 1, dp, seen[0], seen[r], s + r * KEYS, KEYS, 1, v, v_stride, acc + r * dp, dp, NULL);
+        mix_rows(type, 1, dp, to, seen[r], s + r * KEYS, KEYS, 1, v, v_stride, acc + r * dp, dp, NULL);
 }
 
 static void attend(kernel_type type, size_t rows, size_t d, size_t dp, const float *q, const void *kt, const void *v,
-                   size_t v_stride, const uint8_t *seen, const void *ahead, float *m, float *l, float *acc)
+                   size_t v_stride, float cap, const uint8_t *first, const uint8_t *seen, const void *ahead, float *m, float *l,
+                   float *acc)
 {
     for (size_t r = 0; r < rows; r += TILE_ROWS) {
         size_t n = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
+        const uint8_t *from = first ? first + r : NULL;
         if (type == KERNEL_BF16)
-            attend_of(KERNEL_BF16, n, d, dp, q + r * dp, kt, v, v_stride, seen + r, ahead, m + r, l + r, acc + r * dp);
+            attend_of(KERNEL_BF16, n, d, dp, q + r * dp, kt, v, v_stride, cap, from, seen + r, ahead, m + r, l + r, acc + r * dp);
         else
-            attend_of(KERNEL_F32, n, d, dp, q + r * dp, kt, v, v_stride, seen + r, ahead, m + r, l + r, acc + r * dp);
+            attend_of(KERNEL_F32, n, d, dp, q + r * dp, kt, v, v_stride, cap, from, seen + r, ahead, m + r, l + r, acc + r * dp);
     }
 }
 
@@ -122,19 +148,27 @@ static void transposed_block(size_t count, size_t d, size_t dp, const float *row
 /* Backward of `rows` rows against the first `keys` keys of a block, as many as any of them sees (attention.c says what
  * is what): p and ds [rows][KEYS] are made and used here. */
 static void attend_backward(size_t rows, size_t d, size_t dp, size_t keys, const float *q, const float *dout,
-                            const float *kt, const float *vt, const float *k, const uint8_t *seen, const float *lse,
-                            const float *delta, float *p, float *ds, float *dq, float *dk, float *dv)
+                            const float *kt, const float *vt, const float *k, float cap, const uint8_t *first,
+                            const uint8_t *seen, const float *lse, const float *delta, float *p, float *ds, float *dq,
+                            float *dk, float *dv)
 {
     dot_rows(KERNEL_F32, rows, keys, d, q, dp, kt, p, KEYS, NULL);
     dot_rows(KERNEL_F32, rows, keys, d, dout, dp, vt, ds, KEYS, NULL);
     for (size_t r = 0; r < rows; r++) {
         float *pr = p + r * KEYS, *dr = ds + r * KEYS;
         for (size_t i = 0; i < keys; i += LANES) {
-            v16 w = v_exp(v_sub(v_load(pr + i), v_set(lse[r])));
+            v16 x = cap > 0 ? capped(v_load(pr + i), cap) : v_load(pr + i), w = v_exp(v_sub(x, v_set(lse[r])));
             if (seen[r] < i + LANES)
                 w = v_first_of(w, v_zero(), seen[r] > i ? seen[r] - i : 0);
+            if (first && first[r] > i)
+                w = v_first_of(v_zero(), w, first[r] - i);
             v_store(pr + i, w);
-            v_store(dr + i, v_mul(w, v_sub(v_load(dr + i), v_set(delta[r]))));
+            v16 change = v_mul(w, v_sub(v_load(dr + i), v_set(delta[r])));
+            if (cap > 0) { /* d cap tanh(x / cap) / dx = 1 - tanh^2 */
+                v16 t = v_mul(x, v_set(1 / cap));
+                change = v_mul(change, v_sub(v_set(1), v_mul(t, t)));
+            }
+            v_store(dr + i, change);
         }
     }
     mix_rows(KERNEL_F32, rows, dp, 0, keys, ds, KEYS, 1, k, dp, dq, dp, NULL);

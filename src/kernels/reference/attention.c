@@ -1,4 +1,5 @@
 #include "kernels/reference/reference.h"
+#include "kernels/window.h"
 
 #include <math.h>
 
@@ -9,7 +10,7 @@ enum { MAX_HEAD = 1024 }; /* of sums kept on the stack */
 typedef struct row {
     kernel_type type;
     size_t head_size;
-    double scale;
+    kernel_scores scores;
     const void *q, *k, *v;
     size_t q_at;
 } row;
@@ -19,7 +20,15 @@ static double score(const row *r, size_t k_at, size_t k_jump)
     double sum = 0;
     for (size_t i = 0; i < r->head_size; i++)
         sum += reference_get(r->type, r->q, r->q_at + i) * reference_get(r->type, r->k, k_at + i * k_jump);
-    return sum * r->scale;
+    sum *= r->scores.scale;
+    return r->scores.cap > 0 ? r->scores.cap * tanh(sum / r->scores.cap) : sum;
+}
+
+/* The derivative of a score by its scaled product. */
+static double slope(const row *r, double score)
+{
+    double t = r->scores.cap > 0 ? score / r->scores.cap : 0;
+    return 1 - t * t;
 }
 
 static kernel_type wide(kernel_type type)
@@ -35,8 +44,8 @@ void reference_attention_forward(const kernel_attention *a, const void *q, const
         BUG("a head of %zu", d);
     for (size_t t = 0; t < a->tokens; t++)
         for (size_t h = 0; h < a->query_heads; h++) {
-            row r = {a->type, d, a->scale, q, k, v, t * a->q_stride + h * d};
-            size_t first = (size_t)a->start[t];
+            row r = {a->type, d, a->scores, q, k, v, t * a->q_stride + h * d};
+            size_t first = window_first(a->scores.window, (size_t)a->start[t], t);
             double highest = -INFINITY, sum = 0;
             for (size_t j = first; j <= t; j++)
                 highest = fmax(highest, score(&r, j * a->k_stride + h / group * d, 1));
@@ -70,10 +79,10 @@ static void backward_row(const kernel_attention *a, const row *r, size_t t, size
     size_t d = a->head_size, head = h / (a->query_heads / a->key_heads) * d;
     size_t out_at = t * a->out_stride + h * d;
     double sum[MAX_HEAD] = {0};
-    for (size_t j = (size_t)a->start[t]; j <= t; j++) {
+    for (size_t j = window_first(a->scores.window, (size_t)a->start[t], t); j <= t; j++) {
         size_t k_at = j * a->k_stride + head, v_at = j * a->v_stride + head;
-        double p = exp(score(r, k_at, 1) - lse);
-        double ds = p * (dot(a->type, d, dout, out_at, r->v, v_at) - delta) * a->scale;
+        double capped = score(r, k_at, 1), p = exp(capped - lse);
+        double ds = p * (dot(a->type, d, dout, out_at, r->v, v_at) - delta) * slope(r, capped) * a->scores.scale;
         for (size_t i = 0; i < d; i++) {
             sum[i] += ds * reference_get(a->type, r->k, k_at + i);
             reference_set(a->type, dv, v_at + i,
@@ -99,7 +108,7 @@ void reference_attention_backward(const kernel_attention *a, const void *q, cons
         }
     for (size_t t = 0; t < a->tokens; t++)
         for (size_t h = 0; h < a->query_heads; h++) {
-            row r = {a->type, d, a->scale, q, k, v, t * a->q_stride + h * d};
+            row r = {a->type, d, a->scores, q, k, v, t * a->q_stride + h * d};
             size_t out_at = t * a->out_stride + h * d;
             backward_row(a, &r, t, h, reference_get(wide(a->type), lse, t * a->query_heads + h),
                          dot(a->type, d, out, out_at, dout, out_at), dout, dq, dk, dv);
@@ -112,7 +121,7 @@ static size_t page_of(const kernel_cache *c, int32_t slot, size_t position)
     return c->pages ? (size_t)c->pages[index] : index;
 }
 
-void reference_cache_attention(const kernel_cache *c, size_t rows, size_t query_heads, double scale,
+void reference_cache_attention(const kernel_cache *c, size_t rows, size_t query_heads, kernel_scores scores,
                                const int32_t *slot, const int32_t *position, const void *q, size_t q_stride, void *out,
                                size_t out_stride)
 {
@@ -121,11 +130,12 @@ void reference_cache_attention(const kernel_cache *c, size_t rows, size_t query_
         BUG("a head of %zu", d);
     for (size_t n = 0; n < rows * query_heads; n++) {
         size_t r = n / query_heads, h = n % query_heads;
-        row one = {c->type, d, scale, q, c->k, c->v, r * q_stride + h * d};
+        row one = {c->type, d, scores, q, c->k, c->v, r * q_stride + h * d};
         size_t count = slot[r] < 0 ? 0 : (size_t)position[r] + 1;
+        size_t first = count ? window_first(scores.window, 0, count - 1) : 0;
         double highest = -INFINITY, sum = 0, value[MAX_HEAD] = {0};
         for (int pass = 0; pass < 2; pass++)
-            for (size_t j = 0; j < count; j++) {
+            for (size_t j = first; j < count; j++) {
                 size_t head = (page_of(c, slot[r], j) * c->key_heads + h / group) * size;
                 double s = score(&one, head + j % KERNEL_KEY_BLOCK, KERNEL_KEY_BLOCK), p = exp(s - highest);
                 if (pass == 0) {

@@ -58,7 +58,7 @@ void reference_attention_forward(const kernel_attention *a, const void *q, const
                                  void *lse);
 void reference_attention_backward(const kernel_attention *a, const void *q, const void *k, const void *v,
                                   const void *out, const void *lse, const void *dout, void *dq, void *dk, void *dv);
-void reference_cache_attention(const kernel_cache *c, size_t rows, size_t query_heads, double scale,
+void reference_cache_attention(const kernel_cache *c, size_t rows, size_t query_heads, kernel_scores scores,
                                const int32_t *slot, const int32_t *position, const void *q, size_t q_stride, void *out,
                                size_t out_stride);
 void reference_adamw_step(kernel_type type, size_t count, const kernel_adamw *how, void *p, void *m, void *v,
