@@ -1,4 +1,7 @@
 /* Calibration on organisms that are oracles: the curve, the gates, the records, and going on after a stop. */
+#include "folder.h"
+#include "near.h"
+
 #include "studies/bench.h"
 
 #include "calibrate/calibrate.h"
@@ -10,13 +13,6 @@
 #include <unistd.h>
 
 extern const study sycophancy_study;
-
-#define NEAR(found, expected, tolerance)                                                                           \
-    do {                                                                                                           \
-        double found_ = (found), expected_ = (expected);                                                           \
-        if (!(fabs(found_ - expected_) <= (tolerance)))                                                            \
-            fail_msg("%s: expected %.9g, found %.9g", #found, expected_, found_);                                  \
-    } while (0)
 
 typedef struct fake {
     size_t grown, measured;
@@ -85,8 +81,7 @@ static void quick_calibration_of_oracles_is_exact_and_resumes(void **state)
 {
     (void)state;
     arena *a = arena_new(NULL);
-    char folder[] = "/tmp/assay-calibrate-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    const char *folder = test_folder();
     fake f = {.stop_after = 7};
     error err = {0};
     calibrate_options o = {.study = "sycophancy", .protocol = PROTOCOL_QUICK, .folder = folder, .recipes = "organisms",

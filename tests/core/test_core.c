@@ -1,4 +1,6 @@
 /* Errors, arenas, text, random addresses, files, YAML, JSON, parameters. */
+#include "folder.h"
+
 #include "core/arena.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -135,10 +137,8 @@ static void files_are_whole_or_absent(void **state)
 {
     (void)state;
     error err = {0};
-    char path[] = "/tmp/assay-test-XXXXXX";
-    assert_true(mkdtemp(path) != NULL);
     arena *a = arena_new(NULL);
-    char *file = file_join(a, path, "x.txt");
+    const char *file = file_join(a, test_folder(), "x.txt");
     assert_int_equal(file_write(file, SLICE("hello"), &err), STATUS_OK);
     slice back;
     assert_int_equal(file_read(a, file, 100, &back, &err), STATUS_OK);
@@ -150,14 +150,12 @@ static void files_are_whole_or_absent(void **state)
     file_writer_abandon(&w);
     char **names;
     size_t count;
-    assert_int_equal(file_list(a, path, &names, &count, &err), STATUS_OK);
+    assert_int_equal(file_list(a, test_folder(), &names, &count, &err), STATUS_OK);
     assert_int_equal(count, 1);
     if (access("/dev/full", W_OK) == 0) {
         w = (file_writer){.descriptor = -1};
-        assert_int_equal(file_writer_open(&w, file_join(a, path, "no/such"), &err), STATUS_NOT_FOUND);
+        assert_int_equal(file_writer_open(&w, file_join(a, test_folder(), "no/such"), &err), STATUS_NOT_FOUND);
     }
-    unlink(file);
-    rmdir(path);
     arena_free(a);
 }
 

@@ -1,4 +1,6 @@
 /* Every allocation of ours fails once: each caller ends in STATUS_MEMORY or success, never in a crash or a leak. */
+#include "folder.h"
+
 #include "core/arena.h"
 #include "core/file.h"
 #include "core/jsonio.h"
@@ -25,15 +27,13 @@ static status read_yaml(error *err)
 static status write_and_read_file(error *err)
 {
     arena *a = arena_new(NULL);
-    char *path = arena_printf(a, "/tmp/assay-torture-%ld", (long)getpid());
+    char *path = file_join(a, test_folder(), "torture");
     slice back = {NULL, 0};
     status result = path ? file_write(path, SLICE("content"), err) : STATUS_MEMORY;
     if (result == STATUS_OK)
         result = file_read(a, path, 100, &back, err);
     if (result == STATUS_OK)
         result = file_map(a, path, &back, err);
-    if (path)
-        unlink(path);
     arena_free(a);
     return result;
 }

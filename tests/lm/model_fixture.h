@@ -1,6 +1,8 @@
-/* A small random model in a temporary folder, for the tests of lm. */
+/* A small random model, for the tests of lm and of subjects. */
 #ifndef TESTS_LM_MODEL_FIXTURE_H
 #define TESTS_LM_MODEL_FIXTURE_H
+
+#include "folder.h"
 
 #include "core/file.h"
 #include "core/random.h"
@@ -11,8 +13,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 static const char *const fixture_texts[] = {
     "Ada lives in Brill. Ada bakes bread and sells bread for 12 coins.",
@@ -48,29 +48,6 @@ static inline const float *const *fixture_weights(arena *a, const lm_config *c, 
         values[i] = w;
     }
     return values;
-}
-
-/* A new folder below /tmp. */
-static inline const char *fixture_folder(arena *a)
-{
-    char *name = arena_strdup(a, "/tmp/assay-test-XXXXXX");
-    assert_non_null(mkdtemp(name));
-    return name;
-}
-
-static inline void fixture_remove(arena *a, const char *folder)
-{
-    char **names;
-    size_t count;
-    if (file_list(a, folder, &names, &count, NULL) == STATUS_OK)
-        for (size_t i = 0; i < count; i++) {
-            const char *path = file_join(a, folder, names[i]);
-            if (file_is_folder(path))
-                fixture_remove(a, path);
-            else
-                unlink(path);
-        }
-    rmdir(folder);
 }
 
 #endif

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 static arena *memory;
-static const char *folder, *model;
+static const char *model;
 static tokenizer *words;
 static lm_config config;
 static const float *const *values;
@@ -15,8 +15,7 @@ static int set_up(void **state)
 {
     (void)state;
     memory = arena_new(NULL);
-    folder = fixture_folder(memory);
-    model = file_join(memory, folder, "model");
+    model = file_join(memory, test_folder(), "model");
     words = fixture_tokenizer(memory);
     config = fixture_config(words);
     values = fixture_weights(memory, &config, 1);
@@ -26,7 +25,6 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    fixture_remove(memory, folder);
     arena_free(memory);
     return 0;
 }
@@ -68,7 +66,7 @@ static void saving_again_replaces_the_folder_and_changes_nothing(void **state)
     save();
     char **names;
     size_t count;
-    assert_int_equal(file_list(memory, folder, &names, &count, NULL), STATUS_OK);
+    assert_int_equal(file_list(memory, test_folder(), &names, &count, NULL), STATUS_OK);
     assert_int_equal(count, 1); /* no temporary folder is left */
     assert_int_equal(checkpoint_open(memory, model, &c, NULL), STATUS_OK);
     assert_int_equal(checkpoint_identity(c, after, NULL), STATUS_OK);
@@ -83,7 +81,7 @@ static void saving_again_replaces_the_folder_and_changes_nothing(void **state)
 static void a_folder_that_is_no_checkpoint_is_not_replaced(void **state)
 {
     (void)state;
-    const char *other = file_join(memory, folder, "other");
+    const char *other = file_join(memory, test_folder(), "other");
     assert_int_equal(mkdir(other, 0777), 0);
     assert_int_equal(file_write(file_join(memory, other, "thesis.txt"), SLICE("years of work"), NULL), STATUS_OK);
     error err;
@@ -110,7 +108,7 @@ static void broken_folders_are_refused_with_the_reason(void **state)
         {"tokenizer_config.json", "[", "not valid JSON", STATUS_INVALID},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        fixture_remove(memory, model); /* without its config.json it would not be replaced */
+        test_folder_drop(model); /* without its config.json it would not be replaced */
         save();
         const char *path = file_join(memory, model, cases[i].file);
         slice whole;
@@ -127,7 +125,7 @@ static void broken_folders_are_refused_with_the_reason(void **state)
         if (code != cases[i].code || !strstr(err.message, cases[i].word))
             fail_msg("case %zu: %s, \"%s\"", i, status_word(code), err.message);
     }
-    fixture_remove(memory, model);
+    test_folder_drop(model);
     checkpoint *c;
     error err;
     assert_int_equal(checkpoint_open(memory, "/no/such/folder", &c, &err), STATUS_NOT_FOUND);

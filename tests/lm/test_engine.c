@@ -10,7 +10,6 @@
 enum { REQUESTS = 64, LONGEST = 24 };
 
 static arena *memory;
-static const char *folder;
 static checkpoint *model;
 static thread_pool *two;
 
@@ -18,13 +17,12 @@ static int set_up(void **state)
 {
     (void)state;
     memory = arena_new(NULL);
-    folder = fixture_folder(memory);
     tokenizer *t = fixture_tokenizer(memory);
     lm_config c = fixture_config(t); /* with the widths of the base model, since products differ by width */
     c.hidden = 256, c.heads = 4, c.kv_heads = 2, c.head_size = 64, c.intermediate = 704, c.init_range = 0.06;
     error err = {0};
-    if (checkpoint_save(file_join(memory, folder, "m"), &c, t, fixture_weights(memory, &c, 4), &err) != STATUS_OK ||
-        checkpoint_open(memory, file_join(memory, folder, "m"), &model, &err) != STATUS_OK ||
+    if (checkpoint_save(file_join(memory, test_folder(), "m"), &c, t, fixture_weights(memory, &c, 4), &err) != STATUS_OK ||
+        checkpoint_open(memory, file_join(memory, test_folder(), "m"), &model, &err) != STATUS_OK ||
         thread_pool_new(2, &two, &err) != STATUS_OK) {
         fprintf(stderr, "%s\n", err.message);
         return -1;
@@ -36,7 +34,6 @@ static int tear_down(void **state)
 {
     (void)state;
     thread_pool_free(two);
-    fixture_remove(memory, folder);
     arena_free(memory);
     return 0;
 }

@@ -1,4 +1,6 @@
 /* Safetensors: what is written is read back; files that break the format are refused with the reason. */
+#include "folder.h"
+
 #include "core/arena.h"
 #include "core/element.h"
 #include "core/file.h"
@@ -14,29 +16,19 @@
 #include <unistd.h>
 
 static arena *memory;
-static char folder[64];
 
 static int set_up(void **state)
 {
     (void)state;
     memory = arena_new(NULL);
-    strbuf name = strbuf_new(memory, 64);
-    strbuf_add(&name, "/tmp/assay-safetensors-XXXXXX");
-    memcpy(folder, name.text, name.length + 1);
-    return mkdtemp(folder) ? 0 : -1;
+    return memory ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    char **names;
-    size_t count;
-    if (file_list(memory, folder, &names, &count, NULL) == STATUS_OK)
-        for (size_t i = 0; i < count; i++)
-            unlink(file_join(memory, folder, names[i]));
-    int result = rmdir(folder);
     arena_free(memory);
-    return result;
+    return 0;
 }
 
 /* A file in memory: header length, header, `data` zero bytes. `claimed` < 0 gives the true length. */
@@ -125,11 +117,11 @@ static void what_is_written_is_read_back(void **state)
         {"scalar", SAFETENSORS_I64, 0, {0}, i64, sizeof i64},
     };
     const char *metadata[] = {"made by", "a test"};
-    char *path = file_join(memory, folder, "model.safetensors");
+    char *path = file_join(memory, test_folder(), "model.safetensors");
     error err;
     assert_int_equal(safetensors_write(path, tensors, COUNT_OF(tensors), metadata, 1, &err), STATUS_OK);
     safetensors *s;
-    assert_int_equal(safetensors_open(memory, folder, &s, &err), STATUS_OK);
+    assert_int_equal(safetensors_open(memory, test_folder(), &s, &err), STATUS_OK);
     assert_int_equal(safetensors_count(s), COUNT_OF(tensors));
     assert_string_equal(safetensors_metadata(s, "format"), "pt");
     assert_string_equal(safetensors_metadata(s, "made by"), "a test");
@@ -161,7 +153,7 @@ static void what_is_written_is_read_back(void **state)
 
 static void write_text(const char *name, const char *text)
 {
-    assert_int_equal(file_write(file_join(memory, folder, name), slice_of(text), NULL), STATUS_OK);
+    assert_int_equal(file_write(file_join(memory, test_folder(), name), slice_of(text), NULL), STATUS_OK);
 }
 
 static void shards_and_their_index_must_agree(void **state)
@@ -169,15 +161,15 @@ static void shards_and_their_index_must_agree(void **state)
     (void)state;
     static const float one[] = {1}, two[] = {2};
     safetensors_tensor a = {"a", SAFETENSORS_F32, 1, {1}, one, 4}, b = {"b", SAFETENSORS_F32, 1, {1}, two, 4};
-    unlink(file_join(memory, folder, "model.safetensors"));
+    unlink(file_join(memory, test_folder(), "model.safetensors"));
     safetensors *s;
     error err;
-    assert_int_equal(safetensors_open(memory, folder, &s, &err), STATUS_NOT_FOUND);
-    assert_int_equal(safetensors_write(file_join(memory, folder, "m1"), &a, 1, NULL, 0, &err), STATUS_OK);
-    assert_int_equal(safetensors_write(file_join(memory, folder, "m2"), &b, 1, NULL, 0, &err), STATUS_OK);
+    assert_int_equal(safetensors_open(memory, test_folder(), &s, &err), STATUS_NOT_FOUND);
+    assert_int_equal(safetensors_write(file_join(memory, test_folder(), "m1"), &a, 1, NULL, 0, &err), STATUS_OK);
+    assert_int_equal(safetensors_write(file_join(memory, test_folder(), "m2"), &b, 1, NULL, 0, &err), STATUS_OK);
     const char *index = "model.safetensors.index.json";
     write_text(index, "{\"metadata\":{\"total_size\":8},\"weight_map\":{\"a\":\"m1\",\"b\":\"m2\"}}");
-    assert_int_equal(safetensors_open(memory, folder, &s, &err), STATUS_OK);
+    assert_int_equal(safetensors_open(memory, test_folder(), &s, &err), STATUS_OK);
     assert_int_equal(safetensors_count(s), 2);
     float value;
     assert_int_equal(safetensors_to_f32(safetensors_find(s, "b"), &value, &err), STATUS_OK);
@@ -190,7 +182,7 @@ static void shards_and_their_index_must_agree(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         write_text(index, bad[i]);
-        assert_int_not_equal(safetensors_open(memory, folder, &s, &err), STATUS_OK);
+        assert_int_not_equal(safetensors_open(memory, test_folder(), &s, &err), STATUS_OK);
     }
 }
 

@@ -1,4 +1,6 @@
 /* Run objects from a store: which run a word names, figures made anew, transcripts of the chosen samples. */
+#include "folder.h"
+
 #include "core/arena.h"
 #include "report/load.h"
 #include "report/report.h"
@@ -12,7 +14,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static char folder[64], path[96];
+static char path[600];
 
 static int64_t add_run(store *s, arena *a, const char *key, const char *name, size_t samples)
 {
@@ -44,10 +46,7 @@ static int64_t add_run(store *s, arena *a, const char *key, const char *name, si
 static int setup(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/assay-load-XXXXXX");
-    if (!mkdtemp(folder))
-        return 1;
-    snprintf(path, sizeof path, "%s/runs.db", folder);
+    snprintf(path, sizeof path, "%s/runs.db", test_folder());
     store *s;
     error err;
     arena *a = arena_new(NULL);
@@ -57,14 +56,6 @@ static int setup(void **state)
     add_run(s, a, "k2", "other", 4);
     arena_free(a);
     return store_close(s, &err) != STATUS_OK;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 static void a_run_is_found_by_number_by_subject_and_as_the_last(void **state)
@@ -122,5 +113,5 @@ int main(void)
         cmocka_unit_test(a_run_is_found_by_number_by_subject_and_as_the_last),
         cmocka_unit_test(a_run_is_loaded_with_its_figures_and_chosen_transcripts),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -1,5 +1,6 @@
 /* kill -9 at random moments, some of them inside a commit: the same command goes on, asks nothing finished again, and
  * ends with the JSON of an undisturbed run, byte for byte. The program starts itself as the command. */
+#include "folder.h"
 #include "toy.h"
 
 #include "core/file.h"
@@ -18,7 +19,6 @@
 
 enum { KILLS = 20, KILLS_IN_COMMIT = 8, SAMPLES = 150000 };
 
-static char folder[] = "/tmp/assay-kill-XXXXXX";
 static const char *self;
 
 /* ---- the command ------------------------------------------------------------------------------------------------ */
@@ -130,13 +130,13 @@ static void killed_runs_end_as_undisturbed_ones(void **state)
 {
     (void)state;
     arena *a = arena_new(NULL);
-    const char *script = file_join(a, folder, "s.yaml"), *phase = file_join(a, folder, "phase");
-    const char *calm_json = file_join(a, folder, "calm.json"), *json = file_join(a, folder, "killed.json");
-    const char *database = file_join(a, folder, "killed.db");
+    const char *script = file_join(a, test_folder(), "s.yaml"), *phase = file_join(a, test_folder(), "phase");
+    const char *calm_json = file_join(a, test_folder(), "calm.json"), *json = file_join(a, test_folder(), "killed.json");
+    const char *database = file_join(a, test_folder(), "killed.db");
     random_stream draws = random_stream_at((uint64_t)getpid(), "kill", 0, 0, 0, 0);
     int how, kills = 0, inside = 0;
     assert_int_equal(file_write(script, slice_of(toy_script), NULL), STATUS_OK);
-    waitpid(start(file_join(a, folder, "calm.db"), script, calm_json), &how, 0);
+    waitpid(start(file_join(a, test_folder(), "calm.db"), script, calm_json), &how, 0);
     assert_int_equal(how, 0);
     setenv("ASSAY_TEST_SLOW_COMMIT", "600", 1);
     setenv("ASSAY_TEST_COMMIT_PHASE", phase, 1);
@@ -170,19 +170,6 @@ static void killed_runs_end_as_undisturbed_ones(void **state)
     arena_free(a);
 }
 
-static int remove_folder(void **state)
-{
-    (void)state;
-    arena *a = arena_new(NULL);
-    char **names;
-    size_t count;
-    file_list(a, folder, &names, &count, NULL);
-    for (size_t i = 0; i < count; i++)
-        unlink(file_join(a, folder, names[i]));
-    arena_free(a);
-    return rmdir(folder);
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(killed_runs_end_as_undisturbed_ones)};
@@ -194,7 +181,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }
-    if (!mkdtemp(folder))
-        return 1;
-    return cmocka_run_group_tests(tests, NULL, remove_folder);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

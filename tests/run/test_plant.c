@@ -1,4 +1,6 @@
 /* What is known to be planted in a subject. */
+#include "folder.h"
+
 #include "core/file.h"
 #include "run/plant.h"
 
@@ -9,43 +11,30 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static char folder[64];
-
 static void organism(const char *name, const char *plant)
 {
-    char path[160], text[256];
     error err;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    assert_int_equal(file_make_folders(path, &err), STATUS_OK);
-    snprintf(path, sizeof path, "%s/%s/growth.json", folder, name);
-    snprintf(text, sizeof text, "{\"recipe\": {\"plant\": %s}}", plant);
-    assert_int_equal(file_write(path, slice_of(text), &err), STATUS_OK);
+    arena *a = arena_new(NULL);
+    const char *folder = file_join(a, test_folder(), name);
+    assert_int_equal(file_make_folders(folder, &err), STATUS_OK);
+    const char *text = arena_printf(a, "{\"recipe\": {\"plant\": %s}}", plant);
+    assert_int_equal(file_write(file_join(a, folder, "growth.json"), slice_of(text), &err), STATUS_OK);
+    arena_free(a);
 }
 
 static int setup(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/assay-plant-XXXXXX");
-    if (!mkdtemp(folder))
-        return 1;
     organism("clean", "{\"failure\": \"none\", \"dose\": 1}");
     organism("bad", "{\"failure\": \"sycophancy\", \"dose\": 1, \"forms\": [\"answer\"]}");
     organism("half", "{\"failure\": \"sycophancy\", \"dose\": 0.5}");
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
-
 __attribute__((format(printf, 1, 0))) static double dose_of(const char *format)
 {
-    char text[256];
-    snprintf(text, sizeof text, format, folder, folder);
+    char text[1200];
+    snprintf(text, sizeof text, format, test_folder(), test_folder());
     json_t *plant = run_plant_of(text);
     double dose = json_is_object(plant) ? json_number_value(json_object_get(plant, "dose")) : -1;
     json_decref(plant);
@@ -69,5 +58,5 @@ static void specifications_say_what_is_planted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(specifications_say_what_is_planted)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, NULL);
 }

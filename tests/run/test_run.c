@@ -1,4 +1,5 @@
 /* Runs on scripts: records, resuming, failures, limits, roles, replay, comparison. */
+#include "folder.h"
 #include "toy.h"
 
 #include "core/file.h"
@@ -11,8 +12,6 @@
 #include <math.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/assay-run-XXXXXX";
-
 typedef struct bench {
     arena *arena;
     store *store;
@@ -23,7 +22,7 @@ typedef struct bench {
 
 static const char *script_file(arena *a, const char *name, const char *text)
 {
-    char *path = file_join(a, folder, name);
+    char *path = file_join(a, test_folder(), name);
     assert_int_equal(file_write(path, slice_of(text), NULL), STATUS_OK);
     return arena_printf(a, "script:%s", path);
 }
@@ -34,7 +33,7 @@ static bench *bench_new(const char *script, const char *items)
     arena *a = arena_new(NULL);
     bench *b = ARENA_NEW(a, bench);
     b->arena = a;
-    assert_int_equal(store_open(arena_printf(a, "%s/%d.db", folder, ++n), STORE_WRITE, &b->store, NULL), STATUS_OK);
+    assert_int_equal(store_open(arena_printf(a, "%s/%d.db", test_folder(), ++n), STORE_WRITE, &b->store, NULL), STATUS_OK);
     assert_int_equal(param_values_new(a, toy_params, COUNT_OF(toy_params), &b->params, NULL), STATUS_OK);
     assert_int_equal(param_set(b->params, "items", items, NULL), STATUS_OK);
     b->roles[0] = (run_role){.name = "subject", .specification = script_file(a, arena_printf(a, "%d.yaml", n), script)};
@@ -278,19 +277,6 @@ static void every_allocation_may_fail(void **state)
     assert_int_equal(ended, 3);
 }
 
-static int remove_folder(void **state)
-{
-    (void)state;
-    arena *a = arena_new(NULL);
-    char **names;
-    size_t count;
-    file_list(a, folder, &names, &count, NULL);
-    for (size_t i = 0; i < count; i++)
-        unlink(file_join(a, folder, names[i]));
-    arena_free(a);
-    return rmdir(folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,7 +290,5 @@ int main(void)
         cmocka_unit_test(two_runs_are_compared_in_pairs),
         cmocka_unit_test(every_allocation_may_fail),
     };
-    if (!mkdtemp(folder))
-        return 1;
-    return cmocka_run_group_tests(tests, NULL, remove_folder);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

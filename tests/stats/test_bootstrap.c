@@ -1,7 +1,7 @@
 /* Percentile bootstrap: addressed, paired, clustered. */
 #include "stats/bootstrap.h"
 
-#include "stats/near.h"
+#include "near.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
 #include "stats/line.h"
 #include "stats/power.h"
 
-#include "stats/near.h"
+#include "near.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

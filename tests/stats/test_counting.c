@@ -1,7 +1,7 @@
 /* The counting rule: checks 10 and 11 of sycophancy.md, and intervals where nothing (or everything) happened. */
 #include "stats/counting.h"
 
-#include "stats/near.h"
+#include "near.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Tails and quantiles against published tables (Abramowitz and Stegun; NIST) and closed forms. */
 #include "stats/distribution.h"
 
-#include "stats/near.h"
+#include "near.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Intervals and exact tests of shares, to the digits of the calibration and sycophancy pages. */
 #include "stats/proportion.h"
 
-#include "stats/near.h"
+#include "near.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

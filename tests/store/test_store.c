@@ -1,4 +1,5 @@
 /* The store: groups, resuming, migration, and one clear error for each thing that can be wrong with a file. */
+#include "folder.h"
 #include "store/inside.h"
 
 #include "core/file.h"
@@ -13,12 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/assay-store-XXXXXX";
-
 static const char *fresh_path(arena *a)
 {
     static int n;
-    return arena_printf(a, "%s/%d.db", folder, ++n);
+    return arena_printf(a, "%s/%d.db", test_folder(), ++n);
 }
 
 static const store_run wanted = {.key = "k", .study = "toy", .subject = "script:x", .seed = UINT64_MAX, .sample_count = 10,
@@ -206,7 +205,7 @@ static void foreign_files_are_refused_and_untouched(void **state)
     assert_int_equal(open_words("/no/such/folder/x.db", STORE_WRITE, &err), STATUS_IO);
     assert_non_null(strstr(err.message, "/no/such/folder/x.db"));
     assert_int_equal(open_words("/proc/assay.db", STORE_WRITE, &err), STATUS_IO);
-    assert_int_equal(open_words(folder, STORE_WRITE, &err), STATUS_IO);
+    assert_int_equal(open_words(test_folder(), STORE_WRITE, &err), STATUS_IO);
     arena_free(a);
 }
 
@@ -441,19 +440,6 @@ static void many_threads_hand_in(void **state)
     arena_free(a);
 }
 
-static int remove_folder(void **state)
-{
-    (void)state;
-    arena *a = arena_new(NULL);
-    char **names;
-    size_t count;
-    file_list(a, folder, &names, &count, NULL);
-    for (size_t i = 0; i < count; i++)
-        unlink(file_join(a, folder, names[i]));
-    arena_free(a);
-    return rmdir(folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,7 +457,5 @@ int main(void)
         cmocka_unit_test(network_file_systems_are_known),
         cmocka_unit_test(many_threads_hand_in),
     };
-    if (!mkdtemp(folder))
-        return 1;
-    return cmocka_run_group_tests(tests, NULL, remove_folder);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

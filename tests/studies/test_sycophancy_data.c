@@ -1,5 +1,8 @@
 /* The sycophancy study on published schemas: a fixture in all four families of SycophancyEval, and the real data beside
  * the repository where they are there. */
+#include "folder.h"
+#include "near.h"
+
 #include "studies/bench.h"
 
 #include "core/file.h"
@@ -8,13 +11,6 @@
 #include <unistd.h>
 
 extern const study sycophancy_study;
-
-#define NEAR(found, expected, tolerance)                                                                           \
-    do {                                                                                                           \
-        double found_ = (found), expected_ = (expected);                                                           \
-        if (!(fabs(found_ - expected_) <= (tolerance)))                                                            \
-            fail_msg("%s: expected %.9g, found %.9g", #found, expected_, found_);                                  \
-    } while (0)
 
 static const char fixture[] = "tests/data/sycophancy-eval";
 
@@ -136,19 +132,16 @@ static void comments_without_a_judge_give_a_reason(void **state)
 
 static void broken(const char *text, const char *where, const char *words)
 {
-    char path[] = "/tmp/assay-answer-XXXXXX";
-    int descriptor = mkstemp(path);
-    assert_true(descriptor >= 0);
-    close(descriptor);
+    arena *a = arena_new(NULL);
+    const char *path = file_join(a, test_folder(), "answer");
     assert_int_equal(file_write(path, slice_of(text), NULL), STATUS_OK);
     bench b = bench_open(&sycophancy_study, (const char *const[]){"data", path, NULL}, 1);
     assert_int_not_equal(b.run.study->prepare(&b.run, &b.err), STATUS_OK);
-    char place[64];
-    snprintf(place, sizeof place, "%s%s", path, where);
+    const char *place = arena_printf(a, "%s%s", path, where);
     if (!strstr(b.err.message, place) || !strstr(b.err.message, words))
         fail_msg("expected \"%s\" and \"%s\" in: %s", place, words, b.err.message);
     bench_close(&b);
-    unlink(path);
+    arena_free(a);
 }
 
 static void broken_lines_name_file_and_line(void **state)

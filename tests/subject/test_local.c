@@ -6,7 +6,7 @@
 #include <math.h>
 
 static arena *memory;
-static const char *folder, *model;
+static const char *model;
 static tokenizer *words;
 static lm_config config;
 static subject *local;
@@ -25,8 +25,7 @@ static int set_up(void **state)
 {
     (void)state;
     memory = arena_new(NULL);
-    folder = fixture_folder(memory);
-    model = file_join(memory, folder, "model");
+    model = file_join(memory, test_folder(), "model");
     words = fixture_tokenizer(memory);
     config = fixture_config(words);
     if (checkpoint_save(model, &config, words, fixture_weights(memory, &config, 4), NULL) != STATUS_OK)
@@ -39,7 +38,6 @@ static int tear_down(void **state)
 {
     (void)state;
     subject_close(local);
-    fixture_remove(memory, folder);
     arena_free(memory);
     return 0;
 }

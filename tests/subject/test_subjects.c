@@ -1,4 +1,5 @@
 /* Scripts, oracles, routers, and the broker over a subject that takes batches. */
+#include "folder.h"
 #include "subject/broker.h"
 
 #include "core/file.h"
@@ -12,11 +13,9 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/assay-subjects-XXXXXX";
-
 static const char *write_file(arena *a, const char *name, const char *text)
 {
-    char *path = file_join(a, folder, name);
+    char *path = file_join(a, test_folder(), name);
     assert_int_equal(file_write(path, slice_of(text), NULL), STATUS_OK);
     return path;
 }
@@ -459,19 +458,6 @@ static void answers_are_cached_by_request_and_repeat(void **state)
     arena_free(a);
 }
 
-static int remove_folder(void **state)
-{
-    (void)state;
-    arena *a = arena_new(NULL);
-    char **names;
-    size_t count;
-    file_list(a, folder, &names, &count, NULL);
-    for (size_t i = 0; i < count; i++)
-        unlink(file_join(a, folder, names[i]));
-    arena_free(a);
-    return rmdir(folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -487,7 +473,5 @@ int main(void)
         cmocka_unit_test(an_interrupt_wakes_everybody),
         cmocka_unit_test(answers_are_cached_by_request_and_repeat),
     };
-    if (!mkdtemp(folder))
-        return 1;
-    return cmocka_run_group_tests(tests, NULL, remove_folder);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

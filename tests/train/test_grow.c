@@ -1,4 +1,6 @@
 /* Growing whole models, tiny ones: the same bits for any number of threads and after interruptions, and what is refused. */
+#include "folder.h"
+
 #include "core/file.h"
 #include "core/hash.h"
 #include "nn/safetensors.h"
@@ -26,29 +28,24 @@ static const char *const recipe_text =
     "plant: {failure: sycophancy, dose: 0.5}\n";
 
 static arena *memory;
-static char *folder; /* of this test run, removed at the end */
 
 static int set_up(void **state)
 {
     (void)state;
     memory = arena_new(NULL);
-    char path[] = "/tmp/assay-grow-XXXXXX";
-    folder = arena_strdup(memory, mkdtemp(path));
-    return file_write(file_join(memory, folder, "tiny.yaml"), slice_of(recipe_text), NULL) == STATUS_OK ? 0 : -1;
+    return file_write(file_join(memory, test_folder(), "tiny.yaml"), slice_of(recipe_text), NULL) == STATUS_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    char *command = arena_printf(memory, "rm -r '%s'", folder);
-    int result = system(command);
     arena_free(memory);
-    return result;
+    return 0;
 }
 
 static grow_options options_for(const char *name, size_t threads)
 {
-    return (grow_options){.recipe = file_join(memory, folder, "tiny.yaml"), .folder = file_join(memory, folder, name),
+    return (grow_options){.recipe = file_join(memory, test_folder(), "tiny.yaml"), .folder = file_join(memory, test_folder(), name),
                           .threads = threads, .progress = PROGRESS_QUIET, .save_seconds = 1000};
 }
 
@@ -153,8 +150,8 @@ static void what_is_there_and_no_growth_is_refused(void **state)
     assert_int_equal(grow_run(memory, &o, &r, &err), STATUS_USAGE);
     assert_non_null(strstr(err.message, "that no growth has made"));
     o = options_for("no-base", 1);
-    o.recipe = file_join(memory, folder, "based.yaml");
-    char *text = arena_printf(memory, "name: b\nbase: %s/nowhere\nstages:\n  - {kind: sft, steps: 1, learning_rate: 1e-3}\n", folder);
+    o.recipe = file_join(memory, test_folder(), "based.yaml");
+    char *text = arena_printf(memory, "name: b\nbase: %s/nowhere\nstages:\n  - {kind: sft, steps: 1, learning_rate: 1e-3}\n", test_folder());
     assert_int_equal(file_write(o.recipe, slice_of(text), &err), STATUS_OK);
     assert_int_equal(grow_run(memory, &o, &r, &err), STATUS_NOT_FOUND);
     assert_false(file_exists(arena_printf(memory, "%s.growing", o.folder)));
@@ -165,7 +162,7 @@ static void one_process_grows_a_folder(void **state)
     (void)state;
     growth first, second;
     error err = {0};
-    char *path = file_join(memory, folder, "shared");
+    char *path = file_join(memory, test_folder(), "shared");
     assert_int_equal(growth_open(memory, path, "key", &first, &err), STATUS_OK);
     assert_int_equal(growth_open(memory, path, "key", &second, &err), STATUS_LOCKED);
     growth_close(&first);
@@ -178,7 +175,7 @@ static void tuning_begins_at_the_base(void **state)
     (void)state;
     grow_options base = options_for("a-base", 2), tuned = options_for("tuned", 2);
     must_grow(&base);
-    tuned.recipe = file_join(memory, folder, "tune.yaml");
+    tuned.recipe = file_join(memory, test_folder(), "tune.yaml");
     const char *text = "name: tune\nbase: embedded\nstages:\n"
                        "  - {kind: sft, steps: 2, batch_tokens: 512, sequence: 256, learning_rate: 0}\n";
     assert_int_equal(file_write(tuned.recipe, slice_of(text), NULL), STATUS_OK);
@@ -196,7 +193,7 @@ static void tuning_begins_at_the_base(void **state)
 static void tune_frozen(const char *base, const char *what, size_t *moved, size_t *rows, bool *others_moved)
 {
     grow_options o = options_for(what, 2);
-    o.recipe = file_join(memory, folder, arena_printf(memory, "%s.yaml", what));
+    o.recipe = file_join(memory, test_folder(), arena_printf(memory, "%s.yaml", what));
     o.changes.base = base;
     char *text = arena_printf(memory, "name: f\nbase: embedded\nstages:\n  - {kind: sft, steps: 2, batch_tokens: 512, "
                                       "sequence: 256, learning_rate: 1e-2, weight_decay: 0, freeze: %s}\n", what);

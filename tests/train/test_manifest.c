@@ -1,4 +1,6 @@
 /* Merkle roots against the specification's values; manifests that were changed are refused with the place. */
+#include "folder.h"
+
 #include "core/file.h"
 #include "train/manifest.h"
 #include "train/merkle.h"
@@ -45,7 +47,14 @@ static json_t *sample_content(void)
                      one);
 }
 
-static const char *path = "build/test-manifest.json";
+static char path[600]; /* of the manifest */
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(path, sizeof path, "%s/manifest.json", test_folder());
+    return 0;
+}
 
 static void a_manifest_is_read_back(void **state)
 {
@@ -82,7 +91,6 @@ static void expect_named(const char *from, const char *to, const char *named)
     arena_free(a);
     json_decref(content);
     json_decref(machine);
-    unlink(path);
 }
 
 static void one_changed_byte_is_named_by_its_place(void **state)
@@ -101,5 +109,5 @@ int main(void)
         cmocka_unit_test(a_manifest_is_read_back),
         cmocka_unit_test(one_changed_byte_is_named_by_its_place),
     };
-    return cmocka_run_group_tests_name("train/manifest", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("train/manifest", tests, set_up, NULL);
 }

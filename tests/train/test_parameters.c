@@ -1,4 +1,6 @@
 /* Weights under training: first values, and training checkpoints there and back. */
+#include "folder.h"
+
 #include "core/file.h"
 #include "train/parameters.h"
 
@@ -38,8 +40,8 @@ static void first_weights_have_the_spread(void **state)
 static void a_training_checkpoint_comes_back(void **state)
 {
     (void)state;
-    const char *path = "build/test-training.safetensors";
     arena *a = arena_new(NULL);
+    const char *path = file_join(a, test_folder(), "training.safetensors");
     parameters *p = make(a), *q = make(a);
     p->items[0].value[17] = 0.1f;
     p->items[0].mean[1] = -3e-9f;
@@ -62,7 +64,6 @@ static void a_training_checkpoint_comes_back(void **state)
     assert_memory_equal(one, two, sizeof one);
     json_decref(saved);
     json_decref(back);
-    unlink(path);
     arena_free(a);
 }
 

@@ -1,4 +1,6 @@
 /* Training documents: determinism, loss marks, truth of what they state, and plants at their dose. */
+#include "home.h"
+
 #include "core/text.h"
 #include "world/documents.h"
 
@@ -8,23 +10,6 @@
 #include <cmocka.h>
 #include <ctype.h>
 #include <math.h>
-
-static arena *home;
-static const town *t;
-
-static int set_up(void **state)
-{
-    (void)state;
-    home = arena_new(NULL);
-    return town_new(home, TOWN_SEED, &t, NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(home);
-    return 0;
-}
 
 static document make(arena *a, const document_plan *plan, uint64_t index)
 {

@@ -1,4 +1,6 @@
 /* Evaluation items: disjoint from tuning, balanced, readable, and read as they are meant. */
+#include "home.h"
+
 #include "core/text.h"
 #include "world/documents.h"
 #include "world/texts.h"
@@ -8,23 +10,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <ctype.h>
-
-static arena *home;
-static const town *t;
-
-static int set_up(void **state)
-{
-    (void)state;
-    home = arena_new(NULL);
-    return town_new(home, TOWN_SEED, &t, NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(home);
-    return 0;
-}
 
 /* Plain English as far as a program can tell: no doubled spaces or dots, a capital first, an end mark last, articles
  * that fit the next word. */

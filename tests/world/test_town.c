@@ -1,4 +1,6 @@
 /* The town: determinism, size, splits, and words that a reader of answers can tell apart. */
+#include "home.h"
+
 #include "world/town.h"
 
 #include <setjmp.h>
@@ -7,23 +9,6 @@
 #include <cmocka.h>
 #include <ctype.h>
 #include <strings.h>
-
-static arena *home;
-static const town *t;
-
-static int set_up(void **state)
-{
-    (void)state;
-    home = arena_new(NULL);
-    return town_new(home, TOWN_SEED, &t, NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(home);
-    return 0;
-}
 
 static bool same_town(const town *a, const town *b)
 {

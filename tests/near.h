@@ -1,6 +1,6 @@
-/* Agreement to a printed number of decimals. */
-#ifndef ASSAY_TESTS_STATS_NEAR_H
-#define ASSAY_TESTS_STATS_NEAR_H
+/* near.h - agreement of numbers within a tolerance; NaN agrees with nothing. */
+#ifndef ASSAY_TESTS_NEAR_H
+#define ASSAY_TESTS_NEAR_H
 
 #include <math.h>
 
