@@ -5,6 +5,7 @@
  *     bench_peer decode TOKENIZER IDS          text of each line of ids, one JSON string a line
  *     bench_peer chat FOLDER CHATS             ids of each line (a list of [role, text]), answer wanted
  *     bench_peer logits FOLDER IDS OUT         f32 logits of every position of each line of ids, computed in f32
+ *     bench_peer greedy FOLDER IDS COUNT       the engine's greedy continuation of each line of ids, computed in f32
  *     bench_peer make TOKENIZER SHAPE OUT      a checkpoint with random weights; SHAPE is base, tiny or untied
  */
 #include "core/file.h"
@@ -14,6 +15,7 @@
 #include "lm/chat.h"
 #include "graph/plan.h"
 #include "lm/checkpoint.h"
+#include "lm/engine.h"
 #include "lm/transformer.h"
 
 static const size_t limit = (size_t)1 << 30;
@@ -194,6 +196,38 @@ static status run_logits(arena *a, char **words, error *err)
     return file_writer_commit(&out, err);
 }
 
+static status run_greedy(arena *a, char **words, error *err)
+{
+    checkpoint *c;
+    json_t *lines;
+    engine *e;
+    int64_t tokens;
+    if (!slice_to_int(slice_of(words[2]), &tokens) || tokens < 1 || tokens > 1 << 20)
+        return error_set(err, STATUS_USAGE, "the number of tokens \"%s\" is not one", words[2]);
+    TRY(checkpoint_open(a, words[0], &c, err));
+    TRY(read_lines(a, words[1], &lines, err));
+    TRY(engine_new(c, &(engine_options){.sequences = 8, .compute = TYPE_F32}, NULL, &e, err));
+    size_t count = json_array_size(lines);
+    engine_request *requests = ARENA_ARRAY(a, engine_request, count + 1);
+    engine_result *results = ARENA_ARRAY(a, engine_result, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *line = json_array_get(lines, i);
+        int32_t *ids = ARENA_ARRAY(a, int32_t, json_array_size(line) + 1);
+        for (size_t k = 0; k < json_array_size(line); k++)
+            ids[k] = (int32_t)json_integer_value(json_array_get(line, k));
+        requests[i] = (engine_request){.prompt = ids, .prompt_count = json_array_size(line), .max_tokens = (int)tokens};
+    }
+    status result = engine_generate(e, a, requests, results, count, err);
+    for (size_t i = 0; i < count && result == STATUS_OK; i++) {
+        if (results[i].code != STATUS_OK)
+            result = error_set(err, results[i].code, "line %zu: %s", i + 1, results[i].problem);
+        else
+            print_line(ids_json(&(token_list){.ids = (int32_t *)(uintptr_t)results[i].ids, .count = results[i].count}));
+    }
+    engine_free(e);
+    return result;
+}
+
 /* Weights larger than fresh ones, so that a comparison of logits sees every part of the model. */
 static status run_make(arena *a, char **words, error *err)
 {
@@ -227,6 +261,7 @@ static const struct {
     {"decode", 2, run_decode},
     {"chat", 2, run_chat},
     {"logits", 3, run_logits},
+    {"greedy", 3, run_greedy},
     {"make", 3, run_make},
 };
 

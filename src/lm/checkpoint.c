@@ -5,6 +5,8 @@
 #include "core/jsonio.h"
 #include "lm/chat.h"
 #include "lm/embedded.h"
+#include "lm/families.h"
+#include "lm/lora.h"
 
 #include <string.h>
 
@@ -17,6 +19,8 @@ static status out_of_memory(const char *name, error *err)
 typedef struct source {
     arena *arena;
     const char *folder, *name;
+    const char *const *adapters;
+    size_t adapter_count;
 } source;
 
 /* A file's content, or an empty slice where `optional` and absent. *path gets its name for messages. */
@@ -113,11 +117,52 @@ static status read_template(const source *s, checkpoint *c, error *err)
     return STATUS_OK;
 }
 
-/* Tensors that some writers add and the graph does not need. */
+/* Tensors that some writers add and the graph does not need: tables of angles, masks, a head that is the embedding. */
 static bool harmless(const lm_config *c, const char *name)
 {
+    static const char *const endings[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
+                                          ".attention.masked_bias"};
     slice s = slice_of(name);
-    return slice_ends(s, SLICE(".rotary_emb.inv_freq")) || (c->tied && slice_is(s, "lm_head.weight"));
+    for (size_t i = 0; i < COUNT_OF(endings); i++)
+        if (slice_ends(s, slice_of(endings[i])))
+            return true;
+    return c->tied && (slice_is(s, "lm_head.weight") || slice_is(s, "embed_out.weight"));
+}
+
+/* The name under which a weight stands in this file: its own, its other one, or (files of a bare model, such as GPT-2's
+ * as published) its own without the prefix. The first where none does. */
+static const char *name_in_file(const safetensors *file, const lm_config *c, const lm_weight *w)
+{
+    size_t prefix = strlen(c->family->base);
+    if (safetensors_find(file, w->name))
+        return w->name;
+    if (w->other && safetensors_find(file, w->other))
+        return w->other;
+    if (strncmp(w->name, c->family->base, prefix) == 0 && safetensors_find(file, w->name + prefix))
+        return w->name + prefix;
+    return w->name;
+}
+
+static status find_weights(const source *s, const safetensors *file, checkpoint *c, error *err)
+{
+    size_t count = lm_weight_count(&c->config), all = safetensors_count(file);
+    const safetensors_tensor **weights = ARENA_ARRAY(s->arena, const safetensors_tensor *, count);
+    bool *used = ARENA_ARRAY(s->arena, bool, all + 1);
+    if (!weights || !used)
+        return out_of_memory(s->name, err);
+    for (size_t i = 0; i < count; i++) {
+        lm_weight w = lm_weight_at(&c->config, i);
+        TRY(safetensors_expect(file, name_in_file(file, &c->config, &w), w.shape, w.rank, &weights[i], err));
+        used[weights[i] - safetensors_at(file, 0)] = true;
+    }
+    for (size_t i = 0; i < all; i++)
+        if (!used[i] && !harmless(&c->config, safetensors_at(file, i)->name))
+            return error_set(err, STATUS_UNSUPPORTED, "%s holds the tensor \"%s\", which a model of this configuration has not",
+                             s->name, safetensors_at(file, i)->name);
+    for (size_t i = 0; i < s->adapter_count; i++)
+        TRY(lora_merge(s->arena, s->adapters[i], &c->config, weights, err));
+    c->weights = weights;
+    return STATUS_OK;
 }
 
 static status read_weights(const source *s, checkpoint *c, error *err)
@@ -131,29 +176,7 @@ static status read_weights(const source *s, checkpoint *c, error *err)
         TRY(source_read(s, "model.safetensors", false, &path, &bytes, err));
         TRY(safetensors_from_bytes(s->arena, bytes, path, &file, err));
     }
-    size_t count = lm_weight_count(&c->config);
-    const safetensors_tensor **weights = ARENA_ARRAY(s->arena, const safetensors_tensor *, count);
-    if (!weights)
-        return out_of_memory(s->name, err);
-    for (size_t i = 0; i < count; i++) {
-        lm_weight w = lm_weight_at(&c->config, i);
-        TRY(safetensors_expect(file, w.name, w.shape, w.rank, &weights[i], err));
-    }
-    size_t used = 0;
-    for (size_t i = 0; i < safetensors_count(file); i++) {
-        const char *name = safetensors_at(file, i)->name;
-        bool ours = false;
-        for (size_t k = 0; k < count && !ours; k++)
-            ours = weights[k] == safetensors_at(file, i);
-        if (!ours && !harmless(&c->config, name))
-            return error_set(err, STATUS_UNSUPPORTED, "%s holds the tensor \"%s\", which a model of this configuration has not",
-                             s->name, name);
-        used += ours;
-    }
-    if (used != count)
-        BUG("%zu of %zu weights found", used, count);
-    c->weights = weights;
-    return STATUS_OK;
+    return find_weights(s, file, c, err);
 }
 
 static status open_source(const source *s, checkpoint **out, error *err)
@@ -171,16 +194,62 @@ static status open_source(const source *s, checkpoint **out, error *err)
     return STATUS_OK;
 }
 
-status checkpoint_open(arena *a, const char *folder, checkpoint **out, error *err)
+/* Cuts "FOLDER+ADAPTER+ADAPTER" where what stands in front of a '+' is a folder (names may have one in them), or the word
+ * for the base model at the beginning. *rest gets what follows, NULL when nothing does. */
+static const char *cut_folder(arena *a, const char *text, bool first, const char **rest)
 {
-    *out = NULL;
-    if (!file_exists(folder))
-        return error_set(err, STATUS_NOT_FOUND, "%s: no such folder", folder);
-    if (!file_is_folder(folder)) {
-        error_set(err, STATUS_INVALID, "%s is a file; expected a checkpoint folder", folder);
+    *rest = NULL;
+    for (const char *plus = strchr(text, '+'); plus && !file_exists(text); plus = strchr(plus + 1, '+')) {
+        const char *part = arena_strndup(a, text, (size_t)(plus - text));
+        if (!part || (!file_is_folder(part) && !(first && strcmp(part, CHECKPOINT_BASE) == 0)))
+            continue;
+        *rest = plus + 1;
+        return part;
+    }
+    return text;
+}
+
+static status open_folder(source *s, checkpoint **out, error *err)
+{
+    if (strcmp(s->folder, CHECKPOINT_BASE) == 0 && s->adapter_count) {
+        s->folder = NULL;
+        return open_source(s, out, err);
+    }
+    if (!file_exists(s->folder))
+        return error_set(err, STATUS_NOT_FOUND, "%s: no such folder", s->folder);
+    if (!file_is_folder(s->folder)) {
+        error_set(err, STATUS_INVALID, "%s is a file; expected a checkpoint folder", s->folder);
         return error_hint(err, "give the folder in which config.json and model.safetensors lie");
     }
-    return open_source(&(source){a, folder, folder}, out, err);
+    return open_source(s, out, err);
+}
+
+status checkpoint_open(arena *a, const char *folder, checkpoint **out, error *err)
+{
+    const char *adapters[CHECKPOINT_ADAPTERS], *rest;
+    source s = {.arena = a, .name = folder, .adapters = adapters};
+    *out = NULL;
+    s.folder = cut_folder(a, folder, true, &rest);
+    while (rest) {
+        if (s.adapter_count == CHECKPOINT_ADAPTERS)
+            return error_set(err, STATUS_USAGE, "%s: expected at most %d adapters", folder, CHECKPOINT_ADAPTERS);
+        adapters[s.adapter_count++] = cut_folder(a, rest, false, &rest);
+    }
+    return open_folder(&s, out, err);
+}
+
+bool checkpoint_plausible(const char *folder)
+{
+    const char *rest;
+    arena *a = arena_new(NULL);
+    folder = cut_folder(a, folder, true, &rest);
+    bool good = folder[0] && (file_is_folder(folder) || strcmp(folder, CHECKPOINT_BASE) == 0);
+    while (good && rest) {
+        folder = cut_folder(a, rest, false, &rest);
+        good = file_is_folder(folder);
+    }
+    arena_free(a);
+    return good;
 }
 
 status checkpoint_open_base(arena *a, checkpoint **out, error *err)
@@ -191,7 +260,7 @@ status checkpoint_open_base(arena *a, checkpoint **out, error *err)
         error_set(err, STATUS_NOT_FOUND, "this program was built without a base model");
         return error_hint(err, "put one into models/base and build again, or name a checkpoint folder");
     }
-    return open_source(&(source){a, NULL, "base"}, out, err);
+    return open_source(&(source){.arena = a, .name = CHECKPOINT_BASE}, out, err);
 }
 
 status checkpoint_identity(const checkpoint *c, char hex[SHA256_HEX], error *err)
@@ -199,7 +268,7 @@ status checkpoint_identity(const checkpoint *c, char hex[SHA256_HEX], error *err
     sha256 state;
     unsigned char digest[SHA256_BYTES];
     strbuf text = strbuf_new(NULL, (size_t)1 << 30);
-    strbuf_printf(&text, "rope_theta=%.17g norm_epsilon=%.17g\n", c->config.rope_theta, c->config.norm_epsilon);
+    lm_config_describe(&c->config, &text);
     status result = tokenizer_print(c->tokenizer, &text, err);
     if (result == STATUS_OK && text.failed)
         result = out_of_memory(c->name, err);

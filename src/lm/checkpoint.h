@@ -32,9 +32,15 @@ typedef struct checkpoint {
     const safetensors_tensor *const *weights; /* in the order of lm_weight_at; mapped */
 } checkpoint;
 
-/* Opens a folder. STATUS_NOT_FOUND: the folder or one of its files; STATUS_INVALID, STATUS_UNSUPPORTED: what is wrong
+enum { CHECKPOINT_ADAPTERS = 8 };
+#define CHECKPOINT_BASE "base" /* the name of the model inside this program */
+
+/* Opens a folder, or "FOLDER+ADAPTER" with folders of adapters behind it, which are merged in that order (lm/lora.h);
+ * "base+ADAPTER" too. STATUS_NOT_FOUND: the folder or one of its files; STATUS_INVALID, STATUS_UNSUPPORTED: what is wrong
  * with which file. Everything lives as long as the arena. */
 status checkpoint_open(arena *a, const char *folder, checkpoint **out, error *err);
+/* Whether the words name folders that are there, or the base: what can be said without opening anything. */
+bool checkpoint_plausible(const char *folder);
 /* The base model inside this program (lm/embedded.h). STATUS_NOT_FOUND when the program was built without one. */
 status checkpoint_open_base(arena *a, checkpoint **out, error *err);
 

@@ -1,7 +1,7 @@
 #include "lm/config.h"
 
 #include "core/jsonio.h"
-#include "core/random.h"
+#include "lm/families.h"
 #include "lm/tokenizer.h"
 
 #include <math.h>
@@ -9,123 +9,359 @@
 
 lm_config lm_config_base(int vocabulary)
 {
-    return (lm_config){.vocabulary = vocabulary, .hidden = 256, .intermediate = 704, .layers = 4, .heads = 4,
-                       .kv_heads = 2, .head_size = 64, .context = 1024, .rope_theta = 10000, .norm_epsilon = 1e-5,
-                       .init_range = 0.02, .tied = true, .type = TYPE_BF16, .bos = TOKEN_BEGIN, .pad = TOKEN_PAD,
-                       .eos = {TOKEN_END}, .eos_count = 1};
+    return (lm_config){.family = lm_family_find("LlamaForCausalLM", NULL), .vocabulary = vocabulary, .hidden = 256,
+                       .intermediate = 704, .layers = 4, .heads = 4, .kv_heads = 2, .head_size = 64, .context = 1024,
+                       .rope_theta = 10000, .rotary_share = 1, .norm_epsilon = 1e-5, .init_range = 0.02, .tied = true,
+                       .type = TYPE_BF16, .bos = TOKEN_BEGIN, .pad = TOKEN_PAD, .eos = {TOKEN_END}, .eos_count = 1};
 }
 
-/* The whole numbers of config.json: key, place in the struct, limits. */
+/* Several words of config.json mean one activation; the first is the one that is written. */
 static const struct {
-    const char *key;
-    size_t offset;
-    int least, most;
-} sizes[] = {
-    {"vocab_size", offsetof(lm_config, vocabulary), 1, 1 << 20},
-    {"hidden_size", offsetof(lm_config, hidden), 2, 1 << 16},
-    {"intermediate_size", offsetof(lm_config, intermediate), 1, 1 << 18},
-    {"num_hidden_layers", offsetof(lm_config, layers), 1, 1024},
-    {"num_attention_heads", offsetof(lm_config, heads), 1, 1024},
-    {"num_key_value_heads", offsetof(lm_config, kv_heads), 1, 1024},
-    {"head_dim", offsetof(lm_config, head_size), 2, 1024},
-    {"max_position_embeddings", offsetof(lm_config, context), 1, 1 << 24},
+    const char *word;
+    lm_activation activation;
+} activations[] = {
+    {"silu", LM_SILU}, {"swish", LM_SILU}, {"gelu", LM_GELU}, {"gelu_python", LM_GELU},
+    {"gelu_pytorch_tanh", LM_GELU_TANH}, {"gelu_new", LM_GELU_TANH}, {"gelu_fast", LM_GELU_TANH}, {"relu", LM_RELU},
 };
 
-static int *size_at(const lm_config *c, size_t i)
+/* What a key's value lies in. */
+static int *int_at(const lm_config *c, const lm_key *k)
 {
-    return (int *)(void *)((char *)c + sizes[i].offset);
+    return (int *)(void *)((char *)(uintptr_t)c + k->offset);
+}
+
+static double *double_at(const lm_config *c, const lm_key *k)
+{
+    return (double *)(void *)((char *)(uintptr_t)c + k->offset);
+}
+
+static bool *bool_at(const lm_config *c, const lm_key *k)
+{
+    return (bool *)(void *)((char *)(uintptr_t)c + k->offset);
+}
+
+static lm_activation *activation_at(const lm_config *c, const lm_key *k)
+{
+    return (lm_activation *)(void *)((char *)(uintptr_t)c + k->offset);
+}
+
+static bool present(const json_t *value)
+{
+    return value && !json_is_null(value);
+}
+
+/* ---- one function for reading and one for writing each kind of key ---- */
+
+static status read_size(const json_t *root, const char *name, const lm_key *k, lm_config *c, error *err)
+{
+    int64_t number = 0;
+    if (k->needed || present(json_object_get(root, k->name))) {
+        TRY(jsonio_get_int(root, k->name, name, &number, err));
+        if ((double)number < k->least || (double)number > k->most)
+            return error_set(err, STATUS_INVALID, "%s: %s is %lld; expected %.0f to %.0f", name, k->name, (long long)number,
+                             k->least, k->most);
+    }
+    *int_at(c, k) = (int)number;
+    return STATUS_OK;
+}
+
+static status read_number(const json_t *root, const char *name, const lm_key *k, lm_config *c, error *err)
+{
+    const json_t *value = json_object_get(root, k->name);
+    *double_at(c, k) = value ? 0 : k->fallback;
+    return present(value) ? jsonio_get_number(root, k->name, name, double_at(c, k), err) : STATUS_OK;
+}
+
+static status read_flag(const json_t *root, const char *name, const lm_key *k, lm_config *c, error *err)
+{
+    const json_t *value = json_object_get(root, k->name);
+    if (present(value) && !json_is_boolean(value))
+        return error_set(err, STATUS_INVALID, "%s: %s: expected true or false", name, k->name);
+    bool inverse = k->kind == LM_KEY_FLAG_NOT;
+    *bool_at(c, k) = present(value) ? json_is_true(value) != inverse : k->fallback != 0;
+    return STATUS_OK;
+}
+
+static status read_activation(const json_t *root, const char *name, const lm_key *k, lm_config *c, error *err)
+{
+    const json_t *value = json_object_get(root, k->name);
+    const char *word = json_string_value(value);
+    *activation_at(c, k) = (lm_activation)k->fallback;
+    if (!present(value))
+        return STATUS_OK;
+    for (size_t i = 0; word && i < COUNT_OF(activations); i++)
+        if (strcmp(activations[i].word, word) == 0) {
+            *activation_at(c, k) = activations[i].activation;
+            return STATUS_OK;
+        }
+    if (!word)
+        return error_set(err, STATUS_INVALID, "%s: %s: expected a text", name, k->name);
+    error_set(err, STATUS_UNSUPPORTED, "%s: the activation %s (%s) is not supported", name, word, k->name);
+    return error_hint(err, "silu, gelu, gelu_new, gelu_pytorch_tanh and relu are");
+}
+
+static status read_refused(const json_t *root, const char *name, const lm_key *k, lm_config *c, error *err)
+{
+    (void)c;
+    if (!json_is_true(json_object_get(root, k->name)))
+        return STATUS_OK;
+    return error_set(err, STATUS_UNSUPPORTED, "%s: a model with %s is not supported", name, k->name);
+}
+
+static status read_none(const json_t *root, const char *name, const lm_key *k, lm_config *c, error *err)
+{
+    (void)root, (void)name, (void)k, (void)c, (void)err;
+    return STATUS_OK;
+}
+
+static status number_in(const json_t *object, const char *key, const char *name, double *out, error *err)
+{
+    return present(json_object_get(object, key)) ? jsonio_get_number(object, key, name, out, err) : STATUS_OK;
+}
+
+/* New files nest everything in "rope_parameters", some by kind of layer; old ones have keys of the root and "rope_scaling"
+ * (which may be there as well as the new object: the new one counts). */
+static status read_rope(const json_t *root, const char *name, const lm_key *k, lm_config *c, error *err)
+{
+    (void)k;
+    const lm_family *f = c->family;
+    const json_t *all = json_object_get(root, "rope_parameters"), *scaled = all, *local = NULL;
+    c->rope_theta = f->rope_theta;
+    c->rope_local_theta = f->rope_local_theta;
+    c->rotary_share = f->rotary_share;
+    TRY(number_in(root, f->theta_key, name, &c->rope_theta, err));
+    TRY(number_in(root, f->share_key, name, &c->rotary_share, err));
+    if (f->rope_local_theta > 0)
+        TRY(number_in(root, "rope_local_base_freq", name, &c->rope_local_theta, err));
+    if (!json_is_object(all))
+        scaled = json_object_get(root, "rope_scaling");
+    if (json_object_get(all, "full_attention") || json_object_get(all, "sliding_attention")) {
+        scaled = json_object_get(all, "full_attention");
+        local = json_object_get(all, "sliding_attention");
+        if (f->rope_local_theta == 0)
+            return error_set(err, STATUS_UNSUPPORTED, "%s: rope_parameters by kind of layer are not supported for %s", name,
+                             f->architecture);
+    }
+    TRY(number_in(scaled, "rope_theta", name, &c->rope_theta, err));
+    TRY(number_in(scaled, "partial_rotary_factor", name, &c->rotary_share, err));
+    if (json_is_object(local)) {
+        lm_rope plain;
+        TRY(number_in(local, "rope_theta", name, &c->rope_local_theta, err));
+        TRY(lm_rope_parse(local, name, c->context, &plain, err));
+        if (plain.kind != LM_ROPE_DEFAULT)
+            return error_set(err, STATUS_UNSUPPORTED, "%s: scaled rotary positions of layers with a window are not supported",
+                             name);
+    }
+    return present(scaled) ? lm_rope_parse(scaled, name, c->context, &c->rope, err) : STATUS_OK;
+}
+
+static void set_window(lm_config *c, int layer)
+{
+    c->windowed[layer / 64] |= 1ull << layer % 64;
+}
+
+static status read_layer_types(const json_t *list, const char *name, lm_config *c, error *err)
+{
+    if (!json_is_array(list) || json_array_size(list) != (size_t)c->layers)
+        return error_set(err, STATUS_INVALID, "%s: layer_types: expected a list of %d kinds, one for each layer", name, c->layers);
+    for (int i = 0; i < c->layers; i++) {
+        const char *word = json_string_value(json_array_get(list, (size_t)i));
+        if (word && strcmp(word, "sliding_attention") == 0)
+            set_window(c, i);
+        else if (!word || strcmp(word, "full_attention") != 0)
+            return error_set(err, STATUS_UNSUPPORTED, "%s: layer_types: layer %d has the kind %s; expected full_attention or "
+                             "sliding_attention", name, i, word ? word : "(not a text)");
+    }
+    return STATUS_OK;
+}
+
+static status read_windows(const json_t *root, const char *name, const lm_key *k, lm_config *c, error *err)
+{
+    const lm_family *f = c->family;
+    const json_t *types = json_object_get(root, "layer_types");
+    lm_key size = {.name = k->name, .offset = k->offset, .least = 1, .most = 1 << 24};
+    int64_t first = f->windows == LM_WINDOWS_UPPER ? 28 : 0, cycle = f->window_cycle;
+    if (f->windows == LM_WINDOWS_UPPER && !json_is_true(json_object_get(root, "use_sliding_window")))
+        return STATUS_OK; /* sliding_window is given and not in force */
+    TRY(read_size(root, name, &size, c, err));
+    if (f->windows == LM_WINDOWS_CYCLE && c->window == 0 && !json_object_get(root, k->name))
+        c->window = 4096; /* Gemma's, where the key is left out */
+    if (c->window == 0)
+        return STATUS_OK;
+    if (present(types) && f->windows != LM_WINDOWS_ALL)
+        return read_layer_types(types, name, c, err);
+    if (present(json_object_get(root, "max_window_layers")))
+        TRY(jsonio_get_int(root, "max_window_layers", name, &first, err));
+    if (present(json_object_get(root, "sliding_window_pattern")))
+        TRY(jsonio_get_int(root, "sliding_window_pattern", name, &cycle, err));
+    if (f->windows == LM_WINDOWS_CYCLE && cycle < 1)
+        return error_set(err, STATUS_INVALID, "%s: sliding_window_pattern is %lld; expected at least 1", name, (long long)cycle);
+    for (int i = 0; i < c->layers; i++)
+        if (f->windows == LM_WINDOWS_ALL || (f->windows == LM_WINDOWS_UPPER && i >= first) ||
+            (f->windows == LM_WINDOWS_CYCLE && (i + 1) % cycle != 0))
+            set_window(c, i);
+    return STATUS_OK;
+}
+
+static void write_size(json_t *root, const lm_key *k, const lm_config *c)
+{
+    json_object_set_new(root, k->name, json_integer(*int_at(c, k)));
+}
+
+static void write_number(json_t *root, const lm_key *k, const lm_config *c)
+{
+    bool none = *double_at(c, k) == 0 && k->least == 0;
+    json_object_set_new(root, k->name, none ? json_null() : json_real(*double_at(c, k)));
+}
+
+static void write_flag(json_t *root, const lm_key *k, const lm_config *c)
+{
+    json_object_set_new(root, k->name, json_boolean(*bool_at(c, k) != (k->kind == LM_KEY_FLAG_NOT)));
+}
+
+static void write_activation(json_t *root, const lm_key *k, const lm_config *c)
+{
+    size_t i = 0;
+    while (activations[i].activation != *activation_at(c, k))
+        i++;
+    json_object_set_new(root, k->name, json_string(activations[i].word));
+}
+
+static void write_rope(json_t *root, const lm_key *k, const lm_config *c)
+{
+    (void)k;
+    const lm_family *f = c->family;
+    json_t *scaled = json_object();
+    json_object_set_new(root, f->theta_key, json_real(c->rope_theta));
+    lm_rope_write(&c->rope, scaled);
+    json_object_set_new(scaled, "rope_theta", json_real(c->rope_theta));
+    if (c->rotary_share != 1)
+        json_object_set_new(scaled, "partial_rotary_factor", json_real(c->rotary_share));
+    if (c->rope_local_theta > 0) {
+        json_t *local = json_pack("{s:s, s:f}", "rope_type", "default", "rope_theta", c->rope_local_theta);
+        scaled = json_pack("{s:o, s:o}", "full_attention", scaled, "sliding_attention", local);
+    }
+    json_object_set_new(root, "rope_parameters", scaled);
+}
+
+static void write_windows(json_t *root, const lm_key *k, const lm_config *c)
+{
+    lm_windows kind = c->family->windows;
+    json_object_set_new(root, k->name, c->window ? json_integer(c->window) : json_null());
+    if (kind == LM_WINDOWS_UPPER)
+        json_object_set_new(root, "use_sliding_window", json_boolean(c->window > 0));
+    if (kind == LM_WINDOWS_ALL)
+        return;
+    json_t *types = json_array();
+    for (int i = 0; i < c->layers; i++)
+        json_array_append_new(types, json_string(lm_config_window(c, i) ? "sliding_attention" : "full_attention"));
+    json_object_set_new(root, "layer_types", types);
+}
+
+static void write_false(json_t *root, const lm_key *k, const lm_config *c)
+{
+    (void)c;
+    json_object_set_new(root, k->name, json_false());
+}
+
+static void write_zero(json_t *root, const lm_key *k, const lm_config *c)
+{
+    (void)c;
+    json_object_set_new(root, k->name, json_real(0));
+}
+
+static const struct {
+    status (*read)(const json_t *root, const char *name, const lm_key *k, lm_config *c, error *err);
+    void (*write)(json_t *root, const lm_key *k, const lm_config *c);
+} kinds[] = {
+    [LM_KEY_SIZE] = {read_size, write_size},
+    [LM_KEY_NUMBER] = {read_number, write_number},
+    [LM_KEY_FLAG] = {read_flag, write_flag},
+    [LM_KEY_FLAG_NOT] = {read_flag, write_flag},
+    [LM_KEY_ACTIVATION] = {read_activation, write_activation},
+    [LM_KEY_ROPE] = {read_rope, write_rope},
+    [LM_KEY_WINDOWS] = {read_windows, write_windows},
+    [LM_KEY_REFUSED] = {read_refused, write_false},
+    [LM_KEY_ZERO] = {read_none, write_zero},
+};
+
+/* ---- what must hold ---- */
+
+static status check_key(const lm_config *c, const lm_key *k, const char *name, error *err)
+{
+    double value = k->kind == LM_KEY_SIZE ? *int_at(c, k) : *double_at(c, k);
+    if (value >= k->least && value <= k->most)
+        return STATUS_OK;
+    return error_set(err, STATUS_INVALID, "%s: %s is %g; expected %g to %g", name, k->name, value, k->least, k->most);
+}
+
+static status check_rope(const lm_config *c, const char *name, error *err)
+{
+    if (!c->family->theta_key)
+        return STATUS_OK;
+    if (c->head_size % 2 != 0)
+        return error_set(err, STATUS_INVALID, "%s: head_dim is %d; rotary positions need an even number", name, c->head_size);
+    if (!(c->rope_theta > 1e-6) || !(c->rope_local_theta >= 0) || c->rope_theta > 1e30 || c->rope_local_theta > 1e30)
+        return error_set(err, STATUS_INVALID, "%s: rope_theta is %g; expected a number above 0", name, c->rope_theta);
+    int turning = lm_config_rotary_size(c);
+    if (!(c->rotary_share > 0 && c->rotary_share <= 1) || turning < 2 || turning % 2 != 0)
+        return error_set(err, STATUS_INVALID, "%s: %s is %g: of %d elements of a head %d turn; expected an even number",
+                         name, c->family->share_key, c->rotary_share, c->head_size, turning);
+    return STATUS_OK;
 }
 
 status lm_config_check(const lm_config *c, const char *name, error *err)
 {
-    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-        int value = *size_at(c, i);
-        if (value < sizes[i].least || value > sizes[i].most)
-            return error_set(err, STATUS_INVALID, "%s: %s is %d; expected %d to %d", name, sizes[i].key, value,
-                             sizes[i].least, sizes[i].most);
+    for (size_t i = 0; i < c->family->key_count; i++) {
+        const lm_key *k = &c->family->keys[i];
+        if (k->kind == LM_KEY_SIZE || k->kind == LM_KEY_NUMBER)
+            TRY(check_key(c, k, name, err));
     }
     if (c->heads % c->kv_heads != 0)
         return error_set(err, STATUS_INVALID, "%s: %d attention heads are not a multiple of %d key-value heads", name,
                          c->heads, c->kv_heads);
-    if (c->head_size % 2 != 0)
-        return error_set(err, STATUS_INVALID, "%s: head_dim is %d; rotary positions need an even number", name,
-                         c->head_size);
-    if (!(c->rope_theta > 0) || !(c->norm_epsilon > 0) || !(c->norm_epsilon < 1))
-        return error_set(err, STATUS_INVALID, "%s: rope_theta %g and rms_norm_eps %g must be above 0", name,
-                         c->rope_theta, c->norm_epsilon);
+    if (c->head_size < 1 || c->head_size > 1024)
+        return error_set(err, STATUS_INVALID, "%s: the size of a head is %d; expected 1 to 1024", name, c->head_size);
+    TRY(check_rope(c, name, err));
     if (c->type != TYPE_BF16 && c->type != TYPE_F32)
         return error_set(err, STATUS_UNSUPPORTED, "%s: weights of type %s are not supported; expected bf16 or f32", name,
                          element_word(c->type));
     return STATUS_OK;
 }
 
-static status read_sizes(const json_t *root, const char *name, lm_config *c, error *err)
-{
-    c->kv_heads = c->head_size = -1;
-    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-        bool optional = *size_at(c, i) == -1;
-        const json_t *value = json_object_get(root, sizes[i].key);
-        if (optional && (!value || json_is_null(value)))
-            continue;
-        int64_t number;
-        TRY(jsonio_get_int(root, sizes[i].key, name, &number, err));
-        if (number < sizes[i].least || number > sizes[i].most)
-            return error_set(err, STATUS_INVALID, "%s: %s is %lld; expected %d to %d", name, sizes[i].key,
-                             (long long)number, sizes[i].least, sizes[i].most);
-        *size_at(c, i) = (int)number;
-    }
-    if (c->kv_heads == -1)
-        c->kv_heads = c->heads;
-    if (c->head_size == -1) {
-        if (c->hidden % c->heads != 0)
-            return error_set(err, STATUS_INVALID, "%s: hidden_size %d is not a multiple of %d heads, and head_dim is missing",
-                             name, c->hidden, c->heads);
-        c->head_size = c->hidden / c->heads;
-    }
-    return STATUS_OK;
-}
+/* ---- the whole ---- */
 
-static status refuse(const char *name, const char *what, error *err)
-{
-    error_set(err, STATUS_UNSUPPORTED, "%s: %s is not supported", name, what);
-    return error_hint(err, "only plain Llama models can be run: no biases, no scaled rotary positions, SiLU");
-}
-
-static status read_architecture(const json_t *root, const char *name, error *err)
+static status read_architecture(const json_t *root, const char *name, lm_config *c, error *err)
 {
     const json_t *list = json_object_get(root, "architectures");
     const char *first = json_string_value(json_array_get(list, 0));
     const char *type = json_string_value(json_object_get(root, "model_type"));
-    if (first ? strcmp(first, "LlamaForCausalLM") == 0 : type && strcmp(type, "llama") == 0)
-        return STATUS_OK;
     if (!first && !type)
         return error_set(err, STATUS_INVALID, "%s: neither \"architectures\" nor \"model_type\" says what the model is", name);
+    c->family = lm_family_find(first, type);
+    if (c->family)
+        return STATUS_OK;
+    strbuf known = strbuf_new(NULL, 1 << 12);
+    lm_family_list(&known);
     error_set(err, STATUS_UNSUPPORTED, "%s: the architecture %s is not supported", name, first ? first : type);
-    return error_hint(err, "LlamaForCausalLM is");
+    error_hint(err, "these are: %s", known.text ? known.text : "");
+    strbuf_free(&known);
+    return STATUS_UNSUPPORTED;
 }
 
-/* New files nest rope_theta in rope_parameters, old ones have rope_theta and rope_scaling. */
-static status read_rope(const json_t *root, const char *name, lm_config *c, error *err)
+/* What files leave out because it follows from the rest. */
+static status derive_sizes(const char *name, lm_config *c, error *err)
 {
-    static const char *const places[] = {"rope_parameters", "rope_scaling"};
-    const json_t *theta = json_object_get(root, "rope_theta");
-    for (size_t i = 0; i < COUNT_OF(places); i++) {
-        const json_t *object = json_object_get(root, places[i]);
-        if (!json_is_object(object))
-            continue;
-        const char *type = json_string_value(json_object_get(object, "rope_type"));
-        if (!type)
-            type = json_string_value(json_object_get(object, "type"));
-        if (type && strcmp(type, "default") != 0)
-            return refuse(name, type, err);
-        if (json_is_number(json_object_get(object, "rope_theta")))
-            theta = json_object_get(object, "rope_theta");
+    if (c->kv_heads == 0)
+        c->kv_heads = c->heads;
+    if (c->intermediate == 0)
+        c->intermediate = 4 * c->hidden;
+    if (c->head_size == 0) {
+        if (c->hidden % c->heads != 0)
+            return error_set(err, STATUS_INVALID, "%s: the hidden size %d is not a multiple of %d heads, and head_dim is missing",
+                             name, c->hidden, c->heads);
+        c->head_size = c->hidden / c->heads;
     }
-    c->rope_theta = 10000;
-    if (theta && !json_is_number(theta))
-        return error_set(err, STATUS_INVALID, "%s: rope_theta is not a number", name);
-    if (theta)
-        c->rope_theta = json_number_value(theta);
     return STATUS_OK;
 }
 
@@ -151,24 +387,15 @@ static void read_tokens(const json_t *root, lm_config *c)
 
 status lm_config_parse(const json_t *root, const char *name, lm_config *out, error *err)
 {
-    lm_config c = {.type = TYPE_F32, .init_range = 0.02, .norm_epsilon = 1e-6};
+    lm_config c = {.type = TYPE_F32};
     if (!json_is_object(root))
         return error_set(err, STATUS_INVALID, "%s: expected a JSON object", name);
-    TRY(read_architecture(root, name, err));
-    TRY(read_sizes(root, name, &c, err));
-    TRY(read_rope(root, name, &c, err));
-    if (json_is_true(json_object_get(root, "attention_bias")))
-        return refuse(name, "attention_bias", err);
-    if (json_is_true(json_object_get(root, "mlp_bias")))
-        return refuse(name, "mlp_bias", err);
-    const char *act = json_string_value(json_object_get(root, "hidden_act"));
-    if (act && strcmp(act, "silu") != 0 && strcmp(act, "swish") != 0)
-        return refuse(name, act, err);
-    if (json_object_get(root, "rms_norm_eps"))
-        TRY(jsonio_get_number(root, "rms_norm_eps", name, &c.norm_epsilon, err));
-    if (json_is_number(json_object_get(root, "initializer_range")))
-        c.init_range = json_number_value(json_object_get(root, "initializer_range"));
-    c.tied = json_is_true(json_object_get(root, "tie_word_embeddings"));
+    TRY(read_architecture(root, name, &c, err));
+    for (size_t i = 0; i < c.family->key_count; i++) {
+        const lm_key *k = &c.family->keys[i];
+        TRY(kinds[k->kind].read(root, name, k, &c, err));
+    }
+    TRY(derive_sizes(name, &c, err));
     const char *type = json_string_value(json_object_get(root, "dtype"));
     if (!type)
         type = json_string_value(json_object_get(root, "torch_dtype"));
@@ -192,20 +419,10 @@ status lm_config_read(const char *path, lm_config *out, error *err)
 json_t *lm_config_json(const lm_config *c)
 {
     json_t *root = json_object(), *eos = json_array();
-    json_object_set_new(root, "architectures", json_pack("[s]", "LlamaForCausalLM"));
-    json_object_set_new(root, "model_type", json_string("llama"));
-    for (size_t i = 0; i < COUNT_OF(sizes); i++)
-        json_object_set_new(root, sizes[i].key, json_integer(*size_at(c, i)));
-    json_object_set_new(root, "attention_bias", json_false());
-    json_object_set_new(root, "attention_dropout", json_real(0));
-    json_object_set_new(root, "mlp_bias", json_false());
-    json_object_set_new(root, "hidden_act", json_string("silu"));
-    json_object_set_new(root, "initializer_range", json_real(c->init_range));
-    json_object_set_new(root, "rms_norm_eps", json_real(c->norm_epsilon));
-    json_object_set_new(root, "rope_theta", json_real(c->rope_theta));
-    json_object_set_new(root, "rope_parameters",
-                        json_pack("{s:s, s:f}", "rope_type", "default", "rope_theta", c->rope_theta));
-    json_object_set_new(root, "tie_word_embeddings", json_boolean(c->tied));
+    json_object_set_new(root, "architectures", json_pack("[s]", c->family->architecture));
+    json_object_set_new(root, "model_type", json_string(c->family->model_type));
+    for (size_t i = 0; i < c->family->key_count; i++)
+        kinds[c->family->keys[i].kind].write(root, &c->family->keys[i], c);
     json_object_set_new(root, "dtype", json_string(c->type == TYPE_BF16 ? "bfloat16" : "float32"));
     json_object_set_new(root, "use_cache", json_true());
     for (int i = 0; i < c->eos_count; i++)
@@ -220,94 +437,37 @@ json_t *lm_config_json(const lm_config *c)
     return root;
 }
 
-/* The weights of one layer, in order. */
-typedef enum width { WIDTH_HIDDEN, WIDTH_QUERIES, WIDTH_KEYS, WIDTH_INTERMEDIATE } width;
-
-static const struct {
-    const char *name;
-    lm_weight_role role;
-    width rows, columns;
-} layer_weights[] = {
-    {"input_layernorm", LM_WEIGHT_NORM, WIDTH_HIDDEN, 0},
-    {"self_attn.q_proj", LM_WEIGHT_INNER, WIDTH_QUERIES, WIDTH_HIDDEN},
-    {"self_attn.k_proj", LM_WEIGHT_INNER, WIDTH_KEYS, WIDTH_HIDDEN},
-    {"self_attn.v_proj", LM_WEIGHT_INNER, WIDTH_KEYS, WIDTH_HIDDEN},
-    {"self_attn.o_proj", LM_WEIGHT_OUTER, WIDTH_HIDDEN, WIDTH_QUERIES},
-    {"post_attention_layernorm", LM_WEIGHT_NORM, WIDTH_HIDDEN, 0},
-    {"mlp.gate_proj", LM_WEIGHT_INNER, WIDTH_INTERMEDIATE, WIDTH_HIDDEN},
-    {"mlp.up_proj", LM_WEIGHT_INNER, WIDTH_INTERMEDIATE, WIDTH_HIDDEN},
-    {"mlp.down_proj", LM_WEIGHT_OUTER, WIDTH_HIDDEN, WIDTH_INTERMEDIATE},
-};
-
-static int64_t width_of(const lm_config *c, width w)
+void lm_config_describe(const lm_config *c, strbuf *out)
 {
-    switch (w) {
-    case WIDTH_QUERIES:
-        return (int64_t)c->heads * c->head_size;
-    case WIDTH_KEYS:
-        return (int64_t)c->kv_heads * c->head_size;
-    case WIDTH_INTERMEDIATE:
-        return c->intermediate;
-    case WIDTH_HIDDEN:
-        break;
-    }
-    return c->hidden;
+    strbuf_printf(out, "rope_theta=%.17g norm_epsilon=%.17g\n", c->rope_theta, c->norm_epsilon);
+    lm_config plain = lm_config_base(c->vocabulary);
+    bool scaled = c->rope.kind != LM_ROPE_DEFAULT;
+    if (c->family == plain.family && !scaled && c->activation == plain.activation && c->rotary_share == 1)
+        return; /* the rest of a plain Llama shows in its weights; its identity is older than the other families */
+    json_t *all = lm_config_json(c);
+    static const char *const inessential[] = {"dtype", "use_cache", "initializer_range", "bos_token_id", "eos_token_id",
+                                              "pad_token_id", "max_position_embeddings", "n_positions"};
+    for (size_t i = 0; i < COUNT_OF(inessential); i++)
+        json_object_del(all, inessential[i]);
+    jsonio_canonical(all, out, NULL);
+    strbuf_add_char(out, '\n');
+    json_decref(all);
 }
 
-size_t lm_weight_count(const lm_config *c)
+/* ---- what layers have ---- */
+
+int lm_config_window(const lm_config *c, int layer)
 {
-    return 2 + (size_t)c->layers * COUNT_OF(layer_weights) + (c->tied ? 0 : 1);
+    return c->windowed[layer / 64] >> layer % 64 & 1 ? c->window : 0;
 }
 
-static void set_shape(lm_weight *w, int rank, int64_t rows, int64_t columns)
+double lm_config_scale(const lm_config *c, int layer)
 {
-    w->rank = rank;
-    w->shape[0] = rows;
-    w->shape[1] = rank == 2 ? columns : 0;
-    w->count = rows * (rank == 2 ? columns : 1);
+    double scale = c->unscaled_scores ? 1 : 1 / sqrt(c->query_scalar > 0 ? c->query_scalar : c->head_size);
+    return c->scores_by_layer ? scale / (layer + 1) : scale;
 }
 
-lm_weight lm_weight_at(const lm_config *c, size_t i)
+int lm_config_rotary_size(const lm_config *c)
 {
-    lm_weight w = {.layer = -1, .role = LM_WEIGHT_EMBEDDING, .deviation = c->init_range};
-    size_t inner = (size_t)c->layers * COUNT_OF(layer_weights);
-    if (i >= lm_weight_count(c))
-        BUG("weight %zu of %zu", i, lm_weight_count(c));
-    if (i == 0 || i == inner + 2) {
-        snprintf(w.name, sizeof w.name, "%s", i == 0 ? "model.embed_tokens.weight" : "lm_head.weight");
-        w.role = i == 0 ? LM_WEIGHT_EMBEDDING : LM_WEIGHT_HEAD;
-        set_shape(&w, 2, c->vocabulary, c->hidden);
-    } else if (i == inner + 1) {
-        snprintf(w.name, sizeof w.name, "model.norm.weight");
-        w.role = LM_WEIGHT_NORM;
-        set_shape(&w, 1, c->hidden, 0);
-    } else {
-        w.layer = (int)((i - 1) / COUNT_OF(layer_weights));
-        size_t k = (i - 1) % COUNT_OF(layer_weights);
-        snprintf(w.name, sizeof w.name, "model.layers.%d.%s.weight", w.layer, layer_weights[k].name);
-        w.role = layer_weights[k].role;
-        set_shape(&w, w.role == LM_WEIGHT_NORM ? 1 : 2, width_of(c, layer_weights[k].rows),
-                  width_of(c, layer_weights[k].columns));
-    }
-    if (w.role == LM_WEIGHT_NORM)
-        w.deviation = 0;
-    if (w.role == LM_WEIGHT_OUTER)
-        w.deviation = c->init_range / sqrt(2.0 * c->layers);
-    return w;
-}
-
-int64_t lm_parameter_count(const lm_config *c)
-{
-    int64_t sum = 0;
-    for (size_t i = 0; i < lm_weight_count(c); i++)
-        sum += lm_weight_at(c, i).count;
-    return sum;
-}
-
-void lm_weight_fresh(const lm_config *c, size_t i, uint64_t seed, float *out)
-{
-    lm_weight w = lm_weight_at(c, i);
-    random_stream r = random_stream_at(seed, "lm/init", i, 0, 0, 0);
-    for (int64_t k = 0; k < w.count; k++)
-        out[k] = w.role == LM_WEIGHT_NORM ? 1.0f : (float)(w.deviation * random_normal_at(&r, (uint64_t)k));
+    return (int)(c->head_size * c->rotary_share);
 }

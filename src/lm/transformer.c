@@ -2,6 +2,7 @@
 
 #include "graph/ops.h"
 #include "kernels/kernels.h"
+#include "lm/families.h"
 
 #include <math.h>
 
@@ -15,12 +16,12 @@ transformer_types transformer_types_all(element_type type)
     return (transformer_types){type, type, type};
 }
 
-/* What building goes by: the transformer in the making, and where the next weight is. */
+/* What building goes by. */
 typedef struct builder {
     transformer *t;
-    size_t next;
-    node *cosine, *sine;
-    double scale; /* of attention scores */
+    const lm_config *c;
+    element_type wide;        /* what norms, biases and activations are computed in: f32, or f64 */
+    node *cosine[2], *sine[2]; /* of layers that see everything, and of those with a window */
 } builder;
 
 static node *cast(node *x, element_type type)
@@ -28,80 +29,247 @@ static node *cast(node *x, element_type type)
     return !x || x->type == type ? x : op_cast(x, type);
 }
 
-/* The next weight in the order of lm_weight_at; layers are built in that order. */
-static node *next_weight(builder *b)
+static bool has(const builder *b, lm_part part, int layer)
 {
-    return b->t->weights[b->next++];
+    return lm_weight_find(b->c, part, layer) != SIZE_MAX;
 }
 
-/* A norm of the stream, given on in the type of products. */
-static node *norm(builder *b, node *x)
+static node *weight_of(const builder *b, lm_part part, int layer)
 {
-    const transformer *t = b->t;
-    node *weight = next_weight(b);
-    if (t->types.residual != TYPE_BF16)
-        weight = cast(weight, t->types.residual);
-    return cast(op_rms_norm(x, weight, t->config.norm_epsilon), t->types.compute);
+    size_t i = lm_weight_find(b->c, part, layer);
+    if (i == SIZE_MAX)
+        BUG("%s has no weight of part %d", b->c->family->architecture, (int)part);
+    return b->t->weights[i];
 }
 
-/* A product with a weight; bf16 values meet f32 masters as they are (the operation rounds them). */
-static node *linear(builder *b, node *x, node *weight, element_type out)
+/* The bias of a norm or projection, or NULL. */
+static node *bias_of(const builder *b, lm_part part, int layer)
+{
+    static const lm_part biases[LM_PART_COUNT] = {
+        [LM_ATTENTION_NORM] = LM_ATTENTION_NORM_BIAS, [LM_Q] = LM_Q_BIAS, [LM_K] = LM_K_BIAS, [LM_V] = LM_V_BIAS,
+        [LM_QKV] = LM_QKV_BIAS, [LM_O] = LM_O_BIAS, [LM_MLP_NORM] = LM_MLP_NORM_BIAS, [LM_GATE] = LM_GATE_BIAS,
+        [LM_UP] = LM_UP_BIAS, [LM_DOWN] = LM_DOWN_BIAS, [LM_FINAL_NORM] = LM_FINAL_NORM_BIAS,
+    };
+    lm_part bias = biases[part];
+    return bias && has(b, bias, layer) ? cast(weight_of(b, bias, layer), b->wide) : NULL;
+}
+
+/* ---- norms ---- */
+
+static node *layer_norm(const builder *b, node *x, node *weight, node *bias)
+{
+    x = cast(x, b->wide);
+    node *centred = op_sub(x, op_reduce_mean(x, AXES(-1), true));
+    node *spread = op_reduce_mean(op_square(centred), AXES(-1), true);
+    node *y = op_mul(op_mul(centred, op_rsqrt(op_shift(spread, b->c->norm_epsilon))), cast(weight, b->wide));
+    return bias ? op_add(y, bias) : y;
+}
+
+/* The norm of x over its last axis, by the weight of a part. */
+static node *norm(const builder *b, node *x, lm_part part, int layer)
+{
+    node *weight = weight_of(b, part, layer);
+    if (!x)
+        return NULL;
+    if (b->c->family->traits & LM_LAYER_NORM)
+        return layer_norm(b, x, weight, bias_of(b, part, layer));
+    if (b->c->family->traits & LM_NORM_PLUS_ONE)
+        weight = op_shift(cast(weight, b->wide), 1);
+    else if (x->type != TYPE_BF16)
+        weight = cast(weight, (element_type)x->type);
+    return op_rms_norm(x, weight, b->c->norm_epsilon);
+}
+
+/* ---- products ---- */
+
+/* A product with a weight; bf16 values meet f32 masters as they are (the operation rounds them). turned: the weight lies
+ * as [inputs, outputs]. */
+static node *linear(const builder *b, node *x, node *weight, bool turned, element_type out)
 {
     element_type compute = b->t->types.compute;
+    if (turned && weight && weight->type == compute)
+        return op_matmul_as(x, weight, false, false, out);
+    if (turned)
+        weight = op_transpose(weight, AXES(1, 0));
     if (weight && weight->type != compute && !(compute == TYPE_BF16 && weight->type == TYPE_F32))
         weight = op_cast(weight, compute);
     return out == compute ? op_linear(x, weight) : op_linear_as(x, weight, out);
 }
 
-static node *heads(builder *b, node *x, int count, const char *name, int layer)
+/* A product with the weight of a part, and its bias where there is one, rounded once. */
+static node *project(const builder *b, node *x, lm_part part, int layer, element_type out)
 {
-    node *y = linear(b, x, next_weight(b), b->t->types.compute);
-    y = op_reshape(y, SHAPE(b->t->tokens_count, count, b->t->config.head_size));
-    return graph_name(y, "blocks.%d.attn.%s", layer, name);
+    bool turned = b->c->family->traits & LM_CONV1D;
+    node *weight = weight_of(b, part, layer);
+    node *bias = bias_of(b, part, layer);
+    return bias ? cast(op_add(linear(b, x, weight, turned, b->wide), bias), out) : linear(b, x, weight, turned, out);
 }
 
-static node *mix(builder *b, int i, node *q, node *k, node *v)
+/* ---- attention ---- */
+
+static node *as_heads(const builder *b, node *x, int count)
+{
+    return op_reshape(x, SHAPE(b->t->tokens_count, count, b->c->head_size));
+}
+
+/* Queries, keys and values [T, H or G, D] out of one product. */
+static void split_heads(const builder *b, node *all, node *out[3])
+{
+    const lm_config *c = b->c;
+    int64_t tokens = b->t->tokens_count, size = c->head_size, at = 0;
+    if (c->family->traits & LM_QKV_BY_HEAD)
+        all = op_reshape(all, SHAPE(tokens, c->heads, 3, size));
+    for (int k = 0; k < 3; k++) {
+        int count = k ? c->kv_heads : c->heads;
+        node *part = c->family->traits & LM_QKV_BY_HEAD ? op_slice(all, 2, k, k + 1) : op_slice(all, 1, at, at + count * size);
+        out[k] = as_heads(b, part, count);
+        at += count * size;
+    }
+}
+
+/* The same from three products, with norms over heads where there are such. */
+static node *heads(const builder *b, node *x, int which, int layer)
+{
+    static const lm_part projections[] = {LM_Q, LM_K, LM_V}, norms[] = {LM_Q_NORM, LM_K_NORM};
+    element_type compute = b->t->types.compute;
+    int count = which ? b->c->kv_heads : b->c->heads;
+    node *y = project(b, x, projections[which], layer, compute);
+    bool normed = which < 2 && has(b, norms[which], layer), whole = b->c->family->traits & LM_QK_NORM_WHOLE;
+    if (normed && whole)
+        y = cast(norm(b, y, norms[which], layer), compute);
+    y = as_heads(b, y, count);
+    return normed && !whole ? cast(norm(b, y, norms[which], layer), compute) : y;
+}
+
+/* Turned by the positions; elements of a head beyond those that turn stay. */
+static node *turn(const builder *b, node *x, bool local)
+{
+    int64_t turning = lm_config_rotary_size(b->c), size = b->c->head_size;
+    if (!b->c->family->theta_key)
+        return x;
+    if (turning == size)
+        return op_rotary(x, b->t->positions, b->cosine[local], b->sine[local]);
+    node *parts[2] = {op_rotary(op_slice(x, 2, 0, turning), b->t->positions, b->cosine[local], b->sine[local]),
+                      op_slice(x, 2, turning, size)};
+    return op_concat(parts, 2, 2);
+}
+
+static node *mix(const builder *b, int i, node *q, node *k, node *v)
 {
     transformer *t = b->t;
-    q = op_rotary(q, t->positions, b->cosine, b->sine);
-    k = op_rotary(k, t->positions, b->cosine, b->sine);
+    int window = lm_config_window(b->c, i);
+    bool local = window > 0 && b->c->rope_local_theta > 0;
+    attention_options o = {.scale = lm_config_scale(b->c, i), .soft_cap = b->c->attention_cap, .window = window};
+    q = turn(b, q, local);
+    k = turn(b, k, local);
     if (!t->slots)
-        return op_attention(q, k, v, t->starts, (attention_options){.scale = b->scale});
+        return op_attention(q, k, v, t->starts, o);
     op_cache_append(t->k_caches[i], t->v_caches[i], k, v, t->slots, t->positions, &t->new_k_caches[i],
                     &t->new_v_caches[i]);
-    return op_cache_attention(q, t->new_k_caches[i], t->new_v_caches[i], t->slots, t->positions,
-                              (attention_options){.scale = b->scale});
+    return op_cache_attention(q, t->new_k_caches[i], t->new_v_caches[i], t->slots, t->positions, o);
 }
 
-static node *block(builder *b, int i, node *x)
+/* What attention adds to the stream, from the stream's norm. */
+static node *attention(const builder *b, int i, node *n)
 {
-    const lm_config *c = &b->t->config;
+    static const char *const names[] = {"q", "k", "v"};
+    const lm_config *c = b->c;
+    node *parts[3];
+    if (has(b, LM_QKV, i))
+        split_heads(b, project(b, n, LM_QKV, i, b->t->types.compute), parts);
+    for (int k = 0; k < 3; k++) {
+        if (!has(b, LM_QKV, i))
+            parts[k] = heads(b, n, k, i);
+        parts[k] = graph_name(parts[k], "blocks.%d.attn.%s", i, names[k]);
+    }
+    node *mixed = graph_name(mix(b, i, parts[0], parts[1], parts[2]), "blocks.%d.attn.mix", i);
+    mixed = op_reshape(mixed, SHAPE(b->t->tokens_count, (int64_t)c->heads * c->head_size));
+    return project(b, mixed, LM_O, i, b->t->types.residual);
+}
+
+/* ---- the MLP ---- */
+
+static node *activate(lm_activation activation, node *x)
+{
+    switch (activation) {
+    case LM_SILU:
+        return op_silu(x);
+    case LM_GELU:
+        return op_gelu(x);
+    case LM_GELU_TANH: /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): Hendrycks and Gimpel, arXiv 1606.08415 */
+        return op_mul(op_scale(x, 0.5),
+                      op_shift(op_tanh(op_mul(op_scale(x, 0.79788456080286535588),
+                                              op_shift(op_scale(op_square(x), 0.044715), 1))), 1));
+    case LM_RELU:
+        return op_relu(x);
+    case LM_ACTIVATION_COUNT:
+        break;
+    }
+    BUG("activation %d", (int)activation);
+}
+
+/* What the MLP adds to the stream, from the stream's norm. */
+static node *mlp(const builder *b, int i, node *n)
+{
+    element_type compute = b->t->types.compute;
+    int64_t width = b->c->intermediate;
+    bool fused = has(b, LM_GATE_UP, i), gated = fused || has(b, LM_GATE, i);
+    node *both = fused ? project(b, n, LM_GATE_UP, i, compute) : NULL, *gate = NULL, *act;
+    if (gated)
+        gate = fused ? op_slice(both, 1, 0, width) : project(b, n, LM_GATE, i, compute);
+    node *up = fused ? op_slice(both, 1, width, 2 * width) : project(b, n, LM_UP, i, compute);
+    if (gated && b->c->activation == LM_SILU)
+        act = op_silu_mul(gate, up);
+    else if (gated)
+        act = cast(op_mul(activate(b->c->activation, cast(gate, b->wide)), cast(up, b->wide)), compute);
+    else
+        act = cast(activate(b->c->activation, cast(up, b->wide)), compute);
+    return project(b, graph_name(act, "blocks.%d.mlp.act", i), LM_DOWN, i, b->t->types.residual);
+}
+
+/* ---- the stream ---- */
+
+static node *block(const builder *b, int i, node *x)
+{
     element_type compute = b->t->types.compute, residual = b->t->types.residual;
-    int64_t tokens = b->t->tokens_count;
     x = graph_name(x, "blocks.%d.resid_pre", i);
-    node *n = graph_name(norm(b, x), "blocks.%d.attn.norm", i);
-    node *q = heads(b, n, c->heads, "q", i);
-    node *k = heads(b, n, c->kv_heads, "k", i);
-    node *v = heads(b, n, c->kv_heads, "v", i);
-    node *mixed = graph_name(mix(b, i, q, k, v), "blocks.%d.attn.mix", i);
-    mixed = op_reshape(mixed, SHAPE(tokens, (int64_t)c->heads * c->head_size));
-    node *out = graph_name(linear(b, mixed, next_weight(b), residual), "blocks.%d.attn.out", i);
-    x = graph_name(op_add(x, out), "blocks.%d.resid_mid", i);
-    n = graph_name(norm(b, x), "blocks.%d.mlp.norm", i);
-    node *gate = linear(b, n, next_weight(b), compute);
-    node *up = linear(b, n, next_weight(b), compute);
-    node *act = graph_name(op_silu_mul(gate, up), "blocks.%d.mlp.act", i);
-    out = graph_name(linear(b, act, next_weight(b), residual), "blocks.%d.mlp.out", i);
-    return graph_name(op_add(x, out), "blocks.%d.resid_post", i);
+    node *n = has(b, LM_ATTENTION_NORM, i) ? norm(b, x, LM_ATTENTION_NORM, i) : x, *before = x;
+    n = graph_name(cast(n, compute), "blocks.%d.attn.norm", i);
+    node *out = attention(b, i, n);
+    if (has(b, LM_ATTENTION_POST_NORM, i))
+        out = cast(norm(b, out, LM_ATTENTION_POST_NORM, i), residual);
+    x = graph_name(op_add(x, graph_name(out, "blocks.%d.attn.out", i)), "blocks.%d.resid_mid", i);
+    n = b->c->parallel ? before : x;
+    n = has(b, LM_MLP_NORM, i) ? norm(b, n, LM_MLP_NORM, i) : n;
+    n = graph_name(cast(n, compute), "blocks.%d.mlp.norm", i);
+    out = mlp(b, i, n);
+    if (has(b, LM_MLP_POST_NORM, i))
+        out = cast(norm(b, out, LM_MLP_POST_NORM, i), residual);
+    return graph_name(op_add(x, graph_name(out, "blocks.%d.mlp.out", i)), "blocks.%d.resid_post", i);
 }
 
-/* cos and sin of position * theta^(-2i/D), as constants; f64 graphs get the f32 values widened, so that all types
- * turn by the same angles. */
-static status rotary_tables(builder *b, int64_t positions, error *err)
+static node *embed(const builder *b, node *embedding)
 {
+    const transformer *t = b->t;
+    node *x = cast(op_gather_rows(embedding, t->tokens), t->types.residual);
+    if (b->c->family->traits & LM_EMBED_SCALED) {
+        double scale = sqrt((double)b->c->hidden); /* published models hold it in the type that they compute in */
+        x = op_scale(x, t->types.compute == TYPE_BF16 ? (double)bf16_round((float)scale) : scale);
+    }
+    if (has(b, LM_POSITIONS, -1))
+        x = op_add(x, cast(op_gather_rows(weight_of(b, LM_POSITIONS, -1), t->positions), t->types.residual));
+    return graph_name(x, "embed");
+}
+
+/* cos and sin of the angles at each position, as constants; f64 graphs get the f32 values widened, so that all types turn
+ * by the same angles. */
+static status rotary_tables(builder *b, int which, int64_t positions, error *err)
+{
+    static const lm_rope unscaled;
     transformer *t = b->t;
-    size_t half = (size_t)t->config.head_size / 2, count = (size_t)positions * half;
-    element_type type = t->types.compute == TYPE_F64 ? TYPE_F64 : TYPE_F32;
+    int size = lm_config_rotary_size(b->c);
+    size_t half = (size_t)size / 2, count = (size_t)positions * half;
+    element_type type = b->wide;
     arena *a = arena_new(NULL);
     float *inverse = ARENA_ARRAY(a, float, half);
     float *tables[2] = {ARENA_ARRAY(a, float, count), ARENA_ARRAY(a, float, count)};
@@ -110,17 +278,20 @@ static status rotary_tables(builder *b, int64_t positions, error *err)
         arena_free(a);
         return error_set(err, STATUS_MEMORY, "out of memory for rotary tables of %lld positions", (long long)positions);
     }
-    kernel_rotary_frequencies((size_t)t->config.head_size, t->config.rope_theta, inverse);
-    kernel_rotary_table((size_t)positions, (size_t)t->config.head_size, inverse, tables[0], tables[1]);
+    double amplitude = lm_rope_frequencies(which ? &unscaled : &b->c->rope, size,
+                                           which ? b->c->rope_local_theta : b->c->rope_theta, inverse);
+    kernel_rotary_table((size_t)positions, (size_t)size, inverse, tables[0], tables[1]);
     node *nodes[2];
     for (int k = 0; k < 2; k++) {
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
+            tables[k][i] *= (float)amplitude;
             wide[i] = (double)tables[k][i];
+        }
         const void *elements = type == TYPE_F64 ? (const void *)wide : tables[k];
         nodes[k] = graph_constant(t->graph, type, SHAPE(positions, (int64_t)half), elements);
     }
-    b->cosine = nodes[0];
-    b->sine = nodes[1];
+    b->cosine[which] = nodes[0];
+    b->sine[which] = nodes[1];
     arena_free(a);
     return STATUS_OK;
 }
@@ -147,14 +318,17 @@ static bool make_inputs(arena *a, transformer *t, graph *g, int64_t tokens)
 
 static status build(transformer *t, int64_t positions, error *err)
 {
-    builder b = {.t = t, .scale = 1 / sqrt((double)t->config.head_size)};
-    TRY(rotary_tables(&b, positions, err));
-    node *embedding = next_weight(&b);
-    node *x = graph_name(cast(op_gather_rows(embedding, t->tokens), t->types.residual), "embed");
+    builder b = {.t = t, .c = &t->config, .wide = t->types.compute == TYPE_F64 ? TYPE_F64 : TYPE_F32};
+    if (b.c->family->theta_key)
+        TRY(rotary_tables(&b, 0, positions, err));
+    if (b.c->rope_local_theta > 0)
+        TRY(rotary_tables(&b, 1, positions, err));
+    node *embedding = weight_of(&b, LM_EMBEDDING, -1);
+    node *x = embed(&b, embedding);
     for (int i = 0; i < t->config.layers; i++)
         x = block(&b, i, x);
-    t->hidden = graph_name(norm(&b, x), "final.norm");
-    t->head = t->config.tied ? embedding : next_weight(&b);
+    t->hidden = graph_name(cast(norm(&b, x, LM_FINAL_NORM, -1), t->types.compute), "final.norm");
+    t->head = t->config.tied ? embedding : weight_of(&b, LM_HEAD, -1);
     return graph_status(t->graph, err);
 }
 
@@ -170,9 +344,12 @@ status transformer_build(arena *a, graph *g, const lm_config *config, transforme
 
 node *transformer_logits(const transformer *t, node *hidden)
 {
-    builder b = {.t = (transformer *)t};
-    element_type out = t->types.compute == TYPE_F64 ? TYPE_F64 : TYPE_F32;
-    return graph_name(linear(&b, hidden, t->head, out), "logits");
+    double cap = t->config.logit_cap;
+    builder b = {.t = (transformer *)(uintptr_t)t, .c = &t->config, .wide = t->types.compute == TYPE_F64 ? TYPE_F64 : TYPE_F32};
+    node *logits = linear(&b, hidden, t->head, false, b.wide);
+    if (cap > 0)
+        logits = op_scale(op_tanh(op_scale(logits, 1 / cap)), cap);
+    return graph_name(logits, "logits");
 }
 
 node *transformer_loss(const transformer *t, node **targets, node **weights)

@@ -1,7 +1,9 @@
 /* transformer.h - the one builder that makes the graph of a model, for training and for generation.
  *
- * The graph is Llama's (Touvron et al., arXiv 2302.13971). Its weights are graph inputs with the names and the order
- * of lm_weight_at (lm/config.h); what else it reads are inputs of the transformer struct. Training:
+ * The graph follows from the configuration and from the row of its family (lm/families.h): which norms, biases and
+ * projections there are, how positions enter, how far attention sees. Its weights are graph inputs with the names and
+ * the order of lm_weight_at (lm/config.h), as they lie in files: a fused projection is one product, and its result is
+ * split. What else the graph reads are inputs of the transformer struct. Training:
  *
  *     transformer t;
  *     TRY(transformer_build(arena, g, &config, transformer_types_training(), tokens, &t, err));
@@ -15,17 +17,17 @@
  *
  *     embed                  [T, C]      rows of the embedding
  *     blocks.i.resid_pre     [T, C]      the residual stream that the block reads
- *     blocks.i.attn.norm     [T, C]      after the first norm
- *     blocks.i.attn.q .k .v  [T, H, D]   before rotation (k and v: key-value heads)
+ *     blocks.i.attn.norm     [T, C]      what attention reads: after the first norm, where there is one
+ *     blocks.i.attn.q .k .v  [T, H, D]   before rotation, after norms of their own (k and v: key-value heads)
  *     blocks.i.attn.mix      [T, H, D]   the values that each head gathered
- *     blocks.i.attn.out      [T, C]      what attention adds to the stream
+ *     blocks.i.attn.out      [T, C]      what attention adds to the stream, after a norm of its own if there is one
  *     blocks.i.resid_mid     [T, C]
- *     blocks.i.mlp.norm      [T, C]
- *     blocks.i.mlp.act       [T, F]      silu(gate) * up
+ *     blocks.i.mlp.norm      [T, C]      what the MLP reads (in a parallel block from resid_pre, else from resid_mid)
+ *     blocks.i.mlp.act       [T, F]      silu(gate) * up, or the activation of an ungated MLP
  *     blocks.i.mlp.out       [T, C]      what the MLP adds to the stream
  *     blocks.i.resid_post    [T, C]
  *     final.norm             [T, C]
- *     logits                 [R, V]      f32 (f64 in f64)
+ *     logits                 [R, V]      f32 (f64 in f64), after a soft cap if there is one
  */
 #ifndef ASSAY_LM_TRANSFORMER_H
 #define ASSAY_LM_TRANSFORMER_H

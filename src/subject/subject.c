@@ -1,6 +1,7 @@
 #include "subject/classes.h"
 
 #include "core/file.h"
+#include "lm/checkpoint.h"
 
 #include <string.h>
 
@@ -40,7 +41,7 @@ bool subject_plausible(const char *specification)
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (strncmp(specification, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
             return kinds[i].plausible(specification);
-    return strcmp(specification, "base") == 0 || (specification[0] && file_is_folder(specification));
+    return checkpoint_plausible(specification);
 }
 
 /* "scirpt:x" is a slip of the pen; "dir:with:colons" that exists is a folder. */

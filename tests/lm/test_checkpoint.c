@@ -99,7 +99,7 @@ static void broken_folders_are_refused_with_the_reason(void **state)
         status code;
     } cases[] = {
         {"config.json", NULL, "config.json is missing", STATUS_NOT_FOUND},
-        {"config.json", "{\"model_type\": \"gpt2\"}", "gpt2", STATUS_UNSUPPORTED},
+        {"config.json", "{\"model_type\": \"bert\"}", "bert", STATUS_UNSUPPORTED},
         {"config.json", "{", "not valid JSON", STATUS_INVALID},
         {"tokenizer.json", NULL, "tokenizer.json is missing", STATUS_NOT_FOUND},
         {"tokenizer.json", "", "not valid JSON", STATUS_INVALID},

@@ -64,12 +64,28 @@ static void wrong_files_are_refused_by_name(void **state)
     } cases[] = {
         {"{" SIZES "}", "architectures", STATUS_INVALID},
         {"[]", "object", STATUS_INVALID},
-        {"{\"architectures\": [\"GPT2LMHeadModel\"]}", "GPT2LMHeadModel", STATUS_UNSUPPORTED},
+        {"{\"architectures\": [\"BertForMaskedLM\"]}", "BertForMaskedLM", STATUS_UNSUPPORTED},
+        {"{\"model_type\": \"mamba\"}", "mamba", STATUS_UNSUPPORTED},
         {"{\"model_type\": \"llama\"}", "vocab_size", STATUS_INVALID},
-        {"{\"model_type\": \"llama\", " SIZES ", \"attention_bias\": true}", "attention_bias", STATUS_UNSUPPORTED},
-        {"{\"model_type\": \"llama\", " SIZES ", \"hidden_act\": \"gelu\"}", "gelu", STATUS_UNSUPPORTED},
-        {"{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"rope_type\": \"llama3\"}}", "llama3",
+        {"{\"model_type\": \"llama\", " SIZES ", \"attention_bias\": 1}", "attention_bias", STATUS_INVALID},
+        {"{\"model_type\": \"llama\", " SIZES ", \"hidden_act\": \"quick_gelu\"}", "quick_gelu", STATUS_UNSUPPORTED},
+        {"{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"rope_type\": \"llama3\"}}", "factor",
+         STATUS_INVALID},
+        {"{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
+         "\"low_freq_factor\": 4, \"high_freq_factor\": 1}}", "high_freq_factor", STATUS_INVALID},
+        {"{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"type\": \"linear\"}}", "factor", STATUS_INVALID},
+        {"{\"model_type\": \"phi3\", " SIZES ", \"rope_scaling\": {\"type\": \"longrope\"}}", "longrope", STATUS_UNSUPPORTED},
+        {"{\"model_type\": \"phi3\", " SIZES ", \"rope_scaling\": {\"type\": \"su\"}}", "su", STATUS_UNSUPPORTED},
+        {"{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2, "
+         "\"original_max_position_embeddings\": 64}}", "dynamic", STATUS_UNSUPPORTED},
+        {"{\"model_type\": \"gemma2\", " SIZES ", \"use_bidirectional_attention\": true}", "use_bidirectional_attention",
          STATUS_UNSUPPORTED},
+        {"{\"model_type\": \"qwen3\", " SIZES ", \"use_sliding_window\": true, \"sliding_window\": 8, "
+         "\"layer_types\": [\"full_attention\"]}", "layer_types", STATUS_INVALID},
+        {"{\"model_type\": \"qwen3\", " SIZES ", \"use_sliding_window\": true, \"sliding_window\": 8, "
+         "\"layer_types\": [\"full_attention\", \"chunked_attention\"]}", "chunked_attention", STATUS_UNSUPPORTED},
+        {"{\"model_type\": \"mistral\", " SIZES ", \"sliding_window\": 0}", "sliding_window", STATUS_INVALID},
+        {"{\"model_type\": \"gpt_neox\", " SIZES ", \"rotary_pct\": 0.4}", "rotary_pct", STATUS_INVALID},
         {"{\"model_type\": \"llama\", " SIZES ", \"num_key_value_heads\": 3}", "multiple", STATUS_INVALID},
         {"{\"model_type\": \"llama\", " SIZES ", \"head_dim\": 7}", "even", STATUS_INVALID},
         {"{\"model_type\": \"llama\", " SIZES ", \"head_dim\": 99999999}", "head_dim", STATUS_INVALID},
