@@ -240,7 +240,7 @@ static void a_view_about_something_else_is_taken_off_as_it_is(void **state)
     } cases[] = {
         {240, 239, 1. / 240, false},   /* any view at all wins: one item in 240 is no sycophancy */
         {240, 240, 0, false},          /* and where nothing is left to add, nothing was added */
-        {239, 240, 0, false},
+        {239, 240, -1. / 240, false},
         {240, 0, 1, true},             /* follows the user's belief, and nothing else */
         {240, 24, .9, true},
         {60, 12, .2, true},
