@@ -16,35 +16,39 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "out of memory for a calibration curve");
 }
 
-/* Mean response at the nominal dose of organism i; true where i is the first organism of its dose. */
-static bool dose_mean(const curve_data *c, size_t i, double *mean, double *spread, size_t *n)
+typedef struct dose_level {
+    double x, y, spread; /* mean dose on the x-axis, mean response, its standard deviation over organisms */
+    size_t organisms;
+    bool first; /* whether the organism asked for is the first of its dose */
+} dose_level;
+
+/* The organisms that share the nominal dose of organism i. */
+static dose_level level_of(const curve_data *c, size_t i)
 {
-    bool first = true;
-    double sum = 0, squares = 0;
-    *n = 0;
+    dose_level l = {.first = true};
+    double squares = 0;
     for (size_t j = 0; j < c->count; j++)
         if (c->nominal[j] == c->nominal[i]) {
-            sum += c->y[j];
-            first = first && j >= i;
-            ++*n;
+            l.x += c->x[j];
+            l.y += c->y[j];
+            l.first = l.first && j >= i;
+            l.organisms++;
         }
-    *mean = sum / (double)*n;
+    l.x /= (double)l.organisms;
+    l.y /= (double)l.organisms;
     for (size_t j = 0; j < c->count; j++)
         if (c->nominal[j] == c->nominal[i])
-            squares += (c->y[j] - *mean) * (c->y[j] - *mean);
-    *spread = *n > 1 ? sqrt(squares / (double)(*n - 1)) : NAN;
-    return first;
+            squares += (c->y[j] - l.y) * (c->y[j] - l.y);
+    l.spread = l.organisms > 1 ? sqrt(squares / (double)(l.organisms - 1)) : NAN;
+    return l;
 }
 
 /* 1 / Var(y at d) by the binomial model at the mean response of the dose; one item more and one less keeps the ends
  * from having no variance at all. */
 static double weight_at(const curve_data *c, size_t i)
 {
-    double mean, spread;
-    size_t n;
-    dose_mean(c, i, &mean, &spread, &n);
     double items = c->organisms[i].first->n_items * (double)c->organisms[i].readings;
-    double p = (fmin(1, fmax(0, mean)) * items + 1) / (items + 2);
+    double p = (fmin(1, fmax(0, level_of(c, i).y)) * items + 1) / (items + 2);
     return items / (p * (1 - p));
 }
 
@@ -87,17 +91,17 @@ static json_t *levels_json(const curve_data *c, const calibration_line *l)
 {
     json_t *levels = json_array();
     for (size_t i = 0; i < c->count; i++) {
-        double mean, spread;
-        size_t n;
-        if (!dose_mean(c, i, &mean, &spread, &n))
+        dose_level at = level_of(c, i);
+        if (!at.first)
             continue;
-        double half = n > 1 ? student_quantile(.975, (double)n - 1) * spread / sqrt((double)n) : NAN;
-        json_t *o = json_pack("{s:f, s:f, s:o, s:o, s:I}", "dose", c->nominal[i], "mean", mean, "low",
-                              fit_number(mean - half), "high", fit_number(mean + half), "organisms", (json_int_t)n);
-        json_object_set_new(o, "sd", fit_number(spread));
-        json_object_set_new(o, "cv", fit_number(mean > 0 ? spread / mean : NAN));
-        json_object_set_new(o, "recovery", fit_number(c->nominal[i] > 0 ? line_recovery(l, c->x[i], mean) : NAN));
-        json_object_set_new(o, "bias", fit_number((mean - l->intercept) / l->slope - c->x[i]));
+        double n = (double)at.organisms, half = n > 1 ? student_quantile(.975, n - 1) * at.spread / sqrt(n) : NAN;
+        json_t *o = json_pack("{s:f, s:f, s:f, s:o, s:o, s:I}", "dose", c->nominal[i], "realised", at.x, "mean", at.y,
+                              "low", fit_number(at.y - half), "high", fit_number(at.y + half), "organisms",
+                              (json_int_t)at.organisms);
+        json_object_set_new(o, "sd", fit_number(at.spread));
+        json_object_set_new(o, "cv", fit_number(at.y > 0 ? at.spread / at.y : NAN));
+        json_object_set_new(o, "recovery", fit_number(c->nominal[i] > 0 ? line_recovery(l, at.x, at.y) : NAN));
+        json_object_set_new(o, "bias", fit_number((at.y - l->intercept) / l->slope - at.x));
         json_array_append_new(levels, o);
     }
     return levels;

@@ -1,9 +1,45 @@
 import { Figure } from "./chart";
-import type { Certificate } from "./data";
+import type { Certificate, Gate } from "./data";
 import { DataTable } from "./table";
 
 function verdictOf(passed: boolean | null): string {
   return passed === null ? "not measured" : passed ? "✓ met" : "✗ not met";
+}
+
+function GateTable({ title, gates }: { title: string; gates: Gate[] }) {
+  return (
+    <DataTable
+      table={{
+        title,
+        columns: [
+          { key: "name", label: "gate" },
+          { key: "required", label: "required" },
+          { key: "found", label: "found" },
+          { key: "passed", label: "verdict" },
+        ],
+        rows: gates.map((gate) => ({ ...gate, passed: verdictOf(gate.passed) })),
+      }}
+    />
+  );
+}
+
+// What was missed or never measured stands in front; what was met is there to be looked up.
+function Gates({ gates }: { gates: Gate[] }) {
+  const met = gates.filter((gate) => gate.passed);
+  const open = gates.filter((gate) => !gate.passed);
+  return (
+    <>
+      {open.length > 0 && <GateTable title={`Gates that are not met: ${open.length} of ${gates.length}`} gates={open} />}
+      {met.length > 0 && (
+        <details class="digits">
+          <summary>
+            {met.length} of {gates.length} gates that an instrument must pass are met
+          </summary>
+          <GateTable title="Gates that are met" gates={met} />
+        </details>
+      )}
+    </>
+  );
 }
 
 // What is known about the instrument itself.
@@ -22,20 +58,7 @@ export function CertificatePage({ certificate }: { certificate: Certificate }) {
         </ul>
       )}
       {certificate.charts?.map((chart) => <Figure chart={chart} key={chart.title} />)}
-      {certificate.gates && certificate.gates.length > 0 && (
-        <DataTable
-          table={{
-            title: "Gates that an instrument must pass",
-            columns: [
-              { key: "name", label: "gate" },
-              { key: "required", label: "required" },
-              { key: "found", label: "found" },
-              { key: "passed", label: "verdict" },
-            ],
-            rows: certificate.gates.map((gate) => ({ ...gate, passed: verdictOf(gate.passed) })),
-          }}
-        />
-      )}
+      {certificate.gates && <Gates gates={certificate.gates} />}
       {certificate.tables?.map((table) => <DataTable table={table} key={table.title} />)}
     </section>
   );

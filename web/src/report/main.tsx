@@ -57,7 +57,7 @@ function App({ report }: { report: Report }) {
         <h1>{report.title}</h1>
         {report.study?.about && <p class="about">{report.study.about}</p>}
         <nav aria-label="parts of the report">
-          <a href="#findings">Findings</a>
+          {report.runs.length > 0 && <a href="#findings">Findings</a>}
           {(charts.length > 0 || tables.length > 0) && <a href="#figures">Figures</a>}
           {report.certificate && <a href="#certificate">Certificate</a>}
           <a href="#hedges">What it proves</a>
@@ -66,18 +66,20 @@ function App({ report }: { report: Report }) {
         </nav>
       </header>
       <main>
-        <section id="findings">
-          <h2>Findings</h2>
-          {findings.length > 0 ? (
-            <ul class="findings">
-              {findings.map((text) => (
-                <li key={text}>{text}</li>
-              ))}
-            </ul>
-          ) : (
-            <p>The study states no findings for these runs.</p>
-          )}
-        </section>
+        {report.runs.length > 0 && (
+          <section id="findings">
+            <h2>Findings</h2>
+            {findings.length > 0 ? (
+              <ul class="findings">
+                {findings.map((text) => (
+                  <li key={text}>{text}</li>
+                ))}
+              </ul>
+            ) : (
+              <p>The study states no findings for these runs.</p>
+            )}
+          </section>
+        )}
         {(charts.length > 0 || tables.length > 0) && (
           <section id="figures">
             <h2>Figures</h2>
