@@ -269,7 +269,7 @@ status checkpoint_identity(const checkpoint *c, char hex[SHA256_HEX], error *err
     unsigned char digest[SHA256_BYTES];
     strbuf text = strbuf_new(NULL, (size_t)1 << 30);
     lm_config_describe(&c->config, &text);
-    status result = tokenizer_print(c->tokenizer, &text, err);
+    status result = tokenizer_fingerprint(c->tokenizer, &text, err);
     if (result == STATUS_OK && text.failed)
         result = out_of_memory(c->name, err);
     sha256_start(&state);

@@ -70,26 +70,40 @@ typedef struct tokenizer_recipe {
 status tokenizer_train(arena *a, const slice *documents, size_t count, const tokenizer_recipe *recipe, tokenizer **out,
                        error *err);
 
-/* Reads tokenizer.json. STATUS_UNSUPPORTED names the part that is beyond this reader (another model than BPE, a
- * normalizer, a pre-tokenizer other than ByteLevel or Split with ByteLevel, ...). */
+/* Reads tokenizer.json. STATUS_UNSUPPORTED names the part that is beyond this reader: a type that it does not know, BPE
+ * with dropout, a CTC decoder. */
 status tokenizer_read(arena *a, const char *path, tokenizer **out, error *err);
 status tokenizer_parse(arena *a, slice text, const char *name, tokenizer **out, error *err);
-/* Puts the text of tokenizer.json behind what is in `out`. */
+/* Puts the text of tokenizer.json behind what is in `out`: of our own form, or the file as it was read.
+ * STATUS_UNSUPPORTED for one that came from another kind of file. */
 status tokenizer_print(const tokenizer *t, strbuf *out, error *err);
 status tokenizer_write(const tokenizer *t, const char *path, error *err);
+/* Text that differs where two tokenizers can differ: that of tokenizer_print for our own form, else a hash. */
+status tokenizer_fingerprint(const tokenizer *t, strbuf *out, error *err);
+
+/* Opens whatever holds a tokenizer, by what is in it: a folder (with tokenizer.json, else tokenizer.model, else vocab.json
+ * and merges.txt), tokenizer.json, a SentencePiece model, tiktoken's ranks (lines of base64 and a number), llama2.c's
+ * tokenizer.bin, or a GGUF file. */
+status tokenizer_open(arena *a, const char *path, tokenizer **out, error *err);
 
 size_t tokenizer_size(const tokenizer *t);
-/* The bytes of one token; empty for an id outside the vocabulary. */
+/* The bytes that one token adds to a text behind other tokens, of special ones their own text; empty for an id outside
+ * the vocabulary. */
 slice tokenizer_bytes(const tokenizer *t, int32_t id);
+/* Puts the token as its file writes it behind what is in `out`: "\u0120the" where the bytes are " the". */
+void tokenizer_piece(const tokenizer *t, int32_t id, strbuf *out);
 bool tokenizer_is_special(const tokenizer *t, int32_t id);
 /* Id of a token by its bytes (special tokens by their text), or -1. */
 int32_t tokenizer_find(const tokenizer *t, slice bytes);
 
 /* Special tokens written out in the text become their ids; without this flag they are plain letters, so that nobody
  * forges the end of a message by writing "<|end|>" into it. */
-enum { TOKENIZER_SPECIALS = 1 };
+enum {
+    TOKENIZER_SPECIALS = 1,
+    TOKENIZER_TEMPLATE = 2, /* add what the file puts around a text: often the token for its beginning */
+};
 
-/* Appends the ids of `text` to `out`. Bytes that are not UTF-8 are kept as they are. */
+/* Appends the ids of `text` to `out`. STATUS_INVALID, with the offset, for a text that is not UTF-8. */
 status tokenizer_encode(const tokenizer *t, slice text, unsigned flags, token_list *out, error *err);
 
 /* Which bytes of a text are somebody's own words, such as a user's, and not of the template around them. */
@@ -106,10 +120,16 @@ status tokenizer_encode_marked(const tokenizer *t, slice text, const tokenizer_m
 /* Appends the text of the ids, without special tokens; bytes that do not form a character become U+FFFD. */
 status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t count, strbuf *out, error *err);
 
-/* Text token by token: what comes out so far is always whole characters. Start with {0}. */
+/* Text token by token: what comes out so far is always whole characters. Start with {0}. All of it together is what
+ * tokenizer_decode gives, but for runs of byte tokens (<0xE2>) that are not UTF-8 as a whole: Hugging Face's decoder
+ * gives such a run up altogether, and a stream cannot wait for its end. */
 typedef struct token_stream {
-    char held[4];
+    const tokenizer *tokenizer; /* of the last token */
+    char held[4]; /* the start of a character */
     size_t held_count;
+    bool begun, text, marked, inside; /* a token, text, a dropped mark of space was seen; past what is stripped */
+    size_t stripped, kept;            /* characters dropped at the start, kept back at the end */
+    int32_t waiting;                  /* id + 1 of the token that is shown when it is known whether it is the last */
 } token_stream;
 
 void token_stream_add(token_stream *s, const tokenizer *t, int32_t id, strbuf *out);

@@ -2,306 +2,103 @@
 #include "lm/tokenizer_internal.h"
 
 #include "core/file.h"
+#include "core/hash.h"
 #include "core/jsonio.h"
 
 #include <string.h>
 
-enum { FILE_LIMIT = 256 << 20 };
-
-static status out_of_memory(const char *name, error *err)
-{
-    return error_set(err, STATUS_MEMORY, "%s: out of memory", name);
-}
-
-static status unsupported(const char *name, const char *part, const char *found, error *err)
-{
-    error_set(err, STATUS_UNSUPPORTED, "%s: %s is %s, which is not supported", name, part, found);
-    return error_hint(err, "only byte-level BPE tokenizers without a normalizer can be read");
-}
-
-/* Letters of the file back to bytes. */
-static status letters_to_bytes(arena *a, const char *text, const char *name, slice *out, error *err)
-{
-    static _Thread_local int16_t table[512];
-    static _Thread_local bool ready;
-    if (!ready) {
-        memset(table, 0xff, sizeof table);
-        for (int b = 0; b < 256; b++)
-            table[tokenizer_byte_letter((unsigned char)b)] = (int16_t)b;
-        ready = true;
-    }
-    slice letters = slice_of(text);
-    char *bytes = arena_alloc(a, letters.length + 1);
-    if (!bytes)
-        return out_of_memory(name, err);
-    size_t count = 0;
-    for (size_t at = 0; at < letters.length;) {
-        uint32_t letter = utf8_next(letters, &at);
-        if (letter >= 512 || table[letter] < 0)
-            return error_set(err, STATUS_UNSUPPORTED, "%s: the token \"%s\" is not written in the letters of byte-level BPE",
-                             name, text);
-        bytes[count++] = (char)table[letter];
-    }
-    *out = (slice){bytes, count};
-    return STATUS_OK;
-}
-
-static void bytes_to_letters(slice bytes, strbuf *out)
-{
-    for (size_t i = 0; i < bytes.length; i++)
-        strbuf_add_utf8(out, tokenizer_byte_letter((unsigned char)bytes.text[i]));
-}
-
 /* ---- reading ---- */
 
-static bool absent(const json_t *value)
+/* Does the model work on bytes: a byte-level cut comes last, what stands behind it knows no letters. */
+static bool works_on_bytes(const tokenizer *t, const json_t *model)
 {
-    return !value || json_is_null(value);
+    static const char *const without[] = {"continuing_subword_prefix", "end_of_word_suffix"};
+    for (size_t i = 0; i < COUNT_OF(without); i++)
+        if (json_string_length(json_object_get(model, without[i])) > 0)
+            return false;
+    for (size_t i = 0; i < t->normalizers.count; i++)
+        if (t->normalizers.steps[i].normalize == normalize_byte_level)
+            return false;
+    size_t letters = 0;
+    for (size_t i = 0; i < t->cutters.count; i++)
+        letters += t->cutters.steps[i].cut == cut_to_letters;
+    return letters == 1 && t->cutters.steps[t->cutters.count - 1].cut == cut_to_letters && t->decoder.bytes &&
+           strcmp(tokenizer_model_type(model), "BPE") == 0 && !json_is_true(json_object_get(model, "byte_fallback"));
 }
 
-static const char *type_of(const json_t *object)
+/* The pattern of a tokenizer of our own form (what tokenizer_print writes), or NULL. */
+static const char *own_pattern(const json_t *root)
 {
-    const char *type = json_string_value(json_object_get(object, "type"));
-    return type ? type : "of no type";
-}
-
-/* {"type": "Split", "pattern": {"Regex": ...}, "behavior": "Isolated", "invert": false} */
-static status read_split(tokenizer *t, const json_t *part, const char *name, error *err)
-{
-    const char *pattern = json_string_value(json_object_get(json_object_get(part, "pattern"), "Regex"));
-    const char *behavior = json_string_value(json_object_get(part, "behavior"));
-    if (!pattern)
-        return unsupported(name, "pre_tokenizer Split", "without a regular expression", err);
-    if (!behavior || strcmp(behavior, "Isolated") != 0 || json_is_true(json_object_get(part, "invert")))
-        return unsupported(name, "pre_tokenizer Split", "other than \"Isolated\", not inverted", err);
-    t->pattern = arena_strdup(t->arena, pattern);
-    return t->pattern ? STATUS_OK : out_of_memory(name, err);
-}
-
-static status read_byte_level(tokenizer *t, const json_t *part, const char *name, error *err)
-{
-    if (json_is_true(json_object_get(part, "add_prefix_space")))
-        return unsupported(name, "pre_tokenizer ByteLevel", "with add_prefix_space", err);
-    const json_t *use = json_object_get(part, "use_regex"); /* true where it is not said */
-    if (json_is_false(use))
-        return t->pattern ? STATUS_OK : unsupported(name, "pre_tokenizer", "without a pattern", err);
-    if (t->pattern)
-        return unsupported(name, "pre_tokenizer", "one with two patterns", err);
-    t->pattern = TOKENIZER_PATTERN_GPT2;
-    return STATUS_OK;
-}
-
-static status read_cut(tokenizer *t, const json_t *part, const char *name, error *err)
-{
-    const char *type = type_of(part);
-    if (strcmp(type, "ByteLevel") == 0)
-        return read_byte_level(t, part, name, err);
-    if (strcmp(type, "Sequence") != 0)
-        return unsupported(name, "pre_tokenizer", type, err);
-    const json_t *parts;
-    TRY(jsonio_get_array(part, "pretokenizers", name, &parts, err));
-    if (json_array_size(parts) != 2 || strcmp(type_of(json_array_get(parts, 0)), "Split") != 0 ||
-        strcmp(type_of(json_array_get(parts, 1)), "ByteLevel") != 0)
-        return unsupported(name, "pre_tokenizer", "a sequence other than Split, ByteLevel", err);
-    TRY(read_split(t, json_array_get(parts, 0), name, err));
-    return read_byte_level(t, json_array_get(parts, 1), name, err);
-}
-
-static status set_token(tokenizer *t, int64_t id, slice bytes, bool special, const char *name, error *err)
-{
-    if (id < 0 || (size_t)id >= t->count)
-        return error_set(err, STATUS_UNSUPPORTED, "%s: the id %lld of a token lies outside of 0 to %zu: ids must have no gaps",
-                         name, (long long)id, t->count - 1);
-    t->tokens[id] = bytes;
-    t->special[id] = special;
-    return STATUS_OK;
-}
-
-static status read_vocabulary(tokenizer *t, const json_t *vocabulary, const char *name, error *err)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)vocabulary, key, value)
-    {
-        if (!json_is_integer(value))
-            return error_set(err, STATUS_INVALID, "%s: the id of \"%s\" is not an integer", name, key);
-        slice bytes;
-        int64_t id = json_integer_value(value);
-        bool added = false; /* special tokens may stand in the vocabulary too, in plain letters */
-        for (size_t i = 0; i < t->added_count && !added; i++)
-            added = t->added[i].id == id && slice_is(t->added[i].text, key);
-        if (added)
-            continue;
-        TRY(letters_to_bytes(t->arena, key, name, &bytes, err));
-        if (id >= 0 && (size_t)id < t->count && t->tokens[id].text)
-            return error_set(err, STATUS_INVALID, "%s: two tokens have the id %lld", name, (long long)id);
-        TRY(set_token(t, id, bytes, false, name, err));
-    }
-    return STATUS_OK;
-}
-
-static status read_added(tokenizer *t, const json_t *added, const char *name, error *err)
-{
-    static const char *const flags[] = {"single_word", "lstrip", "rstrip"};
+    const json_t *cut = json_object_get(root, "pre_tokenizer"), *added = json_object_get(root, "added_tokens");
+    const json_t *model = json_object_get(root, "model"), *split = json_array_get(json_object_get(cut, "pretokenizers"), 0);
+    static const char *const flags[] = {"single_word", "lstrip", "rstrip", "normalized"};
+    const json_t *bytes = split ? json_array_get(json_object_get(cut, "pretokenizers"), 1) : cut;
+    const json_t *entry;
     size_t i;
-    json_t *entry;
-    t->added = ARENA_ARRAY(t->arena, added_token, json_array_size(added) + 1);
-    if (!t->added)
-        return out_of_memory(name, err);
+    bool own = tokenizer_absent(json_object_get(root, "normalizer")) && tokenizer_absent(json_object_get(root, "post_processor")) &&
+               strcmp(tokenizer_type(json_object_get(root, "decoder")), "ByteLevel") == 0 &&
+               strcmp(tokenizer_type(bytes), "ByteLevel") == 0 && json_is_false(json_object_get(bytes, "add_prefix_space")) &&
+               tokenizer_absent(json_object_get(model, "unk_token")) && strcmp(tokenizer_type(model), "BPE") == 0;
     json_array_foreach((json_t *)added, i, entry)
     {
-        const char *content;
-        int64_t id;
-        TRY(jsonio_get_string(entry, "content", name, &content, err));
-        TRY(jsonio_get_int(entry, "id", name, &id, err));
         for (size_t k = 0; k < COUNT_OF(flags); k++)
-            if (json_is_true(json_object_get(entry, flags[k])))
-                return unsupported(name, content, flags[k], err);
-        slice text = slice_of(arena_strdup(t->arena, content));
-        if (!text.text)
-            return out_of_memory(name, err);
-        if (text.length == 0)
-            return error_set(err, STATUS_INVALID, "%s: the added token %lld is empty", name, (long long)id);
-        bool special = json_is_true(json_object_get(entry, "special"));
-        TRY(set_token(t, id, text, special, name, err));
-        t->added[t->added_count++] = (added_token){text, (int32_t)id, special};
+            own = own && !json_is_true(json_object_get(entry, flags[k]));
     }
-    return STATUS_OK;
+    if (!split)
+        return own && !json_is_false(json_object_get(bytes, "use_regex")) ? TOKENIZER_PATTERN_GPT2 : NULL;
+    const char *behavior = json_string_value(json_object_get(split, "behavior"));
+    own = own && json_array_size(json_object_get(cut, "pretokenizers")) == 2 && strcmp(tokenizer_type(split), "Split") == 0 &&
+          behavior && strcmp(behavior, "Isolated") == 0 && !json_is_true(json_object_get(split, "invert")) &&
+          json_is_false(json_object_get(bytes, "use_regex"));
+    return own ? json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex")) : NULL;
 }
 
-/* A merge is "left right" or ["left", "right"]. */
-static status read_merge(tokenizer *t, arena *scratch, const json_t *entry, size_t index, const char *name, error *err)
+static status read_file(tokenizer *t, const json_t *root, slice text, error *err)
 {
-    const char *left = json_string_value(json_array_get(entry, 0)), *right = json_string_value(json_array_get(entry, 1));
-    if (json_is_string(entry)) {
-        const char *text = json_string_value(entry), *space = strchr(text, ' ');
-        if (space) {
-            left = arena_strndup(scratch, text, (size_t)(space - text));
-            right = space + 1;
-        }
+    const json_t *model, *added = json_object_get(root, "added_tokens"), *decoder = json_object_get(root, "decoder");
+    TRY(jsonio_get_object(root, "model", t->name, &model, err));
+    if (!tokenizer_absent(added) && !json_is_array(added))
+        return error_set(err, STATUS_INVALID, "%s: expected a list at \"added_tokens\"", t->name);
+    TRY(tokenizer_read_normalizer(t, json_object_get(root, "normalizer"), err));
+    TRY(tokenizer_read_cutter(t, json_object_get(root, "pre_tokenizer"), err));
+    TRY(tokenizer_read_processor(t, json_object_get(root, "post_processor"), err));
+    TRY(tokenizer_read_decoder(t, decoder, err));
+    bool letters = t->cutters.count && t->cutters.steps[t->cutters.count - 1].cut == cut_to_letters;
+    if (letters && tokenizer_absent(decoder)) { /* letters of bytes are no text for anybody */
+        t->decoder.bytes = true;
+        t->decoder.joined = false;
     }
-    if (!left || !right)
-        return error_set(err, STATUS_INVALID, "%s: merge %zu is not a pair of tokens", name, index);
-    slice a, b;
-    TRY(letters_to_bytes(scratch, left, name, &a, err));
-    TRY(letters_to_bytes(scratch, right, name, &b, err));
-    char *both = arena_alloc(scratch, a.length + b.length + 1);
-    if (!both)
-        return out_of_memory(name, err);
-    memcpy(both, a.text, a.length);
-    memcpy(both + a.length, b.text, b.length);
-    merge m = {tokenizer_find(t, a), tokenizer_find(t, b), tokenizer_find(t, (slice){both, a.length + b.length})};
-    if (m.left < 0 || m.right < 0 || m.result < 0)
-        return error_set(err, STATUS_INVALID, "%s: merge %zu (\"%s\", \"%s\") names a token that is not in the vocabulary",
-                         name, index, left, right);
-    t->merges[t->merge_count++] = m;
-    return STATUS_OK;
-}
-
-static status read_merges(tokenizer *t, const json_t *merges, const char *name, error *err)
-{
-    /* The table of tokens is needed to look them up: build it without merges first. */
-    arena *scratch = arena_new(NULL);
-    arena *first = arena_new(NULL);
-    tokenizer look = *t;
-    look.arena = first;
-    look.merges = ARENA_ARRAY(t->arena, merge, json_array_size(merges) + 1);
-    look.merge_count = 0;
-    status result = look.merges && scratch && first ? tokenizer_finish(&look, name, err) : out_of_memory(name, err);
-    size_t i;
-    json_t *entry;
-    json_array_foreach((json_t *)merges, i, entry)
-    {
-        if (result == STATUS_OK)
-            result = read_merge(&look, scratch, entry, i, name, err);
+    if (works_on_bytes(t, model)) {
+        t->bytes = true;
+        t->cutters.count--;
     }
-    t->merges = look.merges;
-    t->merge_count = look.merge_count;
-    arena_free(scratch);
-    arena_free(first);
-    return result;
-}
-
-static status read_model(tokenizer *t, const json_t *model, const json_t *added, const char *name, error *err)
-{
-    const char *type = type_of(model);
-    const json_t *vocabulary, *merges;
-    if (strcmp(type, "BPE") != 0)
-        return unsupported(name, "model", type, err);
-    static const char *const without[] = {"dropout", "continuing_subword_prefix", "end_of_word_suffix"};
-    for (size_t i = 0; i < COUNT_OF(without); i++) {
-        const json_t *value = json_object_get(model, without[i]);
-        if (!absent(value) && !(json_is_string(value) && json_string_length(value) == 0))
-            return unsupported(name, "model", without[i], err);
+    TRY(tokenizer_read_model(t, model, added, err));
+    for (size_t i = 0; i < t->before_count + t->after_count; i++) {
+        int32_t id = i < t->before_count ? t->before[i] : t->after[i - t->before_count];
+        if ((size_t)id >= t->count)
+            return error_set(err, STATUS_INVALID, "%s: the post_processor adds the id %d, but there are %zu tokens", t->name, id,
+                             t->count);
     }
-    if (json_is_true(json_object_get(model, "byte_fallback")))
-        return unsupported(name, "model", "one with byte_fallback", err);
-    t->ignore_merges = json_is_true(json_object_get(model, "ignore_merges"));
-    TRY(jsonio_get_object(model, "vocab", name, &vocabulary, err));
-    TRY(jsonio_get_array(model, "merges", name, &merges, err));
-    int64_t most = -1; /* ids without gaps: as many as the largest says */
-    const char *key;
-    json_t *value;
-    size_t i;
-    json_object_foreach((json_t *)vocabulary, key, value) most =
-        json_integer_value(value) > most ? json_integer_value(value) : most;
-    json_array_foreach((json_t *)added, i, value)
-    {
-        json_int_t id = json_integer_value(json_object_get(value, "id"));
-        most = id > most ? id : most;
-    }
-    if (most < 0 || (uint64_t)most >= json_object_size(vocabulary) + json_array_size(added))
-        return error_set(err, STATUS_UNSUPPORTED, "%s: the largest id is %lld for %zu tokens: ids must have no gaps", name,
-                         (long long)most, json_object_size(vocabulary) + json_array_size(added));
-    t->count = (size_t)most + 1;
-    t->tokens = ARENA_ARRAY(t->arena, slice, t->count);
-    t->special = ARENA_ARRAY(t->arena, bool, t->count);
-    if (!t->tokens || !t->special)
-        return out_of_memory(name, err);
-    TRY(read_added(t, added, name, err));
-    TRY(read_vocabulary(t, vocabulary, name, err));
-    for (size_t id = 0; id < t->count; id++)
-        if (!t->tokens[id].text)
-            return error_set(err, STATUS_UNSUPPORTED, "%s: no token has the id %zu: ids must have no gaps", name, id);
-    return read_merges(t, merges, name, err);
-}
-
-static status read_file(tokenizer *t, const json_t *root, const char *name, error *err)
-{
-    /* Parts that add tokens around a text are not run: encoding adds none. */
-    static const char *const harmless[] = {"ByteLevel", "TemplateProcessing", "Sequence"};
-    const json_t *model, *cut, *added = json_object_get(root, "added_tokens");
-    if (!absent(json_object_get(root, "normalizer")))
-        return unsupported(name, "normalizer", type_of(json_object_get(root, "normalizer")), err);
-    const json_t *after = json_object_get(root, "post_processor");
-    bool known = absent(after);
-    for (size_t i = 0; i < COUNT_OF(harmless); i++)
-        known = known || strcmp(type_of(after), harmless[i]) == 0;
-    if (!known)
-        return unsupported(name, "post_processor", type_of(after), err);
-    const json_t *decoder = json_object_get(root, "decoder");
-    if (!absent(decoder) && strcmp(type_of(decoder), "ByteLevel") != 0)
-        return unsupported(name, "decoder", type_of(decoder), err);
-    TRY(jsonio_get_object(root, "model", name, &model, err));
-    TRY(jsonio_get_object(root, "pre_tokenizer", name, &cut, err));
-    if (!absent(added) && !json_is_array(added))
-        return error_set(err, STATUS_INVALID, "%s: expected a list at \"added_tokens\"", name);
-    TRY(read_cut(t, cut, name, err));
-    TRY(read_model(t, model, added, name, err));
-    return tokenizer_finish(t, name, err);
+    const char *pattern = own_pattern(root);
+    if (pattern && t->bytes)
+        t->pattern = arena_strdup(t->arena, pattern);
+    else
+        t->source = (slice){slice_copy(t->arena, text), text.length};
+    if (!t->pattern && !t->source.text)
+        return tokenizer_out_of_memory(t->name, err);
+    sha256_of(text.text, text.length, t->digest);
+    return tokenizer_finish(t, err);
 }
 
 status tokenizer_parse(arena *a, slice text, const char *name, tokenizer **out, error *err)
 {
     *out = NULL;
     json_t *root;
+    tokenizer *t;
     TRY(jsonio_parse(text, name, &root, err));
-    tokenizer *t = ARENA_NEW(a, tokenizer);
-    status result = t ? STATUS_OK : out_of_memory(name, err);
-    if (t) {
-        t->arena = a;
-        result = read_file(t, root, name, err);
-    }
+    status result = tokenizer_begin(a, name, &t, err);
+    if (result == STATUS_OK)
+        result = read_file(t, root, text, err);
     json_decref(root);
     if (result == STATUS_OK)
         *out = t;
@@ -313,7 +110,7 @@ status tokenizer_read(arena *a, const char *path, tokenizer **out, error *err)
     slice text;
     *out = NULL;
     arena *scratch = arena_new(NULL);
-    status result = file_read(scratch, path, FILE_LIMIT, &text, err);
+    status result = file_read(scratch, path, TOKENIZER_FILE_LIMIT, &text, err);
     if (result == STATUS_OK)
         result = tokenizer_parse(a, text, path, out, err);
     arena_free(scratch);
@@ -325,7 +122,7 @@ status tokenizer_read(arena *a, const char *path, tokenizer **out, error *err)
 static json_t *letters_json(slice bytes)
 {
     strbuf letters = strbuf_new(NULL, 1 << 24);
-    bytes_to_letters(bytes, &letters);
+    tokenizer_bytes_to_letters(bytes, &letters);
     json_t *value = letters.failed ? NULL : json_stringn(letters.text, letters.length);
     strbuf_free(&letters);
     return value;
@@ -342,7 +139,7 @@ static json_t *model_json(const tokenizer *t)
         if (added)
             strbuf_add_slice(&letters, t->tokens[id]);
         else
-            bytes_to_letters(t->tokens[id], &letters);
+            tokenizer_bytes_to_letters(t->tokens[id], &letters);
         if (!letters.failed)
             json_object_set_new(vocabulary, letters.text, json_integer((json_int_t)id));
         strbuf_free(&letters);
@@ -392,6 +189,12 @@ static json_t *cut_json(const tokenizer *t)
 
 status tokenizer_print(const tokenizer *t, strbuf *out, error *err)
 {
+    if (!t->pattern && !t->source.text)
+        return error_set(err, STATUS_UNSUPPORTED, "a tokenizer that was not read from tokenizer.json cannot be written as one");
+    if (!t->pattern) {
+        strbuf_add_slice(out, t->source);
+        return out->failed ? error_set(err, STATUS_MEMORY, "out of memory while writing the tokenizer") : STATUS_OK;
+    }
     json_t *added = added_json(t), *model = model_json(t);
     bool whole = json_array_size(added) == t->added_count &&
                  json_object_size(json_object_get(model, "vocab")) == t->count &&
@@ -411,10 +214,20 @@ status tokenizer_print(const tokenizer *t, strbuf *out, error *err)
 
 status tokenizer_write(const tokenizer *t, const char *path, error *err)
 {
-    strbuf text = strbuf_new(NULL, FILE_LIMIT);
+    strbuf text = strbuf_new(NULL, TOKENIZER_FILE_LIMIT);
     status result = tokenizer_print(t, &text, err);
     if (result == STATUS_OK)
         result = file_write(path, strbuf_slice(&text), err);
     strbuf_free(&text);
     return result;
+}
+
+status tokenizer_fingerprint(const tokenizer *t, strbuf *out, error *err)
+{
+    char hex[SHA256_HEX];
+    if (t->pattern)
+        return tokenizer_print(t, out, err);
+    sha256_hex(t->digest, hex);
+    strbuf_printf(out, "tokenizer %s\n", hex);
+    return out->failed ? error_set(err, STATUS_MEMORY, "out of memory while writing the tokenizer") : STATUS_OK;
 }

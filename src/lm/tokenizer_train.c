@@ -22,6 +22,7 @@ typedef struct pair {
 typedef struct trainer {
     arena *arena;
     tokenizer *t;
+    pcre2_code *code;
     word *words;
     size_t word_count, word_capacity;
     uint32_t *word_table; /* index + 1 */
@@ -78,7 +79,7 @@ static status count_documents(trainer *r, const slice *documents, size_t count, 
     pcre2_match_data *match = pcre2_match_data_create(1, NULL);
     status result = match ? STATUS_OK : out_of_memory(err);
     for (size_t i = 0; result == STATUS_OK && i < count; i++)
-        result = tokenizer_cut(r->t->code, match, documents[i], count_piece, r, err);
+        result = tokenizer_cut(r->code, match, documents[i], count_piece, r, err);
     pcre2_match_data_free(match);
     for (size_t i = 0; result == STATUS_OK && i < r->word_count; i++) {
         word *w = &r->words[i];
@@ -198,18 +199,16 @@ static status begin(tokenizer *t, size_t vocabulary, error *err)
 #undef X
     };
     t->tokens = ARENA_ARRAY(t->arena, slice, vocabulary);
-    t->special = ARENA_ARRAY(t->arena, bool, vocabulary);
+    t->marks = ARENA_ARRAY(t->arena, unsigned char, vocabulary);
     t->merges = ARENA_ARRAY(t->arena, merge, vocabulary);
-    t->added = ARENA_ARRAY(t->arena, added_token, TOKEN_SPECIAL_COUNT);
     char *bytes = arena_alloc(t->arena, 256);
-    if (!t->tokens || !t->special || !t->merges || !t->added || !bytes)
+    if (!t->tokens || !t->marks || !t->merges || !bytes)
         return out_of_memory(err);
     for (int32_t i = 0; i < TOKEN_SPECIAL_COUNT; i++) {
         t->tokens[i] = slice_of(specials[i]);
-        t->special[i] = true;
-        t->added[i] = (added_token){t->tokens[i], i, true};
+        t->marks[i] = MARK_SPECIAL;
+        TRY(tokenizer_add_added(t, (added_token){.text = t->tokens[i], .id = i, .special = true}, err));
     }
-    t->added_count = TOKEN_SPECIAL_COUNT;
     t->count = TOKEN_SPECIAL_COUNT;
     for (uint32_t letter = 0; letter < 512; letter++)
         for (unsigned b = 0; b < 256; b++)
@@ -228,25 +227,28 @@ status tokenizer_train(arena *a, const slice *documents, size_t count, const tok
     if (recipe->vocabulary < TOKEN_SPECIAL_COUNT + 256 || recipe->vocabulary > 1 << 20)
         return error_set(err, STATUS_USAGE, "a vocabulary of %zu entries: expected %d (the special tokens and all bytes) to %d",
                          recipe->vocabulary, TOKEN_SPECIAL_COUNT + 256, 1 << 20);
-    tokenizer *t = ARENA_NEW(a, tokenizer);
+    tokenizer *t;
+    TRY(tokenizer_begin(a, "tokenizer", &t, err));
     arena *scratch = arena_new(a);
     trainer r = {.arena = scratch, .t = t};
-    if (!t || !scratch)
+    if (!scratch)
         return out_of_memory(err);
-    t->arena = a;
+    t->bytes = t->decoder.bytes = true;
     t->pattern = arena_strdup(a, recipe->pattern ? recipe->pattern : TOKENIZER_PATTERN);
-    status result = t->pattern ? tokenizer_compile(t->pattern, "tokenizer", &t->code, err) : out_of_memory(err);
+    status result = t->pattern ? tokenizer_pattern(t, t->pattern, &r.code, err) : out_of_memory(err);
+    if (result == STATUS_OK)
+        result = tokenizer_add_step(t, &t->cutters, (step){.code = r.code, .behavior = SPLIT_ISOLATED, .cut = cut_split}, err);
     if (result == STATUS_OK)
         result = begin(t, recipe->vocabulary, err);
     if (result == STATUS_OK)
         result = count_documents(&r, documents, count, err);
     if (result == STATUS_OK)
         result = learn(&r, recipe->vocabulary, err);
-    pcre2_code_free(t->code);
-    t->code = NULL;
     arena_free(scratch);
+    for (size_t i = 0; i < t->count; i++)
+        t->marks[i] |= MARK_MODEL;
     if (result == STATUS_OK)
-        result = tokenizer_finish(t, "tokenizer", err);
+        result = tokenizer_finish(t, err);
     if (result == STATUS_OK)
         *out = t;
     return result;

@@ -137,20 +137,43 @@ static void a_file_gives_the_same_tokenizer_back(void **state)
     }
 }
 
-static void any_bytes_survive(void **state)
+static void any_text_survives(void **state)
 {
     (void)state;
-    random_stream r = random_stream_at(3, "test/bytes", 0, 0, 0, 0);
+    random_stream r = random_stream_at(3, "test/text", 0, 0, 0, 0);
     for (int n = 0; n < 300; n++) {
-        char bytes[64];
-        size_t length = random_below(&r, sizeof bytes);
-        for (size_t i = 0; i < length; i++)
-            bytes[i] = (char)(n % 3 ? random_below(&r, 256) : 32 + random_below(&r, 90));
-        token_list ids = encode(town, (slice){bytes, length}, 0);
+        strbuf text = strbuf_new(memory, 1 << 12);
+        for (uint64_t i = random_below(&r, 20); i > 0; i--) {
+            static const uint32_t ends[] = {0x80, 0x800, 0xd800, 0x110000};
+            uint32_t code = (uint32_t)random_below(&r, ends[random_below(&r, COUNT_OF(ends))]);
+            strbuf_add_utf8(&text, code >= 0xd800 && code < 0xe000 ? 0xfffd : code);
+        }
+        token_list ids = encode(town, strbuf_slice(&text), 0);
         strbuf all = strbuf_new(memory, 1 << 16);
         for (size_t i = 0; i < ids.count; i++)
             strbuf_add_slice(&all, tokenizer_bytes(town, ids.ids[i]));
-        assert_true(slice_equal(strbuf_slice(&all), (slice){bytes, length}));
+        assert_true(slice_equal(strbuf_slice(&all), strbuf_slice(&text)));
+    }
+}
+
+static void what_is_not_utf8_is_refused_with_its_place(void **state)
+{
+    (void)state;
+    static const struct {
+        slice text;
+        const char *words;
+    } cases[] = {
+        {{"caf\xe9", 4}, "0xe9 at offset 3"},           /* Latin-1 */
+        {{"0123456789\xe2\x82", 12}, "offset 10"},      /* cut off */
+        {{"a\xc0\xaf", 3}, "0xc0 at offset 1"},         /* too long a form */
+        {{"\xef\xbf\xbd\xed\xa0\x80", 6}, "offset 3"}, /* half of a pair behind a good U+FFFD */
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        token_list ids = {.arena = memory};
+        error err = {0};
+        assert_int_equal(tokenizer_encode(town, cases[i].text, 0, &ids, &err), STATUS_INVALID);
+        assert_non_null(strstr(err.message, cases[i].words));
+        assert_int_equal(ids.count, 0);
     }
 }
 
@@ -215,12 +238,14 @@ static void foreign_parts_are_refused_by_name(void **state)
         const char *from, *to, *word;
         status code;
     } cases[] = {
-        {"\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}", "normalizer is NFC", STATUS_UNSUPPORTED},
-        {"\"type\": \"BPE\"", "\"type\": \"Unigram\"", "model is Unigram", STATUS_UNSUPPORTED},
-        {"\"byte_fallback\": false", "\"byte_fallback\": true", "byte_fallback", STATUS_UNSUPPORTED},
-        {"\"behavior\": \"Isolated\"", "\"behavior\": \"Removed\"", "Isolated", STATUS_UNSUPPORTED},
-        {"\"lstrip\": false", "\"lstrip\": true", "lstrip", STATUS_UNSUPPORTED},
-        {"\"type\": \"Sequence\"", "\"type\": \"Metaspace\"", "Metaspace", STATUS_UNSUPPORTED},
+        {"\"normalizer\": null", "\"normalizer\": {\"type\": \"Upper\"}", "normalizer is Upper", STATUS_UNSUPPORTED},
+        {"\"type\": \"BPE\"", "\"type\": \"Unigram\"", "no list of [token, score]", STATUS_INVALID},
+        {"\"type\": \"BPE\"", "\"type\": \"Trigram\"", "model is Trigram", STATUS_UNSUPPORTED},
+        {"\"dropout\": null", "\"dropout\": 0.1", "dropout", STATUS_UNSUPPORTED},
+        {"\"behavior\": \"Isolated\"", "\"behavior\": \"Sorted\"", "Sorted", STATUS_UNSUPPORTED},
+        {"\"type\": \"Sequence\"", "\"type\": \"UnicodeScripts\"", "UnicodeScripts", STATUS_UNSUPPORTED},
+        {"\"decoder\": {", "\"decoder\": {\"type\": \"CTC\"}, \"rest\": {", "decoder is CTC", STATUS_UNSUPPORTED},
+        {"\"post_processor\": null", "\"post_processor\": {\"type\": \"Stamp\"}", "post_processor is Stamp", STATUS_UNSUPPORTED},
         {"\"id\": 3", "\"id\": 700", "700", STATUS_UNSUPPORTED},
         {"\"version\": \"1.0\"", "\"version\": ", "not valid JSON", STATUS_INVALID},
         {"\"merges\"", "\"mergers\"", "merges", STATUS_INVALID},
@@ -291,7 +316,8 @@ int main(void)
         cmocka_unit_test(the_order_of_documents_does_not_matter),
         cmocka_unit_test(ids_are_those_of_tokenizers),
         cmocka_unit_test(a_file_gives_the_same_tokenizer_back),
-        cmocka_unit_test(any_bytes_survive),
+        cmocka_unit_test(any_text_survives),
+        cmocka_unit_test(what_is_not_utf8_is_refused_with_its_place),
         cmocka_unit_test(written_out_special_tokens_are_plain_text_unless_asked_for),
         cmocka_unit_test(streams_never_emit_half_a_character),
         cmocka_unit_test(long_runs_are_encoded_in_time),
