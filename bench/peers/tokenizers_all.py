@@ -196,13 +196,13 @@ def trained(check, documents, folder):
         "wordpiece-plain": (wordpiece(max_input_chars_per_word=9), N.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False),
                             P.Sequence([P.Whitespace(), P.Punctuation()]), D.WordPiece(), {}),
         "wordlevel": (wordlevel(), N.Lowercase(), P.Sequence([P.WhitespaceSplit(), P.Punctuation("merged_with_previous")]), None, {}),
-        "wordlevel-delimiter": (wordlevel(), None, P.CharDelimiterSplit(" "), D.Fuse(), {}),
-        "wordlevel-fixed": (wordlevel(), None, P.FixedLength(2), D.Strip("e", 1, 1), {}),
+        "wordlevel-delimiter": (wordlevel(), N.Replace("\0", ""), P.CharDelimiterSplit(" "), D.Fuse(), {}),
+        "wordlevel-fixed": (wordlevel(), None, P.FixedLength(2), D.Strip("e", 1, 0), {}),
     }
     for behavior in ("removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"):
         for invert in (False, True):
             cases[f"split-{behavior}{'-invert' if invert else ''}"] = (bpe(unk_token="<unk>"), None, split(r"\p{P}| |\d*", behavior, invert), D.Fuse(), {})
-    cases["split-classes"] = (bpe(unk_token="<unk>"), N.Replace(Regex(r"^\s+|\s+$"), "\u00b6"), P.Sequence([split(r"\w+"), split(r"[\h]{2}"), split(r"[[:upper:]\]]|\D$", "merged_with_next")]), D.Fuse(), {})
+    cases["split-classes"] = (bpe(unk_token="<unk>"), N.Replace(Regex(r"^\s+|\s+$"), "\u00b6"), P.Sequence([split(r"\w+"), split(r"[\h]{2}"), split(r"[[:punct:]x\]]|\D$", "merged_with_next")]), D.Fuse(), {})
     around = {"template": processors.TemplateProcessing(single="<s> $A </s> </s>", special_tokens=[("<s>", 1), ("</s>", 2)]),
               "bert-processing": processors.BertProcessing(("[SEP]", 6), ("[CLS]", 5)),
               "roberta-processing": processors.RobertaProcessing(("</s>", 2), ("<s>", 1)),
@@ -250,7 +250,7 @@ def sentencepiece_charsmap(documents, folder):
     import sentencepiece
     if not (folder / "map.model").exists():
         (folder / "map.txt").write_text("\n".join(documents[:2000]))
-        sentencepiece.SentencePieceTrainer.train(input=str(folder / "map.txt"), model_prefix=str(folder / "map"), vocab_size=400, character_coverage=0.98,
+        sentencepiece.SentencePieceTrainer.train(input=str(folder / "map.txt"), model_prefix=str(folder / "map"), vocab_size=1000, character_coverage=0.98,
                                                  normalization_rule_name="nmt_nfkc", minloglevel=2)
     model = (folder / "map.model").read_bytes()
     return charsmap_of(model)

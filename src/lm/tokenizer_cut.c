@@ -6,8 +6,9 @@
 /* White space as Unicode's White_Space property has it. PCRE2's own \s also counts U+180E, which lost the property
  * in Unicode 6.3, and the regular expressions of `tokenizers` do not. */
 #define SPACES "\\t-\\r \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-/* Letters, marks, numbers but fractions and the like, connectors: PCRE2's own \w leaves marks out. */
-#define WORDS "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+/* Letters, marks, numbers (of fractions and the like only those of Latin-1), connectors, letters in circles and squares.
+ * PCRE2's own \w is another set. */
+#define WORDS "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
 
 /* Escapes that mean something else there: the letter, what it is inside of [], and outside. */
 static const struct {
@@ -47,6 +48,20 @@ static status translate_escape(const char **p, bool in_class, const char *patter
     return STATUS_OK;
 }
 
+/* [:digit:] and its like inside of []. */
+static status translate_named(const char **p, const char *pattern, const char *name, strbuf *out, error *err)
+{
+    static const char *const named[][2] = {{"[:digit:]", "\\p{Nd}"},   {"[:punct:]", "\\p{P}\\p{S}"}, {"[:space:]", SPACES},
+                                           {"[:word:]", WORDS},        {"[:xdigit:]", "0-9a-fA-F"}};
+    for (size_t i = 0; i < COUNT_OF(named); i++)
+        if (slice_starts(slice_of(*p), slice_of(named[i][0]))) {
+            strbuf_add(out, named[i][1]);
+            *p += strlen(named[i][0]) - 1;
+            return STATUS_OK;
+        }
+    return refused(name, "a class in [: :] other than digit, punct, space, word, xdigit", pattern, err);
+}
+
 static status translate(const char *pattern, const char *name, strbuf *out, error *err)
 {
     bool in_class = false;
@@ -62,12 +77,8 @@ static status translate(const char *pattern, const char *name, strbuf *out, erro
             return refused(name, "&& inside of []", pattern, err);
         if (!in_class && *p == '}' && p[1] == '+') /* there a repetition of a repetition, here one that gives nothing back */
             return refused(name, "}+", pattern, err);
-        if (in_class && *p == '[') { /* [:alpha:] */
-            const char *end = strstr(p, ":]");
-            if (!end)
-                return refused(name, "[: without :]", pattern, err);
-            strbuf_add_bytes(out, p, (size_t)(end + 2 - p));
-            p = end + 1;
+        if (in_class && *p == '[') {
+            TRY(translate_named(&p, pattern, name, out, err));
             continue;
         }
         if (!in_class && *p == '[') {

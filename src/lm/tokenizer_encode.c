@@ -164,57 +164,88 @@ static size_t spaces_after(slice text, size_t at)
     return at;
 }
 
-/* As in the reference: the leftmost, longest of the set; one that turns out not to be wanted (half a word; special where
- * those are plain text) still takes its place, so that nothing is found inside of it. */
-status tokenizer_split_added(const tokenizer *t, const trie *set, slice text, unsigned flags, bool first,
-                             tokenizer_part *part, void *context, error *err)
+static bool any_marked(const unsigned char *data, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (data[i])
+            return true;
+    return false;
+}
+
+/* A text in which added tokens are sought. */
+typedef struct search {
+    cutting *c;
+    const trie *set;
+    slice text;
+    bool first;                /* it begins the whole text */
+    const unsigned char *data; /* marks of its bytes */
+    bool marked;               /* no telling which are marked: as if all were */
+    status (*part)(cutting *c, slice text, bool first, error *err); /* takes what lies between the tokens */
+} search;
+
+/* Whether the token at [start, end) is one, and no plain letters: half a word of those that stand alone, special where
+ * that is not asked for, special or as good as that in marked words. */
+static bool counts(const search *s, const added_token *a, size_t start, size_t end)
+{
+    const tokenizer_marks *marks = s->c->marks;
+    bool control = a->special || (marks && marks->control && marks->control[a->id]);
+    if (a->special && !(s->c->added_flags & TOKENIZER_SPECIALS))
+        return false;
+    if (control && (s->marked || (s->data && any_marked(s->data + start, end - start))))
+        return false;
+    return !a->single_word || !(word_before(s->text, start) || word_after(s->text, end));
+}
+
+/* As in the reference: the leftmost, longest of the set; one that does not count still takes its place, so that nothing is
+ * found inside of it. */
+static status split_added(const search *s, error *err)
 {
     size_t done = 0;
-    const trie_node *root = &set->nodes[0];
-    for (size_t at = 0; root->count && at < text.length;) {
+    slice text = s->text;
+    for (size_t at = 0; s->set->nodes[0].count && at < text.length;) {
         size_t length = 0;
-        int32_t index = trie_longest(set, slice_sub(text, at, text.length), &length);
+        int32_t index = trie_longest(s->set, slice_sub(text, at, text.length), &length);
         if (index < 0) {
             at++;
             continue;
         }
-        const added_token *a = &t->added[index];
+        const added_token *a = &s->c->t->added[index];
         size_t start = at, end = at + length;
         at = end;
-        if ((a->special && !(flags & TOKENIZER_SPECIALS)) ||
-            (a->single_word && (word_before(text, start) || word_after(text, end))))
+        if (!counts(s, a, start, end))
             continue;
         if (a->lstrip)
             start = spaces_before(text, done < start ? done : start, start);
         if (a->rstrip)
             end = spaces_after(text, end);
         if (done < start)
-            TRY(part(context, slice_sub(text, done, start), -1, first && done == 0, err));
-        TRY(part(context, slice_sub(text, start, end), a->id, false, err));
+            TRY(s->part(s->c, slice_sub(text, done, start), s->first && done == 0, err));
+        TRY(token_list_add(s->c->out, a->id, err));
         done = end;
     }
-    return done < text.length ? part(context, slice_sub(text, done, text.length), -1, first && done == 0, err) : STATUS_OK;
+    return done < text.length ? s->part(s->c, slice_sub(text, done, text.length), s->first && done == 0, err) : STATUS_OK;
 }
 
-static status normal_part(void *context, slice text, int32_t id, bool first, error *err)
+static status normal_part(cutting *c, slice text, bool first, error *err)
 {
-    cutting *c = context;
-    return id >= 0 ? token_list_add(c->out, id, err) : tokenizer_cut_on(c, 0, text, first, err);
+    return tokenizer_cut_on(c, 0, text, first, err);
 }
 
-static status written_part(void *context, slice text, int32_t id, bool first, error *err)
+/* Normalizing loses which bytes are marked: then no special token counts in a text with a marked byte. */
+static status written_part(cutting *c, slice text, bool first, error *err)
 {
-    cutting *c = context;
-    const tokenizer *t = c->t;
-    if (id >= 0)
-        return token_list_add(c->out, id, err);
-    if (t->normalizers.count == 0)
-        return tokenizer_split_added(t, &t->normalized, text, c->flags, first, normal_part, c, err);
+    const unsigned char *data = c->marks && c->marks->data ? c->marks->data + (text.text - c->whole.text) : NULL;
+    search s = {.c = c, .set = &c->t->normalized, .text = text, .first = first, .data = data, .part = normal_part};
+    if (c->t->normalizers.count == 0)
+        return split_added(&s, err);
     normal_text normal = {.text = strbuf_new(NULL, TEXT_LIMIT)};
-    status result = tokenizer_normalize(t, text, &normal, err);
+    status result = tokenizer_normalize(c->t, text, &normal, err);
+    s.text = strbuf_slice(&normal.text);
+    s.first = first && !normal.moved;
+    s.data = NULL;
+    s.marked = data && any_marked(data, text.length);
     if (result == STATUS_OK)
-        result = tokenizer_split_added(t, &t->normalized, strbuf_slice(&normal.text), c->flags, first && !normal.moved,
-                                       normal_part, c, err);
+        result = split_added(&s, err);
     strbuf_free(&normal.text);
     return result;
 }
@@ -258,19 +289,34 @@ static status add_all(token_list *out, const int32_t *ids, size_t count, error *
     return STATUS_OK;
 }
 
-status tokenizer_encode(const tokenizer *t, slice text, unsigned flags, token_list *out, error *err)
+static status encode(const tokenizer *t, slice text, unsigned flags, const tokenizer_marks *marks, token_list *out,
+                     error *err)
 {
     size_t start = out->count;
     TRY(check_text(text, err));
     pthread_mutex_lock(&t->cache->lock);
-    cutting c = {t, flags & TOKENIZER_SPECIALS, out, t->cache->match};
+    cutting c = {.t = t, .flags = marks ? 0 : flags & TOKENIZER_SPECIALS, .out = out, .match = t->cache->match,
+                 .added_flags = flags, .whole = text, .marks = marks};
+    search s = {.c = &c, .set = &t->as_written, .text = text, .first = true, .data = marks ? marks->data : NULL,
+                .part = written_part};
     status result = flags & TOKENIZER_TEMPLATE ? add_all(out, t->before, t->before_count, err) : STATUS_OK;
     if (result == STATUS_OK)
-        result = tokenizer_split_added(t, &t->as_written, text, flags, true, written_part, &c, err);
+        result = split_added(&s, err);
     if (result == STATUS_OK && (flags & TOKENIZER_TEMPLATE))
         result = add_all(out, t->after, t->after_count, err);
     pthread_mutex_unlock(&t->cache->lock);
     if (result != STATUS_OK)
         out->count = start;
     return result;
+}
+
+status tokenizer_encode(const tokenizer *t, slice text, unsigned flags, token_list *out, error *err)
+{
+    return encode(t, text, flags, NULL, out, err);
+}
+
+status tokenizer_encode_marked(const tokenizer *t, slice text, const tokenizer_marks *marks, token_list *out,
+                               error *err)
+{
+    return encode(t, text, TOKENIZER_SPECIALS, marks, out, err);
 }

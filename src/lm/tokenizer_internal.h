@@ -207,19 +207,18 @@ status tokenizer_unigram_finish(tokenizer *t, error *err);
 
 struct cutting {
     const tokenizer *t;
-    unsigned flags;
+    unsigned flags; /* may the model's outcome be special: TOKENIZER_SPECIALS */
     token_list *out;
     pcre2_match_data *match;
+    /* Of the texts in which added tokens are sought. */
+    unsigned added_flags;
+    slice whole;
+    const tokenizer_marks *marks;
 };
 
 /* The piece goes through the cutters from number `next` on and then to the model. */
 status tokenizer_cut_on(cutting *c, size_t next, slice piece, bool first, error *err);
 status tokenizer_encode_piece(cutting *c, slice piece, error *err);
-/* Calls part(context, text, id) for the texts between added tokens (id -1) and for those tokens. `within` counts where
- * `text` begins: part gets first = true for a text at the very beginning. */
-typedef status tokenizer_part(void *context, slice text, int32_t id, bool first, error *err);
-status tokenizer_split_added(const tokenizer *t, const trie *set, slice text, unsigned flags, bool first,
-                             tokenizer_part *part, void *context, error *err);
 status tokenizer_normalize(const tokenizer *t, slice text, normal_text *out, error *err);
 /* The next match of a pattern at or after *at: false when there is none. Empty matches count. */
 status tokenizer_match(pcre2_code *code, pcre2_match_data *match, slice text, size_t *at, size_t last_end, size_t span[2],

@@ -3,9 +3,10 @@
 
 #include "core/jsonio.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { AFFIX_LIMIT = 100 };
+enum { AFFIX_LIMIT = 100, GAPS = 1024 };
 
 /* ---- vocabulary ---- */
 
@@ -28,8 +29,7 @@ static status make_key(tokenizer *t, slice text, slice *key, bool *reachable, er
 static status set_token(tokenizer *t, int64_t id, slice text, unsigned char marks, error *err)
 {
     if (id < 0 || (size_t)id >= t->count)
-        return error_set(err, STATUS_UNSUPPORTED, "%s: the id %lld of a token lies outside of 0 to %zu: ids must have no gaps",
-                         t->name, (long long)id, t->count - 1);
+        return error_set(err, STATUS_UNSUPPORTED, "%s: the id %lld of a token lies outside of 0 to %zu", t->name, (long long)id, t->count - 1);
     if (t->tokens[id].text)
         return error_set(err, STATUS_INVALID, "%s: two tokens have the id %lld", t->name, (long long)id);
     bool reachable = true;
@@ -51,6 +51,33 @@ static status read_object(tokenizer *t, const json_t *vocabulary, error *err)
     return STATUS_OK;
 }
 
+/* A score as the reference reads it from its shortest decimal form: digits as one number, divided by a power of ten. That
+ * rounds twice, and which of two equally good ways to write a word wins can hang on the last bit. */
+static double read_score(double value)
+{
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*e", digits - 1, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    uint64_t number = 0;
+    int after = 0, scale = 0;
+    char *power = strchr(text, 'e');
+    if (!power || value == 0)
+        return value;
+    while (power[-1] == '0') /* the shortest has no zeros at its end */
+        memmove(power - 1, power, strlen(power) + 1), power--;
+    for (const char *p = text; p < power; p++) {
+        if (*p >= '0' && *p <= '9')
+            number = 10 * number + (uint64_t)(*p - '0');
+        after += *p >= '0' && *p <= '9' && strchr(text, '.') && p > strchr(text, '.');
+    }
+    scale = (int)strtol(power + 1, NULL, 10) - after;
+    double result = scale < 0 ? (double)number / pow(10, -scale) : (double)number * pow(10, scale);
+    return value < 0 ? -result : result;
+}
+
 /* [["token", score], ...]: the id is the place */
 static status read_scores(tokenizer *t, const json_t *vocabulary, error *err)
 {
@@ -61,7 +88,7 @@ static status read_scores(tokenizer *t, const json_t *vocabulary, error *err)
         const json_t *entry = json_array_get(vocabulary, i), *text = json_array_get(entry, 0), *score = json_array_get(entry, 1);
         if (!json_is_string(text) || !json_is_number(score))
             return error_set(err, STATUS_INVALID, "%s: entry %zu of the vocabulary is not [token, score]", t->name, i);
-        t->scores[i] = json_number_value(score);
+        t->scores[i] = read_score(json_number_value(score));
         TRY(set_token(t, (int64_t)i, (slice){json_string_value(text), json_string_length(text)}, MARK_MODEL, err));
     }
     return STATUS_OK;
@@ -94,41 +121,53 @@ static int32_t known_id(const json_t *vocabulary, const tokenizer *t, slice text
     return tokenizer_model_find(t, text, TOKENIZER_SPECIALS);
 }
 
-static status read_added(tokenizer *t, const json_t *vocabulary, const json_t *added, error *err)
+/* The id that the reference gives to the next added token that the model does not know: behind the model's, one by one.
+ * A file with another id there was numbered by something else, and texts would get the wrong ids. */
+static status check_new_id(tokenizer *t, int64_t id, int64_t entries, int64_t most, slice text, error *err)
 {
-    size_t i;
-    json_t *entry;
-    json_array_foreach((json_t *)added, i, entry)
-    {
-        const json_t *content = json_object_get(entry, "content");
-        int64_t id;
-        if (!json_is_string(content))
-            return error_set(err, STATUS_INVALID, "%s: expected a text at \"content\"", t->name);
-        TRY(jsonio_get_int(entry, "id", t->name, &id, err));
-        slice text = {json_string_value(content), json_string_length(content)};
-        if (text.length == 0)
-            return error_set(err, STATUS_INVALID, "%s: the added token %lld is empty", t->name, (long long)id);
-        text.text = slice_copy(t->arena, text);
-        if (!text.text)
-            return tokenizer_out_of_memory(t->name, err);
-        int32_t known = known_id(vocabulary, t, text);
-        bool special = json_is_true(json_object_get(entry, "special"));
-        bool again = known < 0 && id >= 0 && (size_t)id < t->count && t->tokens[id].text && slice_equal(t->tokens[id], text);
-        if (known >= 0) {
-            id = known;
-        } else if (!again) {
-            TRY(set_token(t, id, text, 0, err));
-            t->tokens[id] = text; /* as written: no letters of bytes */
-        }
-        if (special)
-            t->marks[id] |= MARK_SPECIAL;
-        TRY(tokenizer_add_added(t, (added_token){text, (int32_t)id, special,
-                                                 json_is_true(json_object_get(entry, "single_word")),
-                                                 json_is_true(json_object_get(entry, "lstrip")),
-                                                 json_is_true(json_object_get(entry, "rstrip")),
-                                                 json_is_true(json_object_get(entry, "normalized"))}, err));
+    int64_t expected = most >= entries ? most + 1 : entries;
+    if (id == expected)
+        return STATUS_OK;
+    return error_set(err, STATUS_UNSUPPORTED, "%s: the added token \"" SLICE_FORMAT "\" has the id %lld; behind a vocabulary of %lld "
+                     "tokens the next is %lld", t->name, SLICE_ARGS(text), (long long)id, (long long)entries, (long long)expected);
+}
+
+static status read_one_added(tokenizer *t, const json_t *vocabulary, const json_t *entry, int64_t entries, int64_t *most,
+                             error *err)
+{
+    const json_t *content = json_object_get(entry, "content");
+    int64_t id;
+    if (!json_is_string(content))
+        return error_set(err, STATUS_INVALID, "%s: expected a text at \"content\"", t->name);
+    TRY(jsonio_get_int(entry, "id", t->name, &id, err));
+    slice text = {json_string_value(content), json_string_length(content)};
+    if (text.length == 0)
+        return error_set(err, STATUS_INVALID, "%s: the added token %lld is empty", t->name, (long long)id);
+    text.text = slice_copy(t->arena, text);
+    if (!text.text)
+        return tokenizer_out_of_memory(t->name, err);
+    int32_t known = known_id(vocabulary, t, text);
+    if (known < 0 && id >= 0 && (size_t)id < t->count && t->tokens[id].text && slice_equal(t->tokens[id], text))
+        known = (int32_t)id; /* said twice */
+    if (known >= 0) {
+        id = known;
+    } else {
+        TRY(check_new_id(t, id, entries, *most, text, err));
+        TRY(set_token(t, id, text, 0, err));
+        t->tokens[id] = text; /* as written: no letters of bytes */
     }
-    return STATUS_OK;
+    *most = id > *most ? id : *most;
+    added_token a = {.text = text, .id = (int32_t)id};
+    const struct {
+        const char *key;
+        bool *flag;
+    } flags[] = {{"special", &a.special}, {"single_word", &a.single_word}, {"lstrip", &a.lstrip}, {"rstrip", &a.rstrip},
+                 {"normalized", &a.normalized}};
+    for (size_t i = 0; i < COUNT_OF(flags); i++)
+        *flags[i].flag = json_is_true(json_object_get(entry, flags[i].key));
+    if (a.special)
+        t->marks[id] |= MARK_SPECIAL;
+    return tokenizer_add_added(t, a, err);
 }
 
 static status read_vocabulary(tokenizer *t, const json_t *model, const json_t *added, error *err)
@@ -140,19 +179,16 @@ static status read_vocabulary(tokenizer *t, const json_t *model, const json_t *a
     if (scores != (t->model == tokenizer_unigram))
         return error_set(err, STATUS_INVALID, "%s: \"vocab\" is %s", t->name,
                          scores ? "a list, which only Unigram has" : "no list of [token, score], as Unigram needs it");
-    size_t entries = scores ? json_array_size(vocabulary) : json_object_size(vocabulary);
-    int64_t most = largest_id(vocabulary, added);
-    if (most < 0 || (uint64_t)most >= entries + json_array_size(added))
-        return error_set(err, STATUS_UNSUPPORTED, "%s: the largest id is %lld for %zu tokens: ids must have no gaps", t->name,
-                         (long long)most, entries + json_array_size(added));
-    TRY(tokenizer_room(t, (size_t)most + 1, err));
+    size_t entries = scores ? json_array_size(vocabulary) : json_object_size(vocabulary), all = entries + json_array_size(added);
+    int64_t largest = largest_id(vocabulary, added), most = -1;
+    if (largest < 0 || (uint64_t)largest >= 2 * all + GAPS) /* a few ids may be nobody's */
+        return error_set(err, STATUS_UNSUPPORTED, "%s: the largest id is %lld for %zu tokens", t->name, (long long)largest, all);
+    TRY(tokenizer_room(t, (size_t)largest + 1, err));
     TRY(scores ? read_scores(t, vocabulary, err) : read_object(t, vocabulary, err));
     if (scores)
         TRY(tokenizer_index(t, err));
-    TRY(read_added(t, vocabulary, added, err));
-    for (size_t id = 0; id < t->count; id++)
-        if (!t->tokens[id].text)
-            return error_set(err, STATUS_UNSUPPORTED, "%s: no token has the id %zu: ids must have no gaps", t->name, id);
+    for (size_t i = 0; i < json_array_size(added); i++)
+        TRY(read_one_added(t, vocabulary, json_array_get(added, i), (int64_t)entries, &most, err));
     return tokenizer_index(t, err);
 }
 

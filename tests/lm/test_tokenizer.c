@@ -246,7 +246,8 @@ static void foreign_parts_are_refused_by_name(void **state)
         {"\"type\": \"Sequence\"", "\"type\": \"UnicodeScripts\"", "UnicodeScripts", STATUS_UNSUPPORTED},
         {"\"decoder\": {", "\"decoder\": {\"type\": \"CTC\"}, \"rest\": {", "decoder is CTC", STATUS_UNSUPPORTED},
         {"\"post_processor\": null", "\"post_processor\": {\"type\": \"Stamp\"}", "post_processor is Stamp", STATUS_UNSUPPORTED},
-        {"\"id\": 3", "\"id\": 700", "700", STATUS_UNSUPPORTED},
+        {"\"content\": \"<|system|>\"", "\"content\": \"<|new|>\"", "the next is 300", STATUS_UNSUPPORTED},
+        {"\"id\": 3", "\"id\": 7000000", "7000000", STATUS_UNSUPPORTED},
         {"\"version\": \"1.0\"", "\"version\": ", "not valid JSON", STATUS_INVALID},
         {"\"merges\"", "\"mergers\"", "merges", STATUS_INVALID},
     };
