@@ -53,8 +53,11 @@ status checkpoint_identity(const checkpoint *c, char hex[SHA256_HEX], error *err
 status checkpoint_write_setting(const char *folder, const lm_config *config, const tokenizer *t, error *err);
 /* Writes model.safetensors into an existing folder: the values [lm_weight_count] in f32, rounded to config->type. */
 status checkpoint_write_weights(const char *folder, const lm_config *config, const float *const *values, error *err);
-/* Both, as a folder that appears whole: written beside `folder` and renamed. An existing folder is replaced if it is a
- * checkpoint (it has a config.json) or empty, else refused. */
+/* A folder that appears whole: `write` fills one beside `folder`, which is renamed. An existing folder is replaced if it is
+ * a checkpoint (it has a config.json) or empty, else refused. */
+typedef status checkpoint_writer(const char *folder, void *context, error *err);
+status checkpoint_write_folder(const char *folder, checkpoint_writer *write, void *context, error *err);
+/* Both, settings and weights, in such a folder. */
 status checkpoint_save(const char *folder, const lm_config *config, const tokenizer *t, const float *const *values,
                        error *err);
 

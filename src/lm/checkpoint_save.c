@@ -178,8 +178,7 @@ static status publish(arena *a, const char *work, const char *folder, bool exist
     return STATUS_OK;
 }
 
-status checkpoint_save(const char *folder, const lm_config *config, const tokenizer *t, const float *const *values,
-                       error *err)
+status checkpoint_write_folder(const char *folder, checkpoint_writer *write, void *context, error *err)
 {
     arena *a = arena_new(NULL);
     bool exists;
@@ -193,9 +192,7 @@ status checkpoint_save(const char *folder, const lm_config *config, const tokeni
     if (result == STATUS_OK)
         result = file_make_folders(work, err);
     if (result == STATUS_OK) {
-        result = checkpoint_write_setting(work, config, t, err);
-        if (result == STATUS_OK)
-            result = checkpoint_write_weights(work, config, values, err);
+        result = write(work, context, err);
         if (result == STATUS_OK)
             result = publish(a, work, target, exists, err);
         if (result != STATUS_OK)
@@ -203,4 +200,23 @@ status checkpoint_save(const char *folder, const lm_config *config, const tokeni
     }
     arena_free(a);
     return result;
+}
+
+typedef struct saved {
+    const lm_config *config;
+    const tokenizer *tokenizer;
+    const float *const *values;
+} saved;
+
+static status write_saved(const char *folder, void *context, error *err)
+{
+    const saved *s = context;
+    TRY(checkpoint_write_setting(folder, s->config, s->tokenizer, err));
+    return checkpoint_write_weights(folder, s->config, s->values, err);
+}
+
+status checkpoint_save(const char *folder, const lm_config *config, const tokenizer *t, const float *const *values,
+                       error *err)
+{
+    return checkpoint_write_folder(folder, write_saved, &(saved){config, t, values}, err);
 }

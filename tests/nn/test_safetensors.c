@@ -174,15 +174,56 @@ static void shards_and_their_index_must_agree(void **state)
     float value;
     assert_int_equal(safetensors_to_f32(safetensors_find(s, "b"), &value, &err), STATUS_OK);
     assert_true(value == 2);
-    static const char *const bad[] = {
-        "{\"weight_map\":{\"a\":\"m1\",\"b\":\"m1\"}}", "{\"weight_map\":{\"a\":\"m2\",\"b\":\"m1\"}}",
-        "{\"weight_map\":{\"a\":\"../m1\"}}",           "{\"weight_map\":{\"a\":\"m3\"}}",
-        "{\"weight_map\":{\"a\":7}}",                   "{\"map\":{}}",
-        "{\"weight_map\":{\"a\":\"m1\",\"b\":\"m2\",\"c\":\"m2\"}}",
+    static const struct {
+        const char *index, *word;
+    } bad[] = {
+        {"{\"weight_map\":{\"a\":\"m1\",\"b\":\"m1\"}}", "\"b\""},
+        {"{\"weight_map\":{\"a\":\"m2\",\"b\":\"m1\"}}", "another file"},
+        {"{\"weight_map\":{\"a\":\"../m1\"}}", "../m1"},
+        {"{\"weight_map\":{\"a\":\"m3\"}}", "m3"},
+        {"{\"weight_map\":{\"a\":7}}", "\"a\""},
+        {"{\"map\":{}}", "weight_map"},
+        {"{\"weight_map\":{\"a\":\"m1\",\"b\":\"m2\",\"c\":\"m2\"}}", "\"c\""},
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        write_text(index, bad[i]);
+        write_text(index, bad[i].index);
+        err.message[0] = '\0';
         assert_int_not_equal(safetensors_open(memory, test_folder(), &s, &err), STATUS_OK);
+        if (!strstr(err.message, bad[i].word))
+            fail_msg("case %zu: \"%s\" does not name %s", i, err.message, bad[i].word);
+    }
+    write_text(index, "{\"weight_map\":{\"a\":\"m1\",\"b\":\"m2\"}}");
+    slice whole;
+    const char *second = file_join(memory, test_folder(), "m2");
+    assert_int_equal(file_read(memory, second, 1 << 20, &whole, NULL), STATUS_OK);
+    for (size_t left = 0; left < whole.length; left++) { /* a shard that was not fetched whole */
+        assert_int_equal(truncate(second, (off_t)left), 0);
+        assert_int_equal(safetensors_open(memory, test_folder(), &s, &err), STATUS_INVALID);
+        assert_non_null(strstr(err.message, "m2"));
+        assert_int_equal(file_write(second, whole, NULL), STATUS_OK);
+    }
+    unlink(file_join(memory, test_folder(), index));
+}
+
+/* Every half-precision number, against its definition: sign, 5 bits of exponent, 10 of fraction. */
+static void all_half_precision_values_are_those_of_the_definition(void **state)
+{
+    (void)state;
+    enum { ALL = 1 << 16 };
+    static uint16_t bits[ALL];
+    static float values[ALL];
+    for (int i = 0; i < ALL; i++)
+        bits[i] = (uint16_t)i;
+    safetensors_tensor t = {"h", SAFETENSORS_F16, 1, {ALL}, bits, sizeof bits};
+    assert_int_equal(safetensors_to_f32(&t, values, NULL), STATUS_OK);
+    for (int i = 0; i < ALL; i++) {
+        int exponent = i >> 10 & 31, fraction = i & 1023;
+        double size = exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
+        if (exponent == 31 && fraction)
+            assert_true(isnan(values[i]));
+        else
+            assert_true((double)values[i] == (i >> 15 ? -1 : 1) * (exponent == 31 ? (double)INFINITY : size));
+        assert_true(isnan(values[i]) || !!signbit(values[i]) == i >> 15);
     }
 }
 
@@ -247,6 +288,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(shards_and_their_index_must_agree),
         cmocka_unit_test(half_precision_values_are_exact),
+        cmocka_unit_test(all_half_precision_values_are_those_of_the_definition),
         cmocka_unit_test(a_folder_that_is_not_there_is_named),
         cmocka_unit_test(no_allocation_failure_crashes),
     };
