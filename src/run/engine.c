@@ -104,13 +104,14 @@ static const price *dearest(const subject *s, const price_list *prices)
 
 static status look(engine *e, engine_role *r, arena *a, unsigned needs, error *err)
 {
-    enum { MOST_REQUESTS = 16, PROMPT_BOUND = 512, COMPLETION_BOUND = 32 };
+    enum { PROMPT_BOUND = 512, COMPLETION_BOUND = 32 };
+    int64_t most = 2 * (1 + (needs & SUBJECT_SEEDS ? 3 : 0) + (needs & SUBJECT_SCORES ? 1 : 0) + (needs & SUBJECT_CHOOSES ? 1 : 0));
     budget_claim claim = {0};
     if (!r->subject->class->probe)
         return STATUS_OK;
     if (e->budget)
-        TRY(budget_claim_open(e->budget, &claim, dearest(r->subject, e->options.prices), MOST_REQUESTS * PROMPT_BOUND,
-                              MOST_REQUESTS * COMPLETION_BOUND, NULL, err));
+        TRY(budget_claim_open(e->budget, &claim, dearest(r->subject, e->options.prices), most * PROMPT_BOUND,
+                              most * COMPLETION_BOUND, NULL, err));
     status result = subject_look(r->subject, a, needs, e->options.cache, &r->probe, err);
     budget_claim_close(&claim, &(budget_usage){.answered = true, .prompt = r->probe.prompt_tokens,
                                                .completion = r->probe.completion_tokens});

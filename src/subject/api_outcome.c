@@ -70,6 +70,8 @@ http_verdict api_judge(void *context, http_exchange *x)
     }
     if (!http_has_retries(x) || !may_have_charged(x))
         return HTTP_RETRY;
+    if (c->looking && x->retries > 0) /* its claim is for two attempts */
+        return HTTP_DONE;
     c->unpaid = !budget_claim_again(c->claim);
     return c->unpaid ? HTTP_DONE : HTTP_RETRY;
 }

@@ -350,7 +350,7 @@ static int command(const char *database, const char *who, const char *limit)
 static void killed_runs_keep_limits_and_answers(void **state)
 {
     (void)state;
-    enum { LIMIT = 16000, KILLS = 12 };
+    enum { LIMIT = 24000, KILLS = 12 };
     arena *a = arena_new(NULL);
     books *b = calloc(1, sizeof *b);
     server *s = server_start((server){.decide = decide, .answered = answered, .context = b, .delay = 30000});
