@@ -142,7 +142,7 @@ static status make_client(api *s, const subject_options *options, size_t in_flig
                         .headers = headers,
                         .header_count = count,
                         .connect_seconds = CONNECT_SECONDS,
-                        .idle_seconds = IDLE_SECONDS,
+                        .idle_seconds = options->idle_seconds > 0 ? options->idle_seconds : IDLE_SECONDS,
                         .timeout_seconds = options->timeout_seconds > 0 ? options->timeout_seconds : DEFAULT_TIMEOUT,
                         .in_flight = in_flight,
                         .answer_bytes = API_ANSWER_BYTES,

@@ -153,7 +153,7 @@ static int start_due(http_client *c)
     http_exchange **link = &c->waiting;
     while (*link && c->active_count < c->options.in_flight) {
         http_exchange *x = *link;
-        double when = fmax(x->not_before, rate_limits_wait(&c->limits, &x->cost, c->active_count, now));
+        double when = fmax(x->not_before, rate_limits_wait(&c->limits, &x->cost, now));
         if (when <= now) {
             *link = x->next;
             start(c, x, now);

@@ -123,24 +123,31 @@ static bool went_out(CURL *easy, const http_exchange *x)
     return head > 0 && (size_t)uploaded >= x->length;
 }
 
-void http_attempt_end(http_client *c, http_exchange *x, CURLcode curl, double now)
+static void read_outcome(http_exchange *x)
 {
-    x->curl = curl;
-    if (!x->easy)
-        return;
-    x->sent = went_out(x->easy, x);
-    if (curl != CURLE_OK)
-        return;
     curl_off_t retry_after = 0;
     char *redirect = NULL;
-    struct timespec wall;
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->code);
     curl_easy_getinfo(x->easy, CURLINFO_RETRY_AFTER, &retry_after);
     curl_easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &redirect);
     if (redirect)
         snprintf(x->redirect, sizeof x->redirect, "%s", redirect);
     x->asked_to_wait = x->sight.retry_after_ms > 0 ? x->sight.retry_after_ms / 1000 : (double)retry_after;
+}
+
+void http_attempt_end(http_client *c, http_exchange *x, CURLcode curl, double now)
+{
+    struct timespec wall;
+    x->curl = curl;
+    if (!x->easy)
+        return;
+    x->sent = went_out(x->easy, x);
+    if (curl == CURLE_OK) {
+        read_outcome(x);
+        c->answered_once = true;
+    } else {
+        x->sight = (rate_sight){0};
+    }
     clock_gettime(CLOCK_REALTIME, &wall);
     rate_limits_learn(&c->limits, &x->sight, x->ticket, now, (double)wall.tv_sec + 1e-9 * (double)wall.tv_nsec);
-    c->answered_once = true;
 }

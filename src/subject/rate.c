@@ -182,21 +182,22 @@ static void refill(rate_limits *r, double now)
         if (!l->known || now < l->reset)
             continue;
         l->known = l->limit > 0;
-        l->left = l->limit;
+        l->floor = l->limit;
+        l->moment = r->moment;
         l->reset = now + l->span;
     }
 }
 
-double rate_limits_wait(rate_limits *r, const rate_cost *cost, size_t in_flight, double now)
+double rate_limits_wait(rate_limits *r, const rate_cost *cost, double now)
 {
     double when = r->closed_until;
     refill(r, now);
     for (size_t k = 0; k < RATE_KIND_COUNT; k++) {
         const rate_limit *l = &r->limits[k];
-        if (!l->known || cost->of[k] <= 0 || cost->of[k] <= l->left)
+        if (!l->known || cost->of[k] <= 0 || cost->of[k] <= l->floor - r->open.of[k])
             continue;
         bool never_fits = l->limit > 0 && cost->of[k] > l->limit;
-        if (!(never_fits && in_flight == 0))
+        if (!(never_fits && r->open_count == 0))
             when = fmax(when, l->reset);
     }
     return when;
@@ -204,33 +205,43 @@ double rate_limits_wait(rate_limits *r, const rate_cost *cost, size_t in_flight,
 
 rate_ticket rate_limits_send(rate_limits *r, const rate_cost *cost)
 {
-    for (size_t k = 0; k < RATE_KIND_COUNT; k++) {
-        r->sent.of[k] += cost->of[k];
-        r->limits[k].left -= cost->of[k];
+    for (size_t k = 0; k < RATE_KIND_COUNT; k++)
+        r->open.of[k] += cost->of[k];
+    r->open_count++;
+    return (rate_ticket){.moment = ++r->moment, .cost = *cost};
+}
+
+/* Whoever was sent after the floor was learnt was counted after it, and says more; others were under way together with
+ * it, and the lower word holds. */
+static void learn_one(rate_limit *l, double limit, double left, double span, const rate_limits *r, rate_ticket ticket, double now)
+{
+    bool newer = !l->known || ticket.moment > l->moment;
+    if (newer || left < l->floor) {
+        l->floor = left;
+        l->moment = r->moment;
     }
-    return (rate_ticket){.number = ++r->number, .sent = r->sent};
+    l->reset = newer ? now + span : fmax(l->reset, now + span);
+    l->span = span;
+    l->limit = limit;
+    l->known = true;
 }
 
 void rate_limits_learn(rate_limits *r, const rate_sight *s, rate_ticket ticket, double now, double wall)
 {
     refill(r, now);
-    if (ticket.number < r->newest)
-        return; /* an answer to a later request has said more */
-    r->newest = ticket.number;
+    r->moment++;
+    r->open_count--;
+    for (size_t k = 0; k < RATE_KIND_COUNT; k++)
+        r->open.of[k] = r->open_count ? r->open.of[k] - ticket.cost.of[k] : 0;
     double server = s->date > 0 ? s->date : wall;
     for (size_t k = 0; k < RATE_KIND_COUNT; k++) {
         if (!s->seen[k].has_left || !s->seen[k].has_reset)
             continue;
         double span = s->seen[k].wall ? s->seen[k].reset - server : s->seen[k].reset;
-        if (!(span > 0) || span > LONGEST_RESET) {
+        if (span > 0 && span <= LONGEST_RESET)
+            learn_one(&r->limits[k], s->seen[k].has_limit ? s->seen[k].limit : 0, s->seen[k].left, span, r, ticket, now);
+        else if (ticket.moment > r->limits[k].moment)
             r->limits[k].known = false;
-            continue;
-        }
-        r->limits[k] = (rate_limit){.known = true,
-                                    .limit = s->seen[k].has_limit ? s->seen[k].limit : 0,
-                                    .left = s->seen[k].left - (r->sent.of[k] - ticket.sent.of[k]),
-                                    .reset = now + span,
-                                    .span = span};
     }
 }
 

@@ -6,14 +6,15 @@
  * resets as RFC 3339 times, reckoned from the answer's own Date where there is one; retry-after-ms.
  *
  *     rate_limits limits = {0};
- *     double when = rate_limits_wait(&limits, &cost, in_flight, now);       // <= now: go
+ *     double when = rate_limits_wait(&limits, &cost, now);                  // <= now: go
  *     rate_ticket t = rate_limits_send(&limits, &cost);
  *     ... for each header: rate_sight_header(&sight, name, value); ...
- *     rate_limits_learn(&limits, &sight, t, now);
+ *     rate_limits_learn(&limits, &sight, t, now, wall);                     // of every request that was sent
  *
- * What is left of a limit is what the newest answer said, less what was sent after the request of that answer. It is
- * taken to be full again at the time of reset, and no fuller before: a server that refills evenly gives the same in the
- * long run, and one that counts by fixed windows is not overrun.
+ * Answers overtake each other, so the lowest "remaining" among requests that were under way together is the one that
+ * holds; what is under way still may not have been counted yet, and is taken off. A limit is taken to be full again at
+ * the time of reset, and no fuller before than an answer said: a server that refills evenly gives the same in the long
+ * run, and one that counts by fixed windows is not overrun.
  */
 #ifndef ASSAY_SUBJECT_RATE_H
 #define ASSAY_SUBJECT_RATE_H
@@ -26,23 +27,25 @@ typedef struct rate_cost {
     double of[RATE_KIND_COUNT];
 } rate_cost;
 
-/* Place of a request in the order of sending. */
+/* When a request was sent, in the order of sending and learning, and what it takes. */
 typedef struct rate_ticket {
-    uint64_t number;
-    rate_cost sent; /* all that was sent up to it, itself too */
+    uint64_t moment;
+    rate_cost cost;
 } rate_ticket;
 
 typedef struct rate_limit {
     bool known;
-    double limit, left;
-    double reset, span; /* when it is full again on the caller's clock, and how long that took when it was last said */
+    double limit, floor; /* floor: the lowest that was left, without what is under way */
+    uint64_t moment;     /* when the floor was learnt */
+    double reset, span;  /* when it is full again on the caller's clock, and how long that took when it was last said */
 } rate_limit;
 
 typedef struct rate_limits {
     rate_limit limits[RATE_KIND_COUNT];
-    rate_cost sent;
-    uint64_t number, newest; /* sent last; the newest one that was answered with headers */
-    double closed_until;     /* the server asked everybody to wait */
+    rate_cost open; /* under way */
+    size_t open_count;
+    uint64_t moment;
+    double closed_until; /* the server asked everybody to wait */
 } rate_limits;
 
 /* What one answer's headers said. */
@@ -59,9 +62,9 @@ typedef struct rate_sight {
 void rate_sight_header(rate_sight *s, slice name, slice value);
 /* When a request of this cost may be sent: `now` or earlier if at once, else the time to look again. A request that is
  * larger than a whole limit goes when nothing else is in flight. */
-double rate_limits_wait(rate_limits *r, const rate_cost *cost, size_t in_flight, double now);
+double rate_limits_wait(rate_limits *r, const rate_cost *cost, double now);
 rate_ticket rate_limits_send(rate_limits *r, const rate_cost *cost);
-/* `wall`: seconds since 1970 at `now`. */
+/* The request has ended, with an answer or without. `wall`: seconds since 1970 at `now`. */
 void rate_limits_learn(rate_limits *r, const rate_sight *s, rate_ticket ticket, double now, double wall);
 /* Nothing is sent before `until`. */
 void rate_limits_close(rate_limits *r, double until);

@@ -165,6 +165,7 @@ typedef struct subject_options {
     const char *api_key_variable; /* name of the environment variable that holds the key; NULL: OPENAI_API_KEY, and
                                      ANTHROPIC_API_KEY for the Anthropic form */
     double timeout_seconds;       /* of one HTTP request; 0: 120 */
+    double idle_seconds;          /* between two pieces of an HTTP answer; 0: 60 */
     size_t in_flight;             /* HTTP requests at once; 0: 32 */
     const char *prompt_style;     /* "chat" (the template) or "plain" */
     int retries;                  /* of one HTTP request; 0: 6, negative: none */

@@ -1,5 +1,6 @@
 /* Whole runs against a server that fails in every way: each sample ends in an answer or in a clear record of why not,
  * nothing that was answered is asked again, limits are kept, and the key goes nowhere but to its server; kill -9 too. */
+#include "folder.h"
 #include "subject/fault_server.h"
 #include "toy.h"
 
@@ -11,7 +12,6 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-static char folder[] = "/tmp/assay-faults-XXXXXX";
 static const char key[] = "sk-never-to-be-seen-77aa";
 static const char *self;
 
@@ -111,7 +111,7 @@ static status run_once(arena *a, const order *o, run_outcome *out, error *err)
 
 static const char *place(arena *a, const char *name)
 {
-    return arena_printf(a, "%s/%s", folder, name);
+    return file_join(a, test_folder(), name);
 }
 
 static bool file_holds(arena *a, const char *path, const char *words)
@@ -385,19 +385,6 @@ static void killed_runs_keep_limits_and_answers(void **state)
     arena_free(a);
 }
 
-static int remove_folder(void **state)
-{
-    (void)state;
-    arena *a = arena_new(NULL);
-    char **names;
-    size_t count;
-    file_list(a, folder, &names, &count, NULL);
-    for (size_t i = 0; i < count; i++)
-        unlink(file_join(a, folder, names[i]));
-    arena_free(a);
-    return rmdir(folder);
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -414,7 +401,5 @@ int main(int argc, char **argv)
     unsetenv("all_proxy");
     if (argc == 5)
         return command(argv[2], argv[3], argv[4]);
-    if (!mkdtemp(folder))
-        return 1;
-    return cmocka_run_group_tests(tests, NULL, remove_folder);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
