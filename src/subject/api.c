@@ -51,8 +51,14 @@ void api_send(arena *a, api_call *calls, size_t count)
         c->exchange.cost = cost_of(c);
         sent[n++] = &c->exchange;
     }
-    if (n > 0)
+    while (n > 0) {
+        size_t again = 0;
         http_run(calls[0].api->client, sent, n);
+        for (size_t i = 0; i < n; i++)
+            if (!api_read(sent[i]->context))
+                sent[again++] = sent[i];
+        n = again;
+    }
 }
 
 void api_clear(api_call *calls, size_t count)

@@ -95,6 +95,9 @@ void api_clear(api_call *calls, size_t count);
 
 /* api_outcome.c. The judge runs on the client's thread. */
 http_verdict api_judge(void *context, http_exchange *x);
+/* Reads what came; false when it cannot be used and is to be asked once more. On the asker's thread: answers may be long,
+ * and others wait for the client's. */
+bool api_read(api_call *c);
 /* How a call ended: STATUS_OK with *code and *problem, where *code is STATUS_OK if c->answer may be read; another
  * status when nobody's request would fare better. */
 status api_outcome(arena *a, const api_call *c, status *code, const char **problem, error *err);

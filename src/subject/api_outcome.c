@@ -49,31 +49,49 @@ static bool may_have_charged(const http_exchange *x)
     return x->sent && (x->code == 0 || x->code == 200 || x->code == 408 || x->code == 504 || x->code == 524);
 }
 
+/* Before another attempt: what the last one may have cost stays counted, and the next one must fit. */
+static bool may_try_again(api_call *c)
+{
+    const http_exchange *x = &c->exchange;
+    if (!http_has_retries(x))
+        return false;
+    if (!may_have_charged(x))
+        return true;
+    if (c->looking && x->retries > 0) /* its claim is for two attempts */
+        return false;
+    c->unpaid = !budget_claim_again(c->claim);
+    return !c->unpaid;
+}
+
 http_verdict api_judge(void *context, http_exchange *x)
 {
     (void)context;
     api_call *c = x->context;
+    if (x->code == 200) /* read by whoever asked */
+        return HTTP_DONE;
+    if (x->code == 400 && adapt(c))
+        return HTTP_RETRY;
+    if (out_of_quota(x) || !http_may_pass(x) || (c->looking && x->curl == CURLE_OPERATION_TIMEDOUT))
+        return HTTP_DONE;
+    return may_try_again(c) ? HTTP_RETRY : HTTP_DONE;
+}
+
+bool api_read(api_call *c)
+{
+    http_exchange *x = &c->exchange;
     json_decref(c->answer);
     c->answer = NULL;
     c->malformed = NULL;
-    if (x->code == 400 && adapt(c))
-        return HTTP_RETRY;
-    if (x->code == 200) {
-        if (jsonio_parse(strbuf_slice(&x->answer), "answer", &c->answer, NULL) != STATUS_OK)
-            c->malformed = "it is not JSON";
-        else
-            c->malformed = c->check(c->answer);
-        if (!c->malformed)
-            return HTTP_DONE;
-    } else if (out_of_quota(x) || !http_may_pass(x) || (c->looking && x->curl == CURLE_OPERATION_TIMEDOUT)) {
-        return HTTP_DONE;
-    }
-    if (!http_has_retries(x) || !may_have_charged(x))
-        return HTTP_RETRY;
-    if (c->looking && x->retries > 0) /* its claim is for two attempts */
-        return HTTP_DONE;
-    c->unpaid = !budget_claim_again(c->claim);
-    return c->unpaid ? HTTP_DONE : HTTP_RETRY;
+    if (x->interrupted || x->code != 200)
+        return true;
+    if (jsonio_parse(strbuf_slice(&x->answer), "answer", &c->answer, NULL) != STATUS_OK)
+        c->malformed = "it is not JSON";
+    else
+        c->malformed = c->check(c->answer);
+    if (!c->malformed || !may_try_again(c))
+        return true;
+    http_again(x);
+    return false;
 }
 
 /* ---- words ------------------------------------------------------------------------------------------------------ */

@@ -75,6 +75,21 @@ bool http_has_retries(const http_exchange *x)
     return x->retries < retries_allowed(x->client, x) && x->asked_to_wait <= LONGEST_WAIT;
 }
 
+/* The attempt that has just ended is one of those that brought nothing. */
+static void count_retry(http_exchange *x, double seconds, double now)
+{
+    x->seconds_retrying += seconds;
+    x->seconds_generating = 0;
+    x->not_before = now + retry_delay(x->client, x);
+    x->retries++;
+    x->asked = now; /* what it waits from here on is the retry's */
+}
+
+void http_again(http_exchange *x)
+{
+    count_retry(x, x->seconds_generating, clock_seconds());
+}
+
 static void complete(http_client *c, http_exchange *x, CURLcode curl)
 {
     double now = clock_seconds();
@@ -84,11 +99,7 @@ static void complete(http_client *c, http_exchange *x, CURLcode curl)
     if (x->code == 429 && x->asked_to_wait <= LONGEST_WAIT)
         rate_limits_close(&c->limits, now + x->asked_to_wait);
     if (verdict == HTTP_RETRY && http_has_retries(x)) {
-        double delay = retry_delay(c, x);
-        x->seconds_retrying += now - x->started;
-        x->retries++;
-        x->not_before = now + delay;
-        x->asked = now; /* what it waits from here on is the retry's */
+        count_retry(x, now - x->started, now);
         x->next = c->waiting;
         c->waiting = x;
         return;

@@ -73,7 +73,7 @@ typedef struct http_options {
     size_t answer_bytes; /* longer answers are cut off: code 0, HTTP_TOO_LONG */
     int retries;
     double retry_seconds;
-    /* Called on the client's thread. */
+    /* Called on the client's thread, where everybody waits: it must be quick. */
     http_verdict (*judge)(void *context, http_exchange *x);
     void *judge_context;
 } http_options;
@@ -82,6 +82,9 @@ status http_client_new(const http_options *options, http_client **out, error *er
 /* Nothing may be in flight. The headers are wiped. */
 void http_client_free(http_client *c);
 void http_run(http_client *c, http_exchange *const *exchanges, size_t count);
+/* For an exchange that has come back and is to be run again: counts the retry, and sets the wait before it. Needs
+ * http_has_retries. */
+void http_again(http_exchange *x);
 /* Everything in flight ends soon, `interrupted`; so does what comes later. From any thread. */
 void http_client_interrupt(http_client *c);
 void http_exchange_clear(http_exchange *x);
