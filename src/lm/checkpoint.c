@@ -85,9 +85,11 @@ static status read_tokenizer(const source *s, checkpoint *c, error *err)
     slice text;
     TRY(source_read(s, "tokenizer.json", false, &path, &text, err));
     TRY(tokenizer_parse(s->arena, text, path, &c->tokenizer, err));
-    if (tokenizer_size(c->tokenizer) > (size_t)c->config.vocabulary)
-        return error_set(err, STATUS_INVALID, "%s has %zu tokens, but the model's vocabulary has %d entries", path,
-                         tokenizer_size(c->tokenizer), c->config.vocabulary);
+    /* Special tokens may lie beyond (Gemma 3's of images do); a prompt with one is refused when it comes. */
+    for (size_t id = (size_t)c->config.vocabulary; id < tokenizer_size(c->tokenizer); id++)
+        if (!tokenizer_is_special(c->tokenizer, (int32_t)id))
+            return error_set(err, STATUS_INVALID, "%s has %zu tokens, but the model's vocabulary has %d entries", path,
+                             tokenizer_size(c->tokenizer), c->config.vocabulary);
     return STATUS_OK;
 }
 
@@ -278,7 +280,7 @@ status checkpoint_identity(const checkpoint *c, char hex[SHA256_HEX], error *err
     for (size_t i = 0; result == STATUS_OK && i < lm_weight_count(&c->config); i++) {
         const safetensors_tensor *t = c->weights[i];
         strbuf_clear(&text);
-        strbuf_printf(&text, "%s %s", t->name, safetensors_type_name(t->type));
+        strbuf_printf(&text, "%s %s", lm_weight_at(&c->config, i).name, safetensors_type_name(t->type));
         for (int d = 0; d < t->rank; d++)
             strbuf_printf(&text, " %lld", (long long)t->shape[d]);
         strbuf_add_char(&text, '\n');

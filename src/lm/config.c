@@ -391,6 +391,11 @@ status lm_config_parse(const json_t *root, const char *name, lm_config *out, err
     if (!json_is_object(root))
         return error_set(err, STATUS_INVALID, "%s: expected a JSON object", name);
     TRY(read_architecture(root, name, &c, err));
+    if (present(json_object_get(root, "quantization_config"))) {
+        const char *method = json_string_value(json_object_get(json_object_get(root, "quantization_config"), "quant_method"));
+        return error_set(err, STATUS_UNSUPPORTED, "%s: weights quantised by %s (quantization_config) are not supported", name,
+                         method ? method : "an unknown method");
+    }
     for (size_t i = 0; i < c.family->key_count; i++) {
         const lm_key *k = &c.family->keys[i];
         TRY(kinds[k->kind].read(root, name, k, &c, err));

@@ -273,7 +273,7 @@ static status rotary_tables(builder *b, int which, int64_t positions, error *err
     arena *a = arena_new(NULL);
     float *inverse = ARENA_ARRAY(a, float, half);
     float *tables[2] = {ARENA_ARRAY(a, float, count), ARENA_ARRAY(a, float, count)};
-    double *wide = ARENA_ARRAY(a, double, count);
+    double *wide = ARENA_ARRAY(a, double, type == TYPE_F64 ? count : 1);
     if (!inverse || !tables[0] || !tables[1] || !wide) {
         arena_free(a);
         return error_set(err, STATUS_MEMORY, "out of memory for rotary tables of %lld positions", (long long)positions);
@@ -283,10 +283,10 @@ static status rotary_tables(builder *b, int which, int64_t positions, error *err
     kernel_rotary_table((size_t)positions, (size_t)size, inverse, tables[0], tables[1]);
     node *nodes[2];
     for (int k = 0; k < 2; k++) {
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count && amplitude != 1; i++)
             tables[k][i] *= (float)amplitude;
+        for (size_t i = 0; i < count && type == TYPE_F64; i++)
             wide[i] = (double)tables[k][i];
-        }
         const void *elements = type == TYPE_F64 ? (const void *)wide : tables[k];
         nodes[k] = graph_constant(t->graph, type, SHAPE(positions, (int64_t)half), elements);
     }

@@ -84,6 +84,8 @@ static void wrong_files_are_refused_by_name(void **state)
          "\"layer_types\": [\"full_attention\"]}", "layer_types", STATUS_INVALID},
         {"{\"model_type\": \"qwen3\", " SIZES ", \"use_sliding_window\": true, \"sliding_window\": 8, "
          "\"layer_types\": [\"full_attention\", \"chunked_attention\"]}", "chunked_attention", STATUS_UNSUPPORTED},
+        {"{\"model_type\": \"qwen2\", " SIZES ", \"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": 4}}", "gptq",
+         STATUS_UNSUPPORTED},
         {"{\"model_type\": \"mistral\", " SIZES ", \"sliding_window\": 0}", "sliding_window", STATUS_INVALID},
         {"{\"model_type\": \"gpt_neox\", " SIZES ", \"rotary_pct\": 0.4}", "rotary_pct", STATUS_INVALID},
         {"{\"model_type\": \"llama\", " SIZES ", \"num_key_value_heads\": 3}", "multiple", STATUS_INVALID},

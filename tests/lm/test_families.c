@@ -252,6 +252,44 @@ static checkpoint *make_model(const lm_family *f)
     return out;
 }
 
+/* GPT-2's own files leave out the prefix and hold the masks of attention; the head may be written though it is tied. */
+static void files_of_a_bare_model_are_opened(void **state)
+{
+    (void)state;
+    checkpoint *c = make_model(named("gpt2")), *again;
+    size_t count = lm_weight_count(&c->config);
+    safetensors_tensor *list = ARENA_ARRAY(memory, safetensors_tensor, count + 2);
+    static const float mask[4] = {1, 0, 1, 1};
+    for (size_t i = 0; i < count; i++) {
+        list[i] = *c->weights[i];
+        assert_memory_equal(list[i].name, "transformer.", 12);
+        list[i].name += 12;
+    }
+    list[count] = (safetensors_tensor){"h.1.attn.bias", SAFETENSORS_F32, 4, {1, 1, 2, 2}, mask, sizeof mask};
+    list[count + 1] = list[0];
+    list[count + 1].name = "lm_head.weight";
+    const char *path = file_join(memory, c->name, "model.safetensors");
+    char before[SHA256_HEX], after[SHA256_HEX];
+    error err = {0};
+    assert_int_equal(checkpoint_identity(c, before, NULL), STATUS_OK);
+    if (safetensors_write(path, list, count + 2, NULL, 0, &err) != STATUS_OK ||
+        checkpoint_open(memory, c->name, &again, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < count; i++)
+        assert_memory_equal(again->weights[i]->data, c->weights[i]->data, c->weights[i]->bytes);
+    assert_int_equal(checkpoint_identity(again, after, NULL), STATUS_OK);
+    assert_string_equal(before, after); /* the same model */
+    list[1].name = "h.7.ln_1.weight";
+    assert_int_equal(safetensors_write(path, list, count + 2, NULL, 0, &err), STATUS_OK);
+    assert_int_equal(checkpoint_open(memory, c->name, &again, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.message, "\"transformer.wpe.weight\" is missing"));
+    list[1].name = "wpe.weight";
+    list[count].name = "h.1.attn.extra";
+    assert_int_equal(safetensors_write(path, list, count + 2, NULL, 0, &err), STATUS_OK);
+    assert_int_equal(checkpoint_open(memory, c->name, &again, &err), STATUS_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "h.1.attn.extra"));
+}
+
 /* Log-probabilities [count][vocabulary] by the graph without a cache, in f32. */
 static const float *packed(const checkpoint *c, const int32_t *ids, size_t count)
 {
@@ -361,6 +399,7 @@ int main(void)
         cmocka_unit_test(weights_have_the_names_and_shapes_of_published_files),
         cmocka_unit_test(layers_have_their_windows_and_scales),
         cmocka_unit_test(llama3_angles_are_those_of_the_definition),
+        cmocka_unit_test(files_of_a_bare_model_are_opened),
         cmocka_unit_test(the_cache_gives_what_the_whole_sequence_gives),
         cmocka_unit_test(company_and_threads_change_no_bits),
     };
