@@ -3,7 +3,7 @@
  * Text is cut into pieces by a regular expression, and the bytes of each piece are joined pair by pair in the order
  * in which the pairs were learned (Sennrich et al., arXiv 1508.07909; over bytes as in GPT-2). Any text can be
  * written, and decoding gives the same bytes back. Files are those of Hugging Face's `tokenizers`, and give the same
- * ids there.
+ * ids there; those of SentencePiece, tiktoken, llama2.c and GGUF are read too.
  *
  *     tokenizer *t;
  *     TRY(tokenizer_read(arena, "model/tokenizer.json", &t, err));
@@ -20,6 +20,7 @@
 #include "core/arena.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "nn/gguf.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -64,6 +65,13 @@ typedef struct tokenizer_recipe {
 /* The cut that a ByteLevel pre-tokenizer makes by itself. */
 #define TOKENIZER_PATTERN_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
+/* Those of Llama 3 (also tiktoken's cl100k_base) and of Qwen 2. */
+#define TOKENIZER_PATTERN_REST "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define TOKENIZER_PATTERN_LLAMA3                                                                                      \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}" TOKENIZER_PATTERN_REST
+#define TOKENIZER_PATTERN_QWEN2                                                                                       \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}" TOKENIZER_PATTERN_REST
+
 /* Learns pairs from the documents: each time the most frequent one (on a tie the one with the smallest left, then
  * right id). Ids: the special tokens, the 256 bytes in the order of their letters in the file, then the pairs as they
  * were learned; fewer than asked when no pair occurs twice. The same documents give the same tokenizer in any order. */
@@ -85,6 +93,12 @@ status tokenizer_fingerprint(const tokenizer *t, strbuf *out, error *err);
  * and merges.txt), tokenizer.json, a SentencePiece model, tiktoken's ranks (lines of base64 and a number), llama2.c's
  * tokenizer.bin, or a GGUF file. */
 status tokenizer_open(arena *a, const char *path, tokenizer **out, error *err);
+/* The same for the bytes of a file; `name` stands in messages. */
+status tokenizer_parse_any(arena *a, slice file, const char *name, tokenizer **out, error *err);
+/* Of the vocabulary in a GGUF file: its key tokenizer.ggml.model is gpt2 (byte-level BPE, cut as tokenizer.ggml.pre names),
+ * llama (SentencePiece BPE), t5 (SentencePiece Unigram) or bert (WordPiece). Others, and cuts that are not known, are
+ * refused by name. */
+status tokenizer_from_gguf(arena *a, const gguf *file, tokenizer **out, error *err);
 
 size_t tokenizer_size(const tokenizer *t);
 /* The bytes that one token adds to a text behind other tokens, of special ones their own text; empty for an id outside

@@ -310,7 +310,10 @@ static void add_characters(joiner *j)
     for (size_t at = 0, n; at < j->text.length; at += n) {
         slice rest = slice_sub(j->text, at, j->text.length);
         int32_t id = t->user.nodes ? trie_longest(&t->user, rest, &n) : -1;
-        if (id < 0) {
+        if (t->bytes) {
+            n = 1;
+            id = t->byte_ids[(unsigned char)rest.text[0]];
+        } else if (id < 0) {
             n = 0;
             utf8_next(rest, &n);
             id = tokenizer_model_find(t, slice_sub(rest, 0, n), j->flags);
@@ -363,6 +366,9 @@ static status put_unused(const joiner *j, slice text, token_list *out, bool *unk
 
 status tokenizer_pieces(const tokenizer *t, slice piece, unsigned flags, token_list *out, error *err)
 {
+    int32_t whole = t->ignore_merges ? tokenizer_model_find(t, piece, flags) : -1;
+    if (whole >= 0)
+        return token_list_add(out, whole, err);
     joiner j;
     arena *a;
     j.t = t;

@@ -100,8 +100,7 @@ static int hex_digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The byte that <0x41> stands for, or -1. */
-static int byte_of(slice token)
+int tokenizer_byte_of(slice token)
 {
     if (token.length != 6 || !slice_starts(token, SLICE("<0x")) || token.text[5] != '>')
         return -1;
@@ -127,7 +126,8 @@ static status show_bytes(tokenizer *t, size_t id, error *err)
 static status show_text(tokenizer *t, size_t id, strbuf *text, error *err)
 {
     slice key = t->tokens[id];
-    int byte = t->decoder.run == RUN_NONE ? -1 : byte_of(key);
+    bool may = t->decoder.run != RUN_NONE && (!t->single || (t->marks[id] & MARK_BYTE));
+    int byte = may ? tokenizer_byte_of(key) : -1;
     if (byte >= 0) {
         t->marks[id] |= MARK_BYTE;
         char one = (char)byte;
@@ -297,7 +297,7 @@ static void put_shown(const tokenizer *t, token_stream *s, int32_t id, bool last
         return;
     }
     slice text = t->shown[id];
-    if (d->strip_mark && !s->text && !s->marked && slice_starts(t->tokens[id], SLICE("\xe2\x96\x81")) && text.length) {
+    if (d->strip_mark && !s->text && !s->marked && slice_starts(t->tokens[id], d->mark) && text.length) {
         text = slice_sub(text, 1, text.length);
         s->marked = !d->strip_marks;
     }

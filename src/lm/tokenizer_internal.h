@@ -114,7 +114,8 @@ typedef struct decoding {
     bool joined;        /* a space stands between tokens */
     byte_run run;       /* <0x41> is a byte; where bytes form no text all of a run become U+FFFD, or those alone */
     bool bytes;         /* tokens are bytes, not text */
-    bool strip_mark;    /* SentencePiece: a mark of space at the start of the text is dropped ... */
+    slice mark;         /* SentencePiece: how a space is written */
+    bool strip_mark;    /* ... one at the start of the text is dropped ... */
     bool strip_marks;   /* ... and one from each token until text has appeared */
     slice suffix;       /* BPEDecoder: the end of a word; nothing at the end of the text, else a space */
     step *ends;         /* Strip of the whole text, or NULL */
@@ -272,7 +273,32 @@ status tokenizer_read_normalizer(tokenizer *t, const json_t *part, error *err);
 status tokenizer_read_cutter(tokenizer *t, const json_t *part, error *err);
 status tokenizer_read_processor(tokenizer *t, const json_t *part, error *err);
 status tokenizer_read_decoder(tokenizer *t, const json_t *part, error *err);
+/* ---- other files ---- */
+
+/* Types of pieces, as SentencePiece and GGUF number them. */
+enum { PIECE_NORMAL = 1, PIECE_UNKNOWN, PIECE_CONTROL, PIECE_USER, PIECE_UNUSED, PIECE_BYTE };
+
+typedef struct sentencepiece_rules {
+    bool unigram, byte_fallback, dummy_prefix, remove_extra, escape, suffix;
+    slice charsmap, unknown_text;
+} sentencepiece_rules;
+
+/* One token of a vocabulary of pieces: text, score, type; room and scores must be there. */
+status tokenizer_set_piece(tokenizer *t, size_t id, slice text, float score, uint64_t type, error *err);
+/* The tokenizer of such a vocabulary. */
+status tokenizer_sentencepiece_finish(tokenizer *t, const sentencepiece_rules *rules, error *err);
+/* Bytes reach the model, cut by the patterns one behind the other. */
+status tokenizer_byte_level(tokenizer *t, const char *const *patterns, size_t count, error *err);
+status tokenizer_parse_sentencepiece(arena *a, slice file, const char *name, tokenizer **out, error *err);
+status tokenizer_parse_small(arena *a, slice file, const char *name, bool llama2, tokenizer **out, error *err);
+status tokenizer_open_gpt2(arena *a, const char *folder, tokenizer **out, error *err);
+/* The byte that <0x41> stands for, or -1. */
+int tokenizer_byte_of(slice token);
+
 /* Of the model: vocabulary and rules (tokenizer_model.c). */
+/* A token by its text in a file: its key is made from it; no room or a second token for an id is refused. */
+status tokenizer_set_token(tokenizer *t, int64_t id, slice text, unsigned char marks, error *err);
+/* Merge number `index`; merges must have room. `room` is scratch. */
 status tokenizer_add_merge(tokenizer *t, size_t index, slice left, slice right, strbuf *room, error *err);
 const char *tokenizer_model_type(const json_t *model);
 status tokenizer_read_model(tokenizer *t, const json_t *model, const json_t *added, error *err);

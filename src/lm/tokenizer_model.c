@@ -26,7 +26,7 @@ static status make_key(tokenizer *t, slice text, slice *key, bool *reachable, er
     return STATUS_OK;
 }
 
-static status set_token(tokenizer *t, int64_t id, slice text, unsigned char marks, error *err)
+status tokenizer_set_token(tokenizer *t, int64_t id, slice text, unsigned char marks, error *err)
 {
     if (id < 0 || (size_t)id >= t->count)
         return error_set(err, STATUS_UNSUPPORTED, "%s: the id %lld of a token lies outside of 0 to %zu", t->name, (long long)id, t->count - 1);
@@ -46,7 +46,7 @@ static status read_object(tokenizer *t, const json_t *vocabulary, error *err)
         const json_t *id = json_object_iter_value(i);
         if (!json_is_integer(id))
             return error_set(err, STATUS_INVALID, "%s: the id of \"%s\" is not an integer", t->name, text.text);
-        TRY(set_token(t, json_integer_value(id), text, MARK_MODEL, err));
+        TRY(tokenizer_set_token(t, json_integer_value(id), text, MARK_MODEL, err));
     }
     return STATUS_OK;
 }
@@ -89,7 +89,7 @@ static status read_scores(tokenizer *t, const json_t *vocabulary, error *err)
         if (!json_is_string(text) || !json_is_number(score))
             return error_set(err, STATUS_INVALID, "%s: entry %zu of the vocabulary is not [token, score]", t->name, i);
         t->scores[i] = read_score(json_number_value(score));
-        TRY(set_token(t, (int64_t)i, (slice){json_string_value(text), json_string_length(text)}, MARK_MODEL, err));
+        TRY(tokenizer_set_token(t, (int64_t)i, (slice){json_string_value(text), json_string_length(text)}, MARK_MODEL, err));
     }
     return STATUS_OK;
 }
@@ -153,7 +153,7 @@ static status read_one_added(tokenizer *t, const json_t *vocabulary, const json_
         id = known;
     } else {
         TRY(check_new_id(t, id, entries, *most, text, err));
-        TRY(set_token(t, id, text, 0, err));
+        TRY(tokenizer_set_token(t, id, text, 0, err));
         t->tokens[id] = text; /* as written: no letters of bytes */
     }
     *most = id > *most ? id : *most;
