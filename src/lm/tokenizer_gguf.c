@@ -242,7 +242,7 @@ static status set_word(tokenizer *t, const vocabulary *v, size_t i, strbuf *room
     strbuf_clear(room);
     if (slice_starts(text, mark))
         text = slice_sub(text, mark.length, text.length);
-    else if (v->types[i] != PIECE_CONTROL && v->types[i] != PIECE_UNKNOWN)
+    else if (!slice_starts(text, SLICE("[")) || !slice_ends(text, SLICE("]"))) /* [CLS] stands for itself */
         strbuf_add(room, "##");
     strbuf_add_slice(room, text);
     if (room->failed)

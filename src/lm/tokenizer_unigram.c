@@ -35,15 +35,16 @@ status tokenizer_unigram_finish(tokenizer *t, error *err)
 
 static void offer(const tokenizer *t, place *to, uint32_t start, int32_t id, double score)
 {
+    score = t->single ? (double)(float)score : score; /* which of two equally good ways wins hangs on it */
     if (to->start != UINT32_MAX && !(score > to->score))
         return;
-    *to = (place){t->single ? (double)(float)score : score, id, start};
+    *to = (place){score, id, start};
 }
 
 /* Users' symbols are worth more than anything else, so that they always win. */
 static double score_of(const tokenizer *t, int32_t id, size_t length)
 {
-    return t->marks[id] & MARK_USER ? (double)((float)length * (float)t->user_score) - 0.1 : t->scores[id];
+    return t->marks[id] & MARK_USER ? (double)((float)length * (float)t->user_score - 0.1f) : t->scores[id];
 }
 
 static status reach_all(const tokenizer *t, slice text, unsigned flags, place *places, error *err)
