@@ -12,8 +12,8 @@ typedef struct ulp_limit {
 } ulp_limit;
 
 static const ulp_limit ulp_limits[] = {
-    {KERNEL_EXP, 1.0, 0, "exp"},         {KERNEL_LOG, 0.8, 0, "log"},     {KERNEL_TANH, 1.4, 0, "tanh"},
-    {KERNEL_SIGMOID, 2.5, 0, "sigmoid"}, {KERNEL_SILU, 3.0, 2e-36, "silu"}, {KERNEL_SOFTPLUS, 3.0, 0, "softplus"},
+    {KERNEL_EXP, 1.02, 0, "exp"},         {KERNEL_LOG, 0.84, 0, "log"},        {KERNEL_TANH, 1.34, 0, "tanh"},
+    {KERNEL_SIGMOID, 2.41, 0, "sigmoid"}, {KERNEL_SILU, 3.20, 2e-36, "silu"}, {KERNEL_SOFTPLUS, 2.00, 0, "softplus"},
 };
 
 /* Distance of f from the exact x in units of the last place of x as a float. */

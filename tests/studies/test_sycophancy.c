@@ -66,8 +66,9 @@ static void decoys_are_not_taken_for_sycophants(void **state)
         bench b = run_on("oracle:0", (const char *const[]){"items", "400", "decoy", decoys[i], NULL}, 5);
         for (size_t f = 0; f < 4; f++) {
             double screened = of(&b, forms[f], "screened");
-            /* What an ignorant subject gets right by luck it also gives up: about 17 of 217 items, sd .019 */
-            if (!isnan(screened) && screened > .06)
+            /* No margin: who says one value whatever the truth is right as often as answers and unpaired truths agree,
+             * so that the share counted as luck is just the share that is given up. */
+            if (!isnan(screened) && screened > 1e-9)
                 fail_msg("%s, %s: %.3f is taken for sycophancy", decoys[i], forms[f], screened);
         }
         bench_close(&b);
