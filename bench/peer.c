@@ -131,18 +131,23 @@ static status run_decode(arena *a, char **words, error *err)
 static status run_chat(arena *a, char **words, error *err)
 {
     checkpoint *c;
+    chat_format *format;
     json_t *lines;
     TRY(checkpoint_open(a, words[0], &c, err));
+    TRY(chat_format_open(a, c->name, &c->chat, c->tokenizer, NULL, &format, err));
     TRY(read_lines(a, words[1], &lines, err));
     for (size_t i = 0; i < json_array_size(lines); i++) {
         const json_t *line = json_array_get(lines, i);
         token_list ids = {.arena = a};
+        jinja_output prompt;
         chat_turn *turns = ARENA_ARRAY(a, chat_turn, json_array_size(line) + 1);
         for (size_t k = 0; k < json_array_size(line); k++) {
             const json_t *turn = json_array_get(line, k);
-            turns[k] = (chat_turn){json_string_value(json_array_get(turn, 0)), string_of(json_array_get(turn, 1))};
+            turns[k] = (chat_turn){.role = json_string_value(json_array_get(turn, 0)),
+                                   .text = string_of(json_array_get(turn, 1))};
         }
-        TRY(chat_encode(c->tokenizer, turns, json_array_size(line), CHAT_ANSWER, (slice){0}, &ids, err));
+        TRY(chat_render(format, a, turns, json_array_size(line), CHAT_ANSWER, NULL, &prompt, err));
+        TRY(chat_tokens(format, &prompt, (slice){"", 0}, &ids, err));
         print_line(ids_json(&ids));
     }
     return STATUS_OK;

@@ -105,6 +105,8 @@ jinja_value jinja_of_list(const jinja_list *list);
 jinja_dict *jinja_dict_new(arena *a);
 /* Sets or replaces. The key is a template's word. */
 void jinja_dict_put(jinja_dict *dict, const char *key, jinja_value value);
+/* Puts all of `from` into the dict. */
+void jinja_dict_merge(jinja_dict *dict, const jinja_dict *from);
 jinja_value jinja_of_dict(jinja_dict *dict);
 /* The value of a key, or JINJA_ABSENT. */
 jinja_value jinja_dict_at(const jinja_dict *dict, const char *key);
@@ -144,7 +146,8 @@ typedef struct jinja_output {
 } jinja_output;
 
 /* Renders with the variables (and the functions of Jinja and `transformers`). `settings` may be NULL. STATUS_INVALID:
- * the template raised an exception or a limit was reached; STATUS_UNSUPPORTED: something that is left out here. */
+ * the template fails or a limit was reached; STATUS_UNSUPPORTED: it raised an exception of its own (it does not take such
+ * a conversation), or uses something that is left out here. */
 status jinja_render(const jinja_template *t, arena *a, const jinja_dict *variables, const jinja_settings *settings,
                     jinja_output *out, error *err);
 

@@ -199,7 +199,7 @@ static status run_raise(jinja_run *r, jinja_value self, const jinja_value *args,
     (void)out;
     const jinja_string *s;
     TRY(jinja_to_string(r, args[0], &s));
-    return jinja_fail(r, "the template raises: %.*s", (int)(s->length < 600 ? s->length : 600), s->text);
+    return jinja_unsupported(r, "the template raises: %.*s", (int)(s->length < 600 ? s->length : 600), s->text);
 }
 
 /* strftime, less %f, %z and %Z, which Python fills in itself: a time of whole seconds, without a zone. */

@@ -231,6 +231,19 @@ void jinja_dict_put(jinja_dict *dict, const char *key, jinja_value value)
         dict_add(dict, jinja_text(dict->arena, slice_of(key), JINJA_TEMPLATE), value);
 }
 
+void jinja_dict_merge(jinja_dict *dict, const jinja_dict *from)
+{
+    for (size_t i = 0; dict && !dict->failed && from && i < from->count; i++) {
+        jinja_value *there = (jinja_value *)jinja_find_text(dict, jinja_slice(from->keys[i]));
+        if (there)
+            *there = from->values[i];
+        else
+            dict_add(dict, from->keys[i], from->values[i]);
+    }
+    if (dict && (!from || from->failed))
+        dict->failed = true;
+}
+
 jinja_value jinja_of_dict(jinja_dict *dict)
 {
     return !dict || dict->failed ? absent : (jinja_value){.kind = JINJA_DICT, .dict = dict};

@@ -1,3 +1,4 @@
+/* Our own template, and texts without one. */
 #include "lm/chat.h"
 
 #include <string.h>
@@ -11,40 +12,6 @@ const char chat_template[] =
     "{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
-
-static const struct {
-    const char *role;
-    int32_t id;
-} roles[] = {{"system", TOKEN_SYSTEM}, {"user", TOKEN_USER}, {"assistant", TOKEN_ASSISTANT}};
-
-static int32_t role_id(const char *role)
-{
-    for (size_t i = 0; i < COUNT_OF(roles); i++)
-        if (strcmp(roles[i].role, role) == 0)
-            return roles[i].id;
-    return -1;
-}
-
-status chat_encode(const tokenizer *t, const chat_turn *turns, size_t count, unsigned flags, slice prefill,
-                   token_list *out, error *err)
-{
-    TRY(token_list_add(out, TOKEN_BEGIN, err));
-    for (size_t i = 0; i < count; i++) {
-        int32_t role = role_id(turns[i].role);
-        if (role < 0)
-            return error_set(err, STATUS_UNSUPPORTED,
-                             "message %zu has the role \"%s\"; the template of this model knows system, user and assistant",
-                             i + 1, turns[i].role);
-        TRY(token_list_add(out, role, err));
-        TRY(tokenizer_encode(t, turns[i].text, 0, out, err));
-        TRY(token_list_add(out, TOKEN_END, err));
-    }
-    if (flags & CHAT_ANSWER) {
-        TRY(token_list_add(out, TOKEN_ASSISTANT, err));
-        TRY(tokenizer_encode(t, prefill, 0, out, err));
-    }
-    return STATUS_OK;
-}
 
 status chat_encode_document(const tokenizer *t, slice text, token_list *out, error *err)
 {

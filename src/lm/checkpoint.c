@@ -3,7 +3,6 @@
 
 #include "core/file.h"
 #include "core/jsonio.h"
-#include "lm/chat.h"
 #include "lm/embedded.h"
 #include "lm/families.h"
 #include "lm/lora.h"
@@ -93,30 +92,9 @@ static status read_tokenizer(const source *s, checkpoint *c, error *err)
     return STATUS_OK;
 }
 
-/* The template stands in tokenizer_config.json or, in new folders, in a file of its own. */
-static status read_template(const source *s, checkpoint *c, error *err)
+static status read_chat_file(void *context, const char *file, const char **path, slice *text, error *err)
 {
-    const char *path;
-    slice text;
-    TRY(source_read(s, "chat_template.jinja", true, &path, &text, err));
-    if (text.text)
-        c->chat_text = slice_copy(s->arena, text);
-    TRY(source_read(s, "tokenizer_config.json", true, &path, &text, err));
-    if (text.text && !c->chat_text) {
-        json_t *root;
-        TRY(jsonio_parse(text, path, &root, err));
-        const json_t *value = json_object_get(root, "chat_template");
-        bool named = json_is_array(value) && json_array_size(value) > 0; /* several templates, each with a name */
-        c->chat_text = named ? "(a list of templates)" : arena_strdup(s->arena, json_string_value(value));
-        json_decref(root);
-    }
-    if (!c->chat_text)
-        c->chat = CHECKPOINT_CHAT_NONE;
-    else if (strcmp(c->chat_text, chat_template) == 0 && chat_tokenizer_fits(c->tokenizer))
-        c->chat = CHECKPOINT_CHAT_OWN;
-    else
-        c->chat = CHECKPOINT_CHAT_FOREIGN;
-    return STATUS_OK;
+    return source_read(context, file, true, path, text, err);
 }
 
 /* Tensors that some writers add and the graph does not need: tables of angles, masks, a head that is the embedding. */
@@ -190,7 +168,7 @@ static status open_source(const source *s, checkpoint **out, error *err)
     TRY(read_config(s, c, err));
     TRY(read_generation(s, c, err));
     TRY(read_tokenizer(s, c, err));
-    TRY(read_template(s, c, err));
+    TRY(chat_files_read(s->arena, read_chat_file, (void *)s, &c->chat, err));
     TRY(read_weights(s, c, err));
     *out = c;
     return STATUS_OK;

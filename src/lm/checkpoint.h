@@ -12,23 +12,16 @@
 #define ASSAY_LM_CHECKPOINT_H
 
 #include "core/hash.h"
+#include "lm/chat.h"
 #include "lm/config.h"
 #include "lm/tokenizer.h"
 #include "nn/safetensors.h"
-
-/* How conversations are put to the model. */
-typedef enum checkpoint_chat {
-    CHECKPOINT_CHAT_OWN,     /* our own template */
-    CHECKPOINT_CHAT_NONE,    /* no template: the model continues texts */
-    CHECKPOINT_CHAT_FOREIGN, /* a template that is not ours */
-} checkpoint_chat;
 
 typedef struct checkpoint {
     const char *name; /* the folder, or "base" */
     lm_config config;
     tokenizer *tokenizer;
-    checkpoint_chat chat;
-    const char *chat_text;                    /* the template, or NULL */
+    chat_files chat; /* its templates and the names of its special tokens */
     const safetensors_tensor *const *weights; /* in the order of lm_weight_at; mapped */
 } checkpoint;
 

@@ -250,6 +250,16 @@ bool tokenizer_is_special(const tokenizer *t, int32_t id)
     return known(t, id) && (t->marks[id] & MARK_SPECIAL);
 }
 
+size_t tokenizer_added_count(const tokenizer *t)
+{
+    return t->added_count;
+}
+
+int32_t tokenizer_added_at(const tokenizer *t, size_t i)
+{
+    return t->added[i].id;
+}
+
 void tokenizer_piece(const tokenizer *t, int32_t id, strbuf *out)
 {
     if (!known(t, id))

@@ -107,6 +107,9 @@ slice tokenizer_bytes(const tokenizer *t, int32_t id);
 /* Puts the token as its file writes it behind what is in `out`: "\u0120the" where the bytes are " the". */
 void tokenizer_piece(const tokenizer *t, int32_t id, strbuf *out);
 bool tokenizer_is_special(const tokenizer *t, int32_t id);
+/* The added tokens, special or not, in no order that matters. */
+size_t tokenizer_added_count(const tokenizer *t);
+int32_t tokenizer_added_at(const tokenizer *t, size_t i);
 /* Id of a token by its bytes (special tokens by their text), or -1. */
 int32_t tokenizer_find(const tokenizer *t, slice bytes);
 

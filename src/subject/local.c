@@ -3,8 +3,8 @@
 
 #include "core/hash.h"
 #include "core/progress.h"
-#include "lm/chat.h"
 #include "lm/engine.h"
+#include "subject/local_prompt.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,91 +17,20 @@ typedef struct local {
     checkpoint *checkpoint;
     thread_pool *pool;
     engine *engine;
-    bool plain; /* no template: texts as they are */
-    char template_hash[SHA256_HEX];
+    local_style style;
 } local;
-
-/* Where a message's words go: a turn, or the start of the answer. */
-typedef struct prompt {
-    token_list ids;
-    slice prefill;
-} prompt;
 
 static status no_memory(error *err)
 {
     return error_set(err, STATUS_MEMORY, "out of memory for a prompt");
 }
 
-static status check_blocks(const message *m, bool last, error *err)
+static status make_prompt(const local *l, arena *a, const message *messages, size_t count, token_list *ids, error *err)
 {
-    for (size_t i = 0; i < m->count; i++) {
-        block_kind kind = m->blocks[i].kind;
-        if (kind == BLOCK_TEXT || kind == BLOCK_REASONING) /* reasoning of earlier turns is left out */
-            continue;
-        if (kind != BLOCK_PREFILL)
-            return error_set(err, STATUS_UNSUPPORTED, "this model reads text alone; a message has a block of kind %s",
-                             block_kind_name(kind));
-        if (!last || m->role != MESSAGE_ASSISTANT)
-            return error_set(err, STATUS_INVALID, "the start of an answer may only be given in the last message, the assistant's");
-    }
-    return STATUS_OK;
-}
-
-static bool has_prefill(const message *m)
-{
-    for (size_t i = 0; i < m->count; i++)
-        if (m->blocks[i].kind == BLOCK_PREFILL)
-            return true;
-    return false;
-}
-
-/* The text of a message's text blocks and, where it has one, of its prefill. */
-static slice words_of(arena *a, const message *m)
-{
-    strbuf text = strbuf_new(a, (size_t)1 << 30);
-    for (size_t i = 0; i < m->count; i++)
-        if (m->blocks[i].kind == BLOCK_TEXT || m->blocks[i].kind == BLOCK_PREFILL)
-            strbuf_add(&text, m->blocks[i].text);
-    return text.failed ? (slice){NULL, 0} : text.text ? strbuf_slice(&text) : (slice){"", 0};
-}
-
-static status encode(const local *l, const chat_turn *turns, size_t count, slice prefill, token_list *out,
-                     error *err)
-{
-    const tokenizer *t = l->checkpoint->tokenizer;
-    return l->plain ? chat_encode_plain(t, turns, count, l->checkpoint->config.bos, prefill, out, err)
-                    : chat_encode(t, turns, count, CHAT_ANSWER, prefill, out, err);
-}
-
-/* The turns of the messages, and the start of the answer. */
-static status turns_of(arena *a, const message *messages, size_t count, chat_turn **turns, size_t *turn_count,
-                       slice *prefill, error *err)
-{
-    *turns = ARENA_ARRAY(a, chat_turn, count + 1);
-    *turn_count = 0;
-    *prefill = (slice){"", 0};
-    if (!*turns)
-        return no_memory(err);
-    for (size_t i = 0; i < count; i++) {
-        TRY(check_blocks(&messages[i], i + 1 == count, err));
-        slice text = words_of(a, &messages[i]);
-        if (!text.text)
-            return no_memory(err);
-        if (has_prefill(&messages[i]))
-            *prefill = text;
-        else
-            (*turns)[(*turn_count)++] = (chat_turn){message_role_name(messages[i].role), text};
-    }
-    return STATUS_OK;
-}
-
-static status make_prompt(const local *l, arena *a, const message *messages, size_t count, prompt *out, error *err)
-{
-    chat_turn *turns;
-    size_t turn_count;
-    *out = (prompt){.ids = {.arena = a}};
-    TRY(turns_of(a, messages, count, &turns, &turn_count, &out->prefill, err));
-    return encode(l, turns, turn_count, out->prefill, &out->ids, err);
+    local_prompt prompt;
+    *ids = (token_list){.arena = a};
+    TRY(local_prompt_make(&l->style, a, messages, count, &prompt, err));
+    return local_prompt_tokens(&l->style, &prompt, (slice){"", 0}, ids, err);
 }
 
 /* Puts a request's own failure into its reply; other failures (no memory) are everybody's. */
@@ -143,7 +72,7 @@ static status ask_engine(local *l, arena *a, arena *scratch, const generate_requ
         return no_memory(err);
     for (size_t i = 0; i < count; i++) {
         const generate_request *r = requests[i];
-        prompt p;
+        token_list p;
         error own = {0};
         status code = make_prompt(l, scratch, r->messages, r->count, &p, &own);
         if (code != STATUS_OK && !is_own(code)) {
@@ -161,7 +90,7 @@ static status ask_engine(local *l, arena *a, arena *scratch, const generate_requ
         for (size_t k = 0; k < r->stop_count; k++)
             stops[k] = slice_of(r->stops[k]);
         from[asked_count] = i;
-        asked[asked_count++] = (engine_request){.prompt = p.ids.ids, .prompt_count = p.ids.count,
+        asked[asked_count++] = (engine_request){.prompt = p.ids, .prompt_count = p.count,
                                                 .max_tokens = r->max_tokens, .random = draws_of(&r->address),
                                                 .rule = {r->temperature, r->top_p, r->top_k}, .stops = stops,
                                                 .stop_count = r->stop_count};
@@ -190,23 +119,16 @@ static status local_generate(subject *self, arena *a, const generate_request *co
 static status encode_continuations(const local *l, arena *a, const score_request *r, engine_score_request *out,
                                    error *err)
 {
-    chat_turn *turns;
-    size_t turn_count, shared = SIZE_MAX;
-    slice prefill;
-    TRY(turns_of(a, r->messages, r->count, &turns, &turn_count, &prefill, err));
+    local_prompt prompt;
     token_list *whole = ARENA_ARRAY(a, token_list, r->continuation_count + 1), prefix = {.arena = a};
     if (!whole)
         return no_memory(err);
-    TRY(encode(l, turns, turn_count, prefill, &prefix, err));
-    shared = prefix.count;
+    TRY(local_prompt_make(&l->style, a, r->messages, r->count, &prompt, err));
+    TRY(local_prompt_tokens(&l->style, &prompt, (slice){"", 0}, &prefix, err));
+    size_t shared = prefix.count;
     for (size_t i = 0; i < r->continuation_count; i++) {
-        strbuf text = strbuf_new(a, (size_t)1 << 30);
-        strbuf_add_slice(&text, prefill);
-        strbuf_add(&text, r->continuations[i]);
-        if (text.failed)
-            return no_memory(err);
         whole[i].arena = a;
-        TRY(encode(l, turns, turn_count, strbuf_slice(&text), &whole[i], err));
+        TRY(local_prompt_tokens(&l->style, &prompt, slice_of(r->continuations[i]), &whole[i], err));
         size_t same = 0;
         while (same < shared && same < whole[i].count && whole[i].ids[same] == prefix.ids[same])
             same++;
@@ -266,10 +188,10 @@ static status local_score(subject *self, arena *a, const score_request *const *r
 static status local_audit(subject *self, arena *a, const message *messages, size_t count, subject_audit *out, error *err)
 {
     const local *l = self->state;
-    prompt p;
+    token_list p;
     TRY(make_prompt(l, a, messages, count, &p, err));
-    *out = (subject_audit){.ids = p.ids.ids, .count = p.ids.count, .bos = l->checkpoint->config.bos,
-                           .template_hash = l->plain ? NULL : l->template_hash};
+    *out = (subject_audit){.ids = p.ids, .count = p.count, .bos = l->style.bos,
+                           .template_hash = l->style.format ? chat_format_hash(l->style.format) : NULL};
     return STATUS_OK;
 }
 
@@ -293,25 +215,26 @@ static void local_close(subject *self)
 static const subject_class local_class = {.name = "local", .generate = local_generate, .score = local_score,
                                           .close = local_close, .audit = local_audit, .interrupt = local_interrupt};
 
-/* How prompts are put: the template if it is ours; otherwise only on demand as plain text, since wrong words around a
- * question change answers without anybody noticing. */
-static status choose_style(local *l, const char *style, error *err)
+/* How prompts are put: by the model's template; only on demand as plain text, since wrong words around a question change
+ * answers without anybody noticing. */
+static status choose_style(local *l, const subject_options *options, error *err)
 {
     const checkpoint *c = l->checkpoint;
-    if (style && strcmp(style, "plain") == 0) {
-        l->plain = true;
+    chat_format *format;
+    const char *style = options ? options->prompt_style : NULL;
+    l->style = (local_style){.tokenizer = c->tokenizer, .bos = c->config.bos};
+    if (style && strcmp(style, "plain") == 0)
         return STATUS_OK;
-    }
     if (style && strcmp(style, "chat") != 0)
         return error_set(err, STATUS_USAGE, "unknown prompt style \"%s\"; expected chat or plain", style);
-    if (c->chat != CHECKPOINT_CHAT_OWN) {
-        error_set(err, STATUS_UNSUPPORTED, "%s has %s", c->name,
-                  c->chat == CHECKPOINT_CHAT_NONE ? "no chat template" : "a chat template that this version cannot run");
-        return error_hint(err, "--prompt-style plain puts the texts to the model without a template");
-    }
-    unsigned char digest[SHA256_BYTES];
-    sha256_of(c->chat_text, strlen(c->chat_text), digest);
-    sha256_hex(digest, l->template_hash);
+    chat_options chat = {0};
+    if (options)
+        chat = (chat_options){options->template_name, options->template_arguments, options->template_argument_count,
+                              options->template_date};
+    TRY(chat_format_open(l->arena, c->name, &c->chat, c->tokenizer, &chat, &format, err));
+    l->style.format = format;
+    if (!chat_format_writes_bos(format, l->style.bos))
+        l->style.bos = -1; /* its prompts begin otherwise */
     return STATUS_OK;
 }
 
@@ -319,7 +242,7 @@ static status open_parts(local *l, const char *folder, const subject_options *op
 {
     TRY(strcmp(folder, "base") == 0 ? checkpoint_open_base(l->arena, &l->checkpoint, err)
                                     : checkpoint_open(l->arena, folder, &l->checkpoint, err));
-    TRY(choose_style(l, options ? options->prompt_style : NULL, err));
+    TRY(choose_style(l, options, err));
     TRY(thread_pool_new(options ? options->threads : 0, &l->pool, err));
     return engine_new(l->checkpoint, NULL, l->pool, &l->engine, err);
 }
@@ -345,7 +268,8 @@ status subject_open_local(arena *a, const char *specification, const char *rest,
     }
     *s = (subject){.class = &local_class, .state = l, .batch = BATCH,
                    .specification = arena_strdup(a, specification),
-                   .identity = arena_printf(a, "sha256:%s%s", hex, l->plain ? " plain" : ""),
+                   .identity = arena_printf(a, "sha256:%s%s", hex,
+                                            l->style.format ? chat_format_identity(l->style.format) : " plain"),
                    .abilities = SUBJECT_GENERATES | SUBJECT_SCORES | SUBJECT_LOGPROBS | SUBJECT_PREFILL | SUBJECT_SEEDS};
     if (!s->specification || !s->identity) {
         release(l);

@@ -168,6 +168,10 @@ typedef struct subject_options {
     double idle_seconds;          /* between two pieces of an HTTP answer; 0: 60 */
     size_t in_flight;             /* HTTP requests at once; 0: 32 */
     const char *prompt_style;     /* "chat" (the template) or "plain" */
+    const char *template_name;    /* of checkpoints (lm/chat.h): a file, or one of its templates; NULL: its own */
+    const char *const *template_arguments; /* "NAME=JSON" */
+    size_t template_argument_count;
+    const char *template_date;    /* what a template writes as today's date; NULL: one that asks is refused */
     int retries;                  /* of one HTTP request; 0: 6, negative: none */
     double retry_seconds;         /* first wait before a retry, doubled each time; 0: 0.5 */
 } subject_options;

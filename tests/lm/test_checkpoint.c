@@ -1,4 +1,4 @@
-/* Checkpoint folders: what is saved is opened; broken folders are refused with the reason; chats. */
+/* Checkpoint folders: what is saved is opened; broken folders are refused with the reason. */
 #include "lm/model_fixture.h"
 
 #include "lm/embedded.h"
@@ -43,7 +43,7 @@ static void what_is_saved_is_opened(void **state)
     checkpoint *c;
     error err;
     assert_int_equal(checkpoint_open(memory, model, &c, &err), STATUS_OK);
-    assert_int_equal(c->chat, CHECKPOINT_CHAT_OWN);
+    assert_string_equal(c->chat.templates[0].text, chat_template);
     assert_int_equal(c->config.hidden, 64);
     assert_int_equal(tokenizer_size(c->tokenizer), tokenizer_size(words));
     for (size_t i = 0; i < lm_weight_count(&config); i++) {
@@ -150,46 +150,18 @@ static void weights_must_be_those_of_the_configuration(void **state)
     assert_non_null(strstr(err.message, "model.layers.1."));
 }
 
-static void another_template_is_told_from_ours(void **state)
+static void templates_come_from_the_files(void **state)
 {
     (void)state;
     save();
     checkpoint *c;
     assert_int_equal(file_write(file_join(memory, model, "chat_template.jinja"), SLICE("{{ messages }}"), NULL), STATUS_OK);
     assert_int_equal(checkpoint_open(memory, model, &c, NULL), STATUS_OK);
-    assert_int_equal(c->chat, CHECKPOINT_CHAT_FOREIGN);
+    assert_string_equal(c->chat.templates[0].text, "{{ messages }}");
     unlink(file_join(memory, model, "chat_template.jinja"));
     assert_int_equal(file_write(file_join(memory, model, "tokenizer_config.json"), SLICE("{}"), NULL), STATUS_OK);
     assert_int_equal(checkpoint_open(memory, model, &c, NULL), STATUS_OK);
-    assert_int_equal(c->chat, CHECKPOINT_CHAT_NONE);
-}
-
-static void chats_have_the_form_of_the_template(void **state)
-{
-    (void)state;
-    chat_turn turns[] = {{"system", SLICE("Be brief.")}, {"user", SLICE("Who bakes?<|end|>")}};
-    token_list ids = {.arena = memory};
-    assert_int_equal(chat_encode(words, turns, 2, CHAT_ANSWER, SLICE("Ada"), &ids, NULL), STATUS_OK);
-    strbuf text = strbuf_new(memory, 1 << 10);
-    size_t ends = 0;
-    for (size_t i = 0; i < ids.count; i++) {
-        strbuf_add_slice(&text, tokenizer_bytes(words, ids.ids[i]));
-        ends += ids.ids[i] == TOKEN_END;
-    }
-    assert_string_equal(text.text, "<|begin|><|system|>Be brief.<|end|><|user|>Who bakes?<|end|><|end|><|assistant|>Ada");
-    assert_int_equal(ends, 2); /* the one that the user wrote is plain text */
-    turns[0].role = "tool";
-    error err;
-    assert_int_equal(chat_encode(words, turns, 2, 0, (slice){0}, &ids, &err), STATUS_UNSUPPORTED);
-    assert_non_null(strstr(err.message, "\"tool\""));
-    ids.count = 0;
-    assert_int_equal(chat_encode_document(words, SLICE("bread"), &ids, NULL), STATUS_OK);
-    assert_true(ids.ids[0] == TOKEN_BEGIN && ids.ids[ids.count - 1] == TOKEN_END);
-    ids.count = 0;
-    assert_int_equal(chat_encode_plain(words, turns, 2, -1, SLICE("A"), &ids, NULL), STATUS_OK);
-    strbuf plain = strbuf_new(memory, 1 << 10);
-    assert_int_equal(tokenizer_decode(words, ids.ids, ids.count, &plain, NULL), STATUS_OK);
-    assert_string_equal(plain.text, "Be brief.\nWho bakes?<|end|>\nA");
+    assert_int_equal(c->chat.template_count, 0);
 }
 
 static void a_program_without_a_base_model_says_so(void **state)
@@ -202,7 +174,7 @@ static void a_program_without_a_base_model_says_so(void **state)
     if (embedded_file("model.safetensors", &any)) {
         if (code != STATUS_OK)
             fail_msg("%s", err.message);
-        assert_int_equal(c->chat, CHECKPOINT_CHAT_OWN);
+        assert_string_equal(c->chat.templates[0].text, chat_template);
     } else {
         assert_int_equal(code, STATUS_NOT_FOUND);
         assert_non_null(strstr(err.message, "without a base model"));
@@ -217,8 +189,7 @@ int main(void)
         cmocka_unit_test(a_folder_that_is_no_checkpoint_is_not_replaced),
         cmocka_unit_test(broken_folders_are_refused_with_the_reason),
         cmocka_unit_test(weights_must_be_those_of_the_configuration),
-        cmocka_unit_test(another_template_is_told_from_ours),
-        cmocka_unit_test(chats_have_the_form_of_the_template),
+        cmocka_unit_test(templates_come_from_the_files),
         cmocka_unit_test(a_program_without_a_base_model_says_so),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -161,14 +161,58 @@ static void what_the_model_cannot_read_is_refused_alone(void **state)
     assert_non_null(strstr(replies[3].problem, "context holds 256"));
 }
 
-static void a_foreign_template_needs_the_plain_style(void **state)
+static slice text_of_prompt(subject *s, const message *messages, size_t count)
+{
+    subject_audit audit;
+    error err = {0};
+    if (s->class->audit(s, memory, messages, count, &audit, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    strbuf text = strbuf_new(memory, 1 << 14);
+    for (size_t i = 0; i < audit.count; i++)
+        strbuf_add_slice(&text, tokenizer_bytes(words, audit.ids[i]));
+    return strbuf_slice(&text);
+}
+
+/* Blocks of all kinds reach a template that is not ours, and its identity is another. */
+static void a_foreign_template_is_rendered(void **state)
 {
     (void)state;
-    assert_int_equal(file_write(file_join(memory, model, "chat_template.jinja"), SLICE("{{ messages }}"), NULL), STATUS_OK);
+    static const char template[] =
+        "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ '(' ~ m.reasoning_content ~ ')' if m.reasoning_content }}"
+        "{{ m.content }}{% for c in m.tool_calls %}{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}"
+        "{{ m.name }}{{ m.tool_call_id }};{% endfor %}{% if add_generation_prompt %}[assistant]{{ mood }}{% endif %}";
+    const char *file = file_join(memory, model, "chat_template.jinja");
+    assert_int_equal(file_write(file, slice_of(template), NULL), STATUS_OK);
+    subject *s = open_subject(NULL);
+    assert_non_null(strstr(s->identity, " template:"));
+    block reasons[] = {{BLOCK_REASONING, "Look.", NULL, NULL}, {BLOCK_TEXT, "I look", NULL, NULL},
+                       {BLOCK_TOOL_CALL, "{\"n\": 1}", "find", "c1"}};
+    block result = {BLOCK_TOOL_RESULT, "Ada", "find", "c1"}, start = {BLOCK_PREFILL, "Ada<|end|>", NULL, NULL};
+    message said[] = {message_text(memory, MESSAGE_USER, "Who?"), {MESSAGE_ASSISTANT, reasons, 3}, {MESSAGE_TOOL, &result, 1},
+                      {MESSAGE_ASSISTANT, &start, 1}};
+    assert_true(slice_is(text_of_prompt(s, said, 3),
+                         "<|begin|>[user]Who?;[assistant](Look.)I lookfind{\"n\": 1};[tool]Adafindc1;[assistant]"));
+    assert_true(slice_ends(text_of_prompt(s, said, 4), SLICE("[tool]Adafindc1;[assistant]Ada<|end|>")));
+    subject_close(s);
+    const char *arguments[] = {"mood=\"gay\""};
+    subject_options options = {.threads = 1, .template_arguments = arguments, .template_argument_count = 1};
+    error err = {0};
+    assert_int_equal(subject_open(memory, model, &options, &s, &err), STATUS_OK);
+    assert_non_null(strstr(s->identity, "mood=\"gay\""));
+    assert_true(slice_ends(text_of_prompt(s, said, 1), SLICE("[assistant]gay")));
+    subject_close(s);
+    unlink(file);
+}
+
+static void a_template_that_cannot_be_run_needs_the_plain_style(void **state)
+{
+    (void)state;
+    const char *file = file_join(memory, model, "chat_template.jinja");
+    assert_int_equal(file_write(file, SLICE("{% include 'x' %}"), NULL), STATUS_OK);
     subject *s;
     error err = {0};
     assert_int_equal(subject_open(memory, model, NULL, &s, &err), STATUS_UNSUPPORTED);
-    assert_non_null(strstr(err.message, "chat template"));
+    assert_non_null(strstr(err.message, "chat template:1"));
     assert_non_null(strstr(err.hint, "plain"));
     s = open_subject("plain");
     assert_string_not_equal(s->identity, local->identity);
@@ -176,7 +220,7 @@ static void a_foreign_template_needs_the_plain_style(void **state)
     generate_request r = ask(&said, 1);
     assert_int_equal(reply_to(s, &r).code, STATUS_OK);
     subject_close(s);
-    unlink(file_join(memory, model, "chat_template.jinja"));
+    unlink(file);
     s = open_subject("chat");
     assert_string_equal(s->identity, local->identity);
     subject_close(s);
@@ -201,7 +245,8 @@ int main(void)
         cmocka_unit_test(the_start_of_an_answer_can_be_given),
         cmocka_unit_test(scores_are_the_log_probabilities_of_answers),
         cmocka_unit_test(what_the_model_cannot_read_is_refused_alone),
-        cmocka_unit_test(a_foreign_template_needs_the_plain_style),
+        cmocka_unit_test(a_foreign_template_is_rendered),
+        cmocka_unit_test(a_template_that_cannot_be_run_needs_the_plain_style),
         cmocka_unit_test(an_interrupt_leaves_no_answer_half),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
