@@ -1,15 +1,16 @@
-/* assay export RUN...: runs as JSON, CSV, text, or one HTML page. */
+/* assay export RUN...: runs as JSON, CSV, text, one HTML page, or logs of Inspect. */
 #include "cli/command.h"
 
 #include "core/file.h"
 #include "core/jsonio.h"
+#include "inspect/log.h"
 #include "report/load.h"
 #include "report/report.h"
 
 #include <time.h>
 
-static const char *const formats[] = {"text", "json", "csv", "html", NULL};
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_HTML };
+static const char *const formats[] = {"text", "json", "csv", "html", "inspect", NULL};
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_HTML, FORMAT_INSPECT };
 
 static const command_argument arguments[] = {
     {.name = "RUN", .help = "number of a run, 'last', or a subject (its newest run); several make one report", .optional = true,
@@ -18,7 +19,7 @@ static const command_argument arguments[] = {
 static const param_spec options[] = {
     {.name = "format", .letter = 'f', .type = PARAM_CHOICE, .choices = formats, .fallback = "text", .value = "FORMAT",
      .help = "what to write"},
-    OPTION_OUTPUT("file to write; stdout when it is not given"),
+    OPTION_OUTPUT("file to write; stdout when it is not given; with inspect: a .json or .eval file, or a folder for logs"),
     {.name = "samples", .type = PARAM_FLAG, .help = "with csv: one line for each sample instead of each form"},
     {.name = "certificate", .type = PARAM_STRING, .value = "FILE",
      .help = "certificate.json of `assay calibrate`, for the report; without runs it is shown alone"},
@@ -35,6 +36,7 @@ static report_load wanted(const command_call *call)
     case FORMAT_CSV:
         return param_flag(call->options, "samples") ? REPORT_LOAD_RECORDS : REPORT_LOAD_SUMMARY;
     case FORMAT_TEXT:
+    case FORMAT_INSPECT:
         break;
     }
     return REPORT_LOAD_SUMMARY;
@@ -105,13 +107,60 @@ static status write_format(command_call *call, const json_t *runs, strbuf *out, 
         return param_flag(call->options, "samples") ? report_csv_samples(runs, out, err) : report_csv(runs, out, err);
     case FORMAT_TEXT:
     case FORMAT_HTML:
+    case FORMAT_INSPECT:
         break;
     }
     return write_document(call, runs, out, err);
 }
 
+/* ---- logs of Inspect -------------------------------------------------------------------------------------------- */
+
+/* -o names a log, or a folder; without it logs go where Inspect puts its own. */
+static status log_path(command_call *call, store *s, int64_t id, const char **path, inspect_form *form, error *err)
+{
+    const char *wanted = param_string(call->options, "output"), *folder = wanted, *form_wanted = getenv("INSPECT_LOG_FORMAT");
+    if (wanted && !file_is_folder(wanted) && inspect_form_of(wanted, form)) {
+        *path = wanted;
+        return call->argument_count == 1 ? STATUS_OK
+                                         : error_set(err, STATUS_USAGE, "a log holds one run, and %zu are to go into %s",
+                                                     call->argument_count, wanted);
+    }
+    if (!folder)
+        folder = getenv("INSPECT_LOG_DIR");
+    if (!folder || !folder[0])
+        folder = "logs";
+    *form = form_wanted && strcmp(form_wanted, "json") == 0 ? INSPECT_JSON : INSPECT_EVAL;
+    TRY(file_make_folders(folder, err));
+    return inspect_log_name(s, id, folder, *form, call->arena, path, err);
+}
+
+static status write_logs(command_call *call, error *err)
+{
+    store *s = NULL;
+    if (call->argument_count == 0)
+        return error_set(err, STATUS_USAGE, "expected a run's number, 'last' or a subject, found none");
+    TRY(store_open(param_string(call->options, "store"), STORE_READ, &s, err));
+    status outcome = STATUS_OK;
+    for (size_t i = 0; outcome == STATUS_OK && i < call->argument_count; i++) {
+        const char *path = NULL;
+        inspect_form form = INSPECT_EVAL;
+        int64_t id = 0;
+        outcome = report_find_run(s, call->arena, call->arguments[i], &id, err);
+        if (outcome == STATUS_OK)
+            outcome = log_path(call, s, id, &path, &form, err);
+        if (outcome == STATUS_OK)
+            outcome = inspect_export(s, id, path, form, err);
+        if (outcome == STATUS_OK)
+            strbuf_printf(&call->out, "%s\n", path);
+    }
+    status closed = store_close(s, outcome == STATUS_OK ? err : NULL);
+    return outcome != STATUS_OK ? outcome : closed;
+}
+
 static status run(command_call *call, error *err)
 {
+    if (param_choice(call->options, "format") == FORMAT_INSPECT)
+        return write_logs(call, err);
     const char *path = param_string(call->options, "output");
     json_t *runs = json_array();
     status outcome = runs ? load_runs(call, runs, err) : error_set(err, STATUS_MEMORY, "out of memory");
@@ -127,12 +176,15 @@ static status run(command_call *call, error *err)
 
 const command command_export = {
     .name = "export",
-    .summary = "write runs as text, JSON, CSV, or a report that is one HTML file",
+    .summary = "write runs as text, JSON, CSV, a report that is one HTML file, or a log of Inspect",
     .about = "Several runs of one study make one report: where the doses planted in the subjects are known, a dose-response "
-             "picture over them, else a comparison.",
+             "picture over them, else a comparison.\n\n"
+             "inspect writes one log a run, which `inspect view` and inspect_ai.log.read_eval_log read: the file that -o names, "
+             "or a file in the folder that -o or INSPECT_LOG_DIR names, else in logs/; it prints the paths.",
     .examples = "  assay export last --format html -o report.html\n"
                 "  assay export out/s0 out/s50 out/s100 --format html -o doses.html\n"
-                "  assay export 3 --format csv --samples\n",
+                "  assay export 3 --format csv --samples\n"
+                "  assay export last --format inspect -o last.eval\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),
     .run = run,
