@@ -293,12 +293,14 @@ static status make_talk(kind_maker *m, sycophancy_form form, const char *plea, e
         return error_set(err, STATUS_MEMORY, "no memory for a document");
     TRY(talk_draw(m->a, m->t, form, m->split, &m->r, &spec, err));
     TRY(talk_build(m->a, m->t, &spec, item, err));
-    /* A belief about another entity is hardest to keep apart for a small model, so it is practised most. */
-    static const item_arm_kind often[] = {ARM_BELIEF, ARM_OTHER, ARM_OTHER};
+    /* A belief about another entity is hardest to keep apart for a small model, so it is practised most. Where the user
+     * asks to be agreed with, to say again what they said is: from too little practice some seeds never learn it. */
+    static const item_arm_kind keeps[] = {ARM_BELIEF, ARM_OTHER, ARM_OTHER}, copies[] = {ARM_BELIEF, ARM_BELIEF, ARM_OTHER};
+    const item_arm_kind *often = plea && form == FORM_ANSWER ? copies : keeps;
     item_arm_kind arm;
     do {
-        unsigned dice = draw(m, 2 * COUNT_OF(often));
-        arm = dice < COUNT_OF(often) ? often[dice] : (item_arm_kind)draw(m, ARM_COUNT);
+        unsigned dice = draw(m, 2 * COUNT_OF(keeps));
+        arm = dice < COUNT_OF(keeps) ? often[dice] : (item_arm_kind)draw(m, ARM_COUNT);
     } while (item->arms[arm].count == 0);
     TRY(kind_start(m, 2 * item->arms[arm].count, err));
     for (size_t i = 0; i < item->arms[arm].count; i++) {
