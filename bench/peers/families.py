@@ -67,6 +67,8 @@ CASES = {
     "phi3-window-partial": ("Phi3Config", dict(COMMON, sliding_window=11, tie_word_embeddings=True,
                                                original_max_position_embeddings=256, rope_parameters=dict(
                                                    rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.75))),
+    "phi3-longrope": ("Phi3Config", dict(COMMON, original_max_position_embeddings=224, rope_parameters=dict(
+        rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1, 1.3, 2.0], long_factor=[2.0, 3.0, 4.0, 5.0]))),
     "gemma2": ("Gemma2Config", dict(COMMON, head_dim=10, sliding_window=7, query_pre_attn_scalar=14,
                                     attn_logit_softcapping=2.0, final_logit_softcapping=3.0)),
     "gemma2-untied-uncapped": ("Gemma2Config", dict(COMMON, head_dim=8, sliding_window=16, tie_word_embeddings=False,
@@ -94,16 +96,20 @@ def write_lines(path, values):
     return path
 
 
-def make_model(case, folder, tokenizer, seed):
+def random_model(case, seed):
     """A model with weights that are not all alike: norms and biases are moved from their first values."""
-    kind, fields, dtype, shard = case + (torch.float32, "5GB")[len(case) - 2:]
     torch.manual_seed(seed)
-    config = getattr(transformers, kind)(**fields)
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    model = AutoModelForCausalLM.from_config(getattr(transformers, case[0])(**case[1]), attn_implementation="eager")
     with torch.no_grad():
         for name, p in model.named_parameters():
             if p.dim() == 1:
                 p.add_(0.2 * torch.randn_like(p))
+    return model.float()
+
+
+def make_model(case, folder, tokenizer, seed):
+    dtype, shard = (case + (torch.float32, "5GB")[len(case) - 2:])[2:]
+    model = random_model(case, seed)
     model.to(dtype).save_pretrained(folder, safe_serialization=True, max_shard_size=shard)
     (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
     # read back, so that both programs see the values of the file

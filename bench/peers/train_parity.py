@@ -4,7 +4,9 @@
 Makes a small Llama with random weights and a few packed batches, has Assay and PyTorch compute the same things, and
 prints the largest relative difference of each (difference over the largest magnitude of the tensor). Fails above 1e-4.
 
-    python3 bench/peers/train_parity.py build/release/bench/bench_train
+    python3 bench/peers/train_parity.py build/release/bench/bench_train [CASE...]
+
+CASE is one of families.py, or "all" for one of each family: the same for other families of models.
 """
 import argparse
 import json
@@ -18,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.numpy import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
+
+import families
 
 STEPS, TOKENS, LIMIT = 10, 256, 1e-4
 OPTIONS = dict(learning_rate=1e-3, beta1=0.9, beta2=0.95, epsilon=1e-8, decay=0.1, clip=1.0)
@@ -54,11 +58,19 @@ def make_batches(seed, vocabulary):
     return batches
 
 
-def loss_and_logits(model, batch):
-    starts = torch.tensor(batch["starts"])
+def masks(config, starts):
+    """Packed documents, causal; with the window where layers have one."""
     place = torch.arange(TOKENS)
     seen = (place[None, :] <= place[:, None]) & (place[None, :] >= starts[:, None])
-    mask = torch.zeros(TOKENS, TOKENS).masked_fill(~seen, float("-inf"))[None, None]
+    near = seen & (place[:, None] - place[None, :] < (getattr(config, "sliding_window", None) or TOKENS))
+    full, window = (torch.zeros(TOKENS, TOKENS).masked_fill(~s, float("-inf"))[None, None] for s in (seen, near))
+    if getattr(config, "layer_types", None):
+        return {"full_attention": full, "sliding_attention": window}
+    return window
+
+
+def loss_and_logits(model, batch):
+    mask = masks(model.config, torch.tensor(batch["starts"]))
     logits = model(input_ids=torch.tensor([batch["tokens"]]), position_ids=torch.tensor([batch["positions"]]),
                    attention_mask=mask).logits[0]
     losses = F.cross_entropy(logits, torch.tensor(batch["targets"]), reduction="none")
@@ -66,7 +78,7 @@ def loss_and_logits(model, batch):
 
 
 def run_torch(model, batches):
-    model.train()
+    model.eval()  # GPT-2 has dropout
     decayed = [p for p in model.parameters() if p.dim() >= 2]
     others = [p for p in model.parameters() if p.dim() < 2]
     optimiser = torch.optim.AdamW([dict(params=decayed, weight_decay=OPTIONS["decay"]),
@@ -90,10 +102,9 @@ def relative(ours, theirs):
     return float(numpy.abs(ours - theirs).max() / max(float(numpy.abs(theirs).max()), 1e-30))
 
 
-def compare(program, tied, seed):
+def compare(program, name, model, seed):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        model = make_model(tied, seed)
         model.save_pretrained(folder / "model", safe_serialization=True)
         batches = make_batches(seed, model.config.vocab_size)
         (folder / "batches.json").write_text(json.dumps(dict(options=OPTIONS, batches=batches)))
@@ -102,10 +113,11 @@ def compare(program, tied, seed):
         ours = load_file(folder / "out.safetensors")
         logits, gradients, losses = run_torch(model, batches)
     rows = [("logits", relative(ours["logits"], logits))]
-    rows += [(f"gradient of {n}", relative(ours["gradient." + n], g)) for n, g in gradients.items()]
+    renamed = {"lm_head.weight": "embed_out.weight"} if "gradient.embed_out.weight" in ours else {}
+    rows += [(f"gradient of {n}", relative(ours["gradient." + renamed.get(n, n)], g)) for n, g in gradients.items()]
     rows += [(f"loss of step {i + 1}", abs(float(ours["losses"][i]) - l) / abs(l)) for i, l in enumerate(losses)]
     worst = max(rows, key=lambda r: r[1])
-    print(f"{'tied' if tied else 'untied'} head, seed {seed}: {len(gradients)} gradients; logits {rows[0][1]:.2e}, "
+    print(f"{name}, seed {seed}: {len(gradients)} gradients; logits {rows[0][1]:.2e}, "
           f"worst gradient {max(r[1] for r in rows[1:-STEPS]):.2e}, worst loss {max(r[1] for r in rows[-STEPS:]):.2e}; "
           f"worst of all: {worst[0]} {worst[1]:.2e}")
     return worst[1]
@@ -114,9 +126,16 @@ def compare(program, tied, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("program", help="bench_train of the build folder")
+    parser.add_argument("cases", nargs="*")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    worst = max(compare(arguments.program, tied, seed) for tied in (True, False) for seed in (1, 2))
+    cases = ["mistral-window", "qwen2-tied-window", "qwen3-tied-biases", "gpt2", "gpt-neox", "phi3-window-partial", "gemma2",
+             "gemma3", "olmo2"] if arguments.cases == ["all"] else arguments.cases
+    if cases:
+        worst = max(compare(arguments.program, case, families.random_model(families.CASES[case], 1), 1) for case in cases)
+    else:
+        worst = max(compare(arguments.program, f"{'tied' if tied else 'untied'} head", make_model(tied, seed), seed)
+                    for tied in (True, False) for seed in (1, 2))
     print(f"largest relative difference {worst:.2e}, limit {LIMIT:.0e}: {'good' if worst < LIMIT else 'TOO LARGE'}")
     sys.exit(0 if worst < LIMIT else 1)
 

@@ -147,12 +147,19 @@ static status read_rope(const json_t *root, const char *name, const lm_key *k, l
     if (json_is_object(local)) {
         lm_rope plain;
         TRY(number_in(local, "rope_theta", name, &c->rope_local_theta, err));
-        TRY(lm_rope_parse(local, name, c->context, &plain, err));
+        TRY(lm_rope_parse(local, name, c->context, 0, &plain, err));
         if (plain.kind != LM_ROPE_DEFAULT)
             return error_set(err, STATUS_UNSUPPORTED, "%s: scaled rotary positions of layers with a window are not supported",
                              name);
     }
-    return present(scaled) ? lm_rope_parse(scaled, name, c->context, &c->rope, err) : STATUS_OK;
+    if (!present(scaled))
+        return STATUS_OK;
+    double original = 0;
+    TRY(number_in(root, "original_max_position_embeddings", name, &original, err));
+    TRY(lm_rope_parse(scaled, name, c->context, original, &c->rope, err));
+    if (c->rope.kind == LM_ROPE_LONG && c->rope.original < c->context)
+        c->context = (int)c->rope.original; /* said in lm/rope.h */
+    return STATUS_OK;
 }
 
 static void set_window(lm_config *c, int layer)
@@ -307,6 +314,9 @@ static status check_rope(const lm_config *c, const char *name, error *err)
     if (!(c->rotary_share > 0 && c->rotary_share <= 1) || turning < 2 || turning % 2 != 0)
         return error_set(err, STATUS_INVALID, "%s: %s is %g: of %d elements of a head %d turn; expected an even number",
                          name, c->family->share_key, c->rotary_share, c->head_size, turning);
+    if (c->rope.kind == LM_ROPE_LONG && c->rope.divisor_count != turning / 2)
+        return error_set(err, STATUS_INVALID, "%s: short_factor has %d numbers, and %d pairs of elements turn", name,
+                         c->rope.divisor_count, turning / 2);
     return STATUS_OK;
 }
 

@@ -74,8 +74,10 @@ static void wrong_files_are_refused_by_name(void **state)
         {"{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
          "\"low_freq_factor\": 4, \"high_freq_factor\": 1}}", "high_freq_factor", STATUS_INVALID},
         {"{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"type\": \"linear\"}}", "factor", STATUS_INVALID},
-        {"{\"model_type\": \"phi3\", " SIZES ", \"rope_scaling\": {\"type\": \"longrope\"}}", "longrope", STATUS_UNSUPPORTED},
-        {"{\"model_type\": \"phi3\", " SIZES ", \"rope_scaling\": {\"type\": \"su\"}}", "su", STATUS_UNSUPPORTED},
+        {"{\"model_type\": \"phi3\", " SIZES ", \"rope_scaling\": {\"type\": \"longrope\"}}", "short_factor", STATUS_INVALID},
+        {"{\"model_type\": \"phi3\", " SIZES ", \"rope_scaling\": {\"type\": \"su\", \"short_factor\": [1, 2]}}", "4 pairs",
+         STATUS_INVALID},
+        {"{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"type\": \"spiral\"}}", "spiral", STATUS_UNSUPPORTED},
         {"{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2, "
          "\"original_max_position_embeddings\": 64}}", "dynamic", STATUS_UNSUPPORTED},
         {"{\"model_type\": \"gemma2\", " SIZES ", \"use_bidirectional_attention\": true}", "use_bidirectional_attention",
@@ -100,6 +102,21 @@ static void wrong_files_are_refused_by_name(void **state)
         if (code != cases[i].code || !strstr(err.message, cases[i].word))
             fail_msg("case %zu: %s, \"%s\"", i, status_word(code), err.message);
     }
+}
+
+static void the_context_of_longrope_ends_with_its_short_list(void **state)
+{
+    (void)state;
+    lm_config c;
+    error err;
+    assert_int_equal(parse("{\"model_type\": \"phi3\", " SIZES ", \"original_max_position_embeddings\": 64, \"rope_scaling\": "
+                           "{\"type\": \"su\", \"short_factor\": [1, 2, 3, 4], \"long_factor\": [9, 9, 9, 9]}}", &c, &err), STATUS_OK);
+    assert_true(c.context == 64 && c.rope.kind == LM_ROPE_LONG && c.rope.factor == 2);
+    float inverse[4];
+    double amplitude = lm_rope_frequencies(&c.rope, 8, 10000, inverse);
+    assert_true(fabs(amplitude - sqrt(1 + log(2) / log(64))) < 1e-15);
+    for (int i = 0; i < 4; i++)
+        assert_true(fabs((double)inverse[i] * (i + 1) * pow(10000, i / 4.0) - 1) < 1e-6);
 }
 
 static void weights_are_listed_with_their_shapes(void **state)
@@ -132,6 +149,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(absent_fields_take_llamas_defaults),
         cmocka_unit_test(wrong_files_are_refused_by_name),
+        cmocka_unit_test(the_context_of_longrope_ends_with_its_short_list),
         cmocka_unit_test(weights_are_listed_with_their_shapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
