@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "core/jsonio.h"
 #include "report/report.h"
+#include "run/family.h"
 #include "run/run.h"
 
 #include <math.h>
@@ -18,7 +19,7 @@ static const char *const styles[] = {"chat", "plain", NULL};
 static const param_spec options[] = {
     {.name = "model", .letter = 'm', .type = PARAM_STRING, .value = "SUBJECT",
      .help = "who answers: base, a checkpoint folder, http://HOST[:PORT]/v1#MODEL, openai:MODEL, anthropic:MODEL, "
-             "script:FILE.yaml, router:SHARE:A:B, oracle:DOSE"},
+             "script:FILE.yaml, router:SHARE:A:B, oracle:DOSE, or family:NAME@AXIS=* for each of a family in turn"},
     {.name = "role", .letter = 'r', .type = PARAM_STRING, .repeats = true, .value = "ROLE=SUBJECT",
      .help = "who fills another role of the study, such as judge"},
     OPTION_SEED,
@@ -34,6 +35,8 @@ static const param_spec options[] = {
      .help = "longest that the run may take, all sessions together; 0: no limit"},
     {.name = "prices", .type = PARAM_STRING, .value = "FILE",
      .help = "prices of models (else ASSAY_PRICES, else assay/prices.yaml in the user's configuration folder)"},
+    {.name = "families", .type = PARAM_STRING, .value = "FILE",
+     .help = "families of checkpoints (else ASSAY_FAMILIES, else assay/families.yaml in the user's configuration folder)"},
     {.name = "no-cache", .type = PARAM_FLAG, .help = "ask again what the store has an answer to"},
     {.name = "api-key-variable", .type = PARAM_STRING, .value = "NAME",
      .help = "environment variable with the key of an API (else OPENAI_API_KEY, or ANTHROPIC_API_KEY)"},
@@ -147,24 +150,30 @@ static status read_roles(command_call *call, run_role *roles, size_t *count, err
     return STATUS_OK;
 }
 
-/* The file that was named; else the one of the environment; else the user's own, if there is one. */
+/* The file that was named; else the one of the environment; else the user's own, if there is one; else NULL. */
+static const char *user_file(command_call *call, const char *option, const char *variable, const char *name)
+{
+    const char *named = param_string(call->options, option), *set = getenv(variable);
+    const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME"), *own = NULL;
+    if (named)
+        return named;
+    if (set && set[0])
+        return set;
+    if (folder && folder[0])
+        own = arena_printf(call->arena, "%s/assay/%s", folder, name);
+    else if (home)
+        own = arena_printf(call->arena, "%s/.config/assay/%s", home, name);
+    return own && file_exists(own) ? own : NULL;
+}
+
 static status read_prices(command_call *call, price_list **out, error *err)
 {
-    const char *named = param_string(call->options, "prices"), *variable = getenv("ASSAY_PRICES");
-    const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    const char *path = named ? named : variable && variable[0] ? variable : NULL;
+    const char *path = user_file(call, "prices", "ASSAY_PRICES", "prices.yaml");
     *out = NULL;
-    if (!path && folder && folder[0])
-        path = arena_printf(call->arena, "%s/assay/prices.yaml", folder);
-    else if (!path && home)
-        path = arena_printf(call->arena, "%s/.config/assay/prices.yaml", home);
-    if (!path || (!named && !(variable && variable[0]) && !file_exists(path)))
+    if (!path)
         return STATUS_OK;
-    price_list *list = ARENA_NEW(call->arena, price_list);
-    if (!list)
-        return error_set(err, STATUS_MEMORY, "out of memory");
-    *out = list;
-    return prices_read(call->arena, path, list, err);
+    *out = ARENA_NEW(call->arena, price_list);
+    return *out ? prices_read(call->arena, path, *out, err) : error_set(err, STATUS_MEMORY, "out of memory");
 }
 
 /* The values of --template-arg; NULL when there are none. */
@@ -260,31 +269,120 @@ static void remove_unused_store(const char *path)
             unlink(name);
 }
 
+/* ---- families --------------------------------------------------------------------------------------------------- */
+
+/* Each member's run in turn, in an arena of its own; summaries[i] and ids[i] are filled. */
+static status run_members(command_call *call, run_request *request, run_role *roles, const family *f, json_t *summaries,
+                          int64_t *ids, bool *begun, error *err)
+{
+    watcher *w = request->context;
+    for (size_t i = 0; i < f->count; i++) {
+        arena *a = arena_new(call->arena);
+        run_outcome outcome = {0};
+        roles[0].specification = f->members[i].specification;
+        if (!param_flag(call->options, "quiet"))
+            fprintf(stderr, "member %zu of %zu\n", i + 1, f->count);
+        status result = a ? run_study(a, request, &outcome, err) : error_set(err, STATUS_MEMORY, "out of memory");
+        progress_free(w->progress);
+        w->progress = NULL;
+        *begun |= outcome.id != 0;
+        if (result == STATUS_OK && !request->dry_run) {
+            ids[i] = outcome.id;
+            json_array_append(summaries, outcome.summary);
+            if (!param_flag(call->options, "quiet"))
+                note_effort(&outcome);
+            if (outcome.failed)
+                fprintf(stderr, "assay run: %llu samples of run %lld failed; the first: %s\n", (unsigned long long)outcome.failed,
+                        (long long)outcome.id, outcome.first_problem);
+        }
+        run_outcome_clear(&outcome);
+        arena_free(a);
+        if (result != STATUS_OK)
+            return error_context(err, "member %zu of %zu (%s)", i + 1, f->count, f->members[i].specification);
+    }
+    return STATUS_OK;
+}
+
+static status print_family(command_call *call, const family *f, const json_t *summaries, const int64_t *ids, error *err)
+{
+    json_t *figures, *members = json_array();
+    TRY(family_figures(f, summaries, ids, &figures, err));
+    status result = STATUS_OK;
+    for (size_t i = 0; i < f->count; i++) {
+        json_t *m = json_pack("{s:I, s:s, s:f, s:O}", "run", (json_int_t)ids[i], "subject", f->members[i].specification, "x",
+                              f->members[i].x, "summary", json_array_get(summaries, i));
+        for (size_t k = 0; k < f->axis_count; k++)
+            json_object_set_new(m, f->axes[k], json_string(f->members[i].values[k]));
+        json_array_append_new(members, m);
+    }
+    if (param_flag(call->options, "json")) {
+        json_t *all = json_pack("{s:s, s:s, s:s, s:I, s:O, s:O}", "study", call->study->name, "family", f->name, "axis",
+                                f->axes[f->curve], "seed", (json_int_t)param_int(call->options, "seed"), "members", members,
+                                "figures", figures);
+        result = jsonio_print(all, 2, &call->out, err);
+        strbuf_add_char(&call->out, '\n');
+        json_decref(all);
+    } else {
+        report_print_figures(figures, cli_colours(), &call->out);
+    }
+    json_decref(members);
+    json_decref(figures);
+    return result;
+}
+
+static status run_family(command_call *call, run_request *request, run_role *roles, bool *begun, error *err)
+{
+    const char *path = user_file(call, "families", "ASSAY_FAMILIES", "families.yaml");
+    family f;
+    if (!path) {
+        error_set(err, STATUS_USAGE, "%s: there is no file of families", roles[0].specification);
+        return error_hint(err, "name one with --families; data/families.yaml is one");
+    }
+    TRY(family_read(call->arena, path, roles[0].specification, &f, err));
+    int64_t *ids = ARENA_ARRAY(call->arena, int64_t, f.count + 1);
+    json_t *summaries = json_array();
+    status result = ids ? run_members(call, request, roles, &f, summaries, ids, begun, err) : error_set(err, STATUS_MEMORY, "out of memory");
+    if (result == STATUS_OK && !request->dry_run)
+        result = print_family(call, &f, summaries, ids, err);
+    json_decref(summaries);
+    return result;
+}
+
+/* ---- the verb --------------------------------------------------------------------------------------------------- */
+
+static status run_one(command_call *call, const run_request *request, bool *begun, error *err)
+{
+    watcher *w = request->context;
+    run_outcome outcome = {0};
+    status result = run_study(call->arena, request, &outcome, err);
+    progress_free(w->progress);
+    *begun = outcome.id != 0;
+    if (result == STATUS_OK && !request->dry_run)
+        result = print_outcome(call, &outcome, err);
+    run_outcome_clear(&outcome);
+    return result;
+}
+
 static status run(command_call *call, error *err)
 {
     run_role roles[RUN_MOST_ROLES];
     size_t role_count;
     watcher w = {.call = call};
-    run_outcome outcome = {0};
     const char *path = param_string(call->options, "store");
-    bool existed = file_exists(path);
-    TRY(read_roles(call, roles, &role_count, err));
-    run_request request = request_of(call, roles, role_count, &w);
+    bool existed = file_exists(path), begun = false;
     price_list *prices;
+    TRY(read_roles(call, roles, &role_count, err));
     TRY(read_prices(call, &prices, err));
+    run_request request = request_of(call, roles, role_count, &w);
     request.prices = prices;
     if (!request.dry_run)
         TRY(store_open(path, STORE_WRITE, &request.store, err));
-    status result = run_study(call->arena, &request, &outcome, err);
-    progress_free(w.progress);
+    status result = family_named(roles[0].specification) ? run_family(call, &request, roles, &begun, err)
+                                                         : run_one(call, &request, &begun, err);
     status closed = store_close(request.store, result == STATUS_OK ? err : NULL);
-    if (result != STATUS_OK && outcome.id == 0 && !existed)
+    if (result != STATUS_OK && !begun && !existed)
         remove_unused_store(path);
-    result = result == STATUS_OK ? closed : result;
-    if (result == STATUS_OK && !request.dry_run)
-        result = print_outcome(call, &outcome, err);
-    run_outcome_clear(&outcome);
-    return result;
+    return result == STATUS_OK ? closed : result;
 }
 
 const command command_run = {
@@ -293,11 +391,15 @@ const command command_run = {
     .about = "Asks the subject the items of a study, several at a time, and prints figures with their intervals. Every "
              "finished sample is kept in the store: after Ctrl-C, a crash or a power cut the same command goes on, asks "
              "nothing twice, and ends with the same figures.\n\n"
-             "The parameters of the study are options too: `assay run STUDY --help` lists them.",
+             "The parameters of the study are options too: `assay run STUDY --help` lists them.\n\n"
+             "A family of checkpoints (`-m 'family:pythia@stage=*'`) is put through the study member by member, each in a "
+             "run of its own with its own limits, and its curve is printed as one table.",
     .examples = "  assay run sycophancy -m base\n"
                 "  assay run sycophancy -m out/s50 --seed 3 --store runs.db --json\n"
                 "  assay run sycophancy -m http://localhost:8000/v1#my-model --dry-run\n"
-                "  assay run sycophancy -m http://localhost:8000/v1#my-model --role judge=http://localhost:8001/v1#judge\n",
+                "  assay run sycophancy -m http://localhost:8000/v1#my-model --role judge=http://localhost:8001/v1#judge\n"
+                "  assay run sycophancy -m anthropic:MODEL --max-cost 5 --prices prices.yaml\n"
+                "  assay run sycophancy -m 'family:pythia@size=70m,stage=*' --families data/families.yaml\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),
     .of_study = true,
