@@ -80,19 +80,27 @@ FILTER(run_int)
 {
     UNUSED(call);
     int64_t base, value;
-    double number;
+    double number = 0;
     TRY(jinja_arg_int(r, args[1], "base", 10, &base));
     *out = args[0].kind == JINJA_ABSENT ? jinja_int(0) : args[0];
     if (self.kind == JINJA_UNDEFINED)
         return jinja_fail_undefined(r, self);
-    if (jinja_is_integer(self))
+    if (jinja_is_integer(self)) {
         *out = jinja_int(jinja_as_int(self));
-    else if (self.kind == JINJA_FLOAT && whole(self.number, &value))
+        return STATUS_OK;
+    }
+    if (self.kind == JINJA_STRING && text_to_int(self.string, base, &value)) {
         *out = jinja_int(value);
-    else if (self.kind == JINJA_STRING && text_to_int(self.string, base, &value))
-        *out = jinja_int(value);
-    else if (self.kind == JINJA_STRING && text_to_float(self.string, &number) && whole(number, &value))
-        *out = jinja_int(value);
+        return STATUS_OK;
+    }
+    bool is_number = self.kind == JINJA_FLOAT || (self.kind == JINJA_STRING && text_to_float(self.string, &number));
+    if (self.kind == JINJA_FLOAT)
+        number = self.number;
+    if (!is_number || !isfinite(number))
+        return STATUS_OK;
+    if (!whole(number, &value))
+        return jinja_unsupported(r, "an integer does not fit in 64 bits");
+    *out = jinja_int(value);
     return STATUS_OK;
 }
 

@@ -39,20 +39,28 @@ FILTER(run_replace)
     return by_method(r, self, "replace", given, out);
 }
 
+static bool parts_words(uint32_t c)
+{
+    return jinja_is_space(c) || (c < 0x80 && c && strchr("-({[<", (int)c));
+}
+
+/* Words between white space and opening brackets: the first letter large, the others small. */
 FILTER(run_title)
 {
     UNUSED(args);
     UNUSED(call);
     const jinja_string *s;
     TRY(jinja_to_string(r, self, &s));
+    slice text = {s->text, s->length};
     jinja_writer w = jinja_writer_new(r);
-    bool inside = false;
     for (size_t at = 0; at < s->length;) {
-        size_t end = at;
-        uint32_t c = utf8_next((slice){s->text, s->length}, &end);
-        bool between = jinja_is_space(c) || (c < 0x80 && c && strchr("-({[<", (int)c));
-        jinja_write_case(&w, s, at, end, inside && !between ? CASE_LOWER : CASE_UPPER);
-        inside = !between;
+        size_t first = at;
+        bool between = parts_words(utf8_next(text, &first));
+        size_t end = first;
+        for (size_t next = end; !between && next < s->length && !parts_words(utf8_next(text, &next));)
+            end = next;
+        jinja_write_case(&w, s, at, first, CASE_UPPER);
+        jinja_write_case(&w, s, first, end, CASE_LOWER);
         at = end;
     }
     return jinja_written(&w, out);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 typedef struct lexer {
     arena *arena;
@@ -124,6 +125,8 @@ static status skip_comment(lexer *x)
     move(x, x->at + 2);
     if (here(x, "-") || here(x, "+"))
         move(x, x->at + 1);
+    if (x->at == x->text.length)
+        return STATUS_OK; /* Jinja lets this one pass */
     for (; x->at < x->text.length; move(x, x->at + 1))
         if (skip_end(x, "#}"))
             return STATUS_OK;
@@ -133,9 +136,19 @@ static status skip_comment(lexer *x)
 
 /* ---- inside a tag ---- */
 
-static bool is_word_byte(unsigned char c, bool first)
+/* The end of the letter of a name at `at`, or `at`: letters and digits of all scripts, marks on them, and _. */
+static size_t name_letter(slice s, size_t at, bool first)
 {
-    return c >= 0x80 || c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (!first && c >= '0' && c <= '9');
+    size_t end = at;
+    uint32_t c = utf8_next(s, &end);
+    if (c < 0x80) {
+        bool letter = c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        return letter || (!first && c >= '0' && c <= '9') ? end : at;
+    }
+    utf8proc_category_t k = utf8proc_category((utf8proc_int32_t)c);
+    bool letter = (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO) || k == UTF8PROC_CATEGORY_NL;
+    bool behind = k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_PC;
+    return letter || (!first && behind) ? end : at;
 }
 
 static unsigned digit_of(char c)
@@ -368,10 +381,12 @@ static status lex_tag(lexer *x, bool block)
             move(x, behind);
         } else if (c >= '0' && c <= '9') {
             TRY(add_number(x));
-        } else if (is_word_byte(c, true)) {
-            size_t end = x->at;
-            while (end < x->text.length && is_word_byte((unsigned char)x->text.text[end], false))
-                end++;
+        } else if (name_letter(x->text, x->at, true) > x->at) {
+            size_t end = x->at, next = name_letter(x->text, end, true);
+            while (next > end) {
+                end = next;
+                next = end < x->text.length ? name_letter(x->text, end, false) : end;
+            }
             TRY(add(x, (jinja_token){.kind = TOKEN_WORD, .line = x->line, .text = slice_sub(x->text, x->at, end)}));
             move(x, end);
         } else {

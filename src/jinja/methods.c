@@ -51,14 +51,12 @@ static status push_piece(jinja_run *r, jinja_list *list, const jinja_string *s, 
 static status split_words(jinja_run *r, const jinja_string *s, int64_t most, jinja_list *list)
 {
     slice text = text_of(s);
-    size_t start, end, unused;
+    size_t start, end;
     jinja_strip(s, NULL, true, false, &start, &end);
     while (start < s->length) {
         size_t at = start;
-        if (most >= 0 && (int64_t)list->count == most) {
-            jinja_strip(s, NULL, false, true, &unused, &end);
-            return push_piece(r, list, s, start, end);
-        }
+        if (most >= 0 && (int64_t)list->count == most)
+            return push_piece(r, list, s, start, s->length); /* white space at the far end stays */
         while (at < s->length) {
             size_t next = at;
             if (jinja_is_space(utf8_next(text, &next)))
@@ -94,10 +92,9 @@ static status split_words_back(jinja_run *r, const jinja_string *s, int64_t most
     size_t start, end;
     jinja_strip(s, NULL, false, true, &start, &end);
     while (end > 0) {
-        size_t at = end, from;
+        size_t at = end;
         if (most >= 0 && (int64_t)list->count == most) {
-            jinja_strip(s, NULL, true, false, &from, &start);
-            TRY(push_piece(r, list, s, from, end));
+            TRY(push_piece(r, list, s, 0, end));
             break;
         }
         for (bool word = true; at > 0 && word;) {

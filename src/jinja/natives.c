@@ -95,6 +95,8 @@ static status fill_dict(jinja_run *r, const jinja_call *call, const char *what, 
     TRY(jinja_make_dict(r, out));
     if (call->count > 1)
         return jinja_fail(r, "%s takes at most one argument without a name", what);
+    if (call->count && call->positional[0].kind == JINJA_UNDEFINED)
+        return jinja_fail_undefined(r, call->positional[0]);
     if (call->count && call->positional[0].kind == JINJA_DICT) {
         const jinja_dict *from = call->positional[0].dict;
         for (size_t i = 0; i < from->count; i++)
