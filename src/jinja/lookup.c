@@ -10,8 +10,8 @@ static const struct {
     const jinja_native *methods;
     const char *left_out, *changing;
 } types[] = {
-    {JINJA_STRING, jinja_string_methods,
-     " encode maketrans translate isidentifier ", ""},
+    {JINJA_STRING, jinja_string_methods, " encode maketrans translate isidentifier ", ""},
+    {JINJA_STRING, jinja_string_questions, "", ""},
     {JINJA_DICT, jinja_dict_methods, " fromkeys ", " clear pop popitem setdefault update "},
     {JINJA_LIST, jinja_list_methods, "", " append clear extend insert pop remove reverse sort "},
     {JINJA_TUPLE, jinja_tuple_methods, "", ""},
@@ -41,8 +41,7 @@ const jinja_native *jinja_method(jinja_value v, slice name, bool *refused)
             for (const jinja_native *m = types[i].methods; m->name; m++)
                 if (slice_is(name, m->name))
                     return m;
-            *refused = listed(types[i].left_out, name) || listed(types[i].changing, name);
-            return NULL;
+            *refused = *refused || listed(types[i].left_out, name) || listed(types[i].changing, name);
         }
     return NULL;
 }

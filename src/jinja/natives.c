@@ -212,10 +212,8 @@ static status run_strftime(jinja_run *r, jinja_value self, const jinja_value *ar
     const jinja_string *format = NULL;
     char text[1024];
     TRY(jinja_arg_text(r, args[0], "format", &format));
-    if (!r->now) {
-        jinja_fail(r, "the template asks for the date, and none was given");
-        return error_hint(r->err, "give the run a date, so that it can be repeated");
-    }
+    if (!r->now)
+        return jinja_fail(r, "the template asks for the date, and none was given");
     strbuf plain = strbuf_new(r->arena, 512);
     for (size_t i = 0; i < format->length; i++) {
         char behind = format->text[i] == '%' && i + 1 < format->length ? format->text[i + 1] : '\0';

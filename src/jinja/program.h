@@ -168,6 +168,13 @@ status jinja_parse_expression(jinja_parser *p, bool with_condition, jinja_node *
 status jinja_parse_tuple(jinja_parser *p, bool with_condition, const char *end, bool parentheses, jinja_node **out);
 /* What can stand left of `=` or between `for` and `in`. */
 status jinja_parse_target(jinja_parser *p, bool fields, const char *end, jinja_node **out);
+/* A name, a constant or brackets; `fields`: a name may have a field, as a target. */
+status jinja_parse_primary(jinja_parser *p, bool fields, jinja_node **out);
+/* Puts what follows around *node: attributes, indexes and calls; then filters, tests and calls. */
+status jinja_parse_postfix(jinja_parser *p, jinja_node **node);
+status jinja_parse_behind(jinja_parser *p, jinja_node **node);
+/* Counts one more part of a chain. */
+status jinja_chain_link(jinja_parser *p, int *links);
 /* |filter|filter behind `base` (NULL: of a block); `started`: the first name comes without its sign. */
 status jinja_parse_filters(jinja_parser *p, jinja_node *base, bool started, jinja_node **out);
 

@@ -56,7 +56,7 @@ static const struct {
     {0xfb06, {'S', 'T'}, {'S', 't'}},
 };
 
-static bool is_cased(uint32_t c)
+bool jinja_is_cased(uint32_t c)
 {
     return utf8proc_isupper((utf8proc_int32_t)c) || utf8proc_islower((utf8proc_int32_t)c) ||
            utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_LT;
@@ -70,12 +70,12 @@ static bool ends_word(const jinja_string *s, size_t start, size_t at)
     for (size_t i = start; i < at;) {
         uint32_t c = utf8_next(text, &i);
         if (i <= at && c != 0x3a3 && utf8proc_category((utf8proc_int32_t)c) != UTF8PROC_CATEGORY_MN)
-            letter_before = is_cased(c);
+            letter_before = jinja_is_cased(c);
         else if (c == 0x3a3 && i < at)
             letter_before = true;
     }
     size_t next = at;
-    return letter_before && (at >= s->length || !is_cased(utf8_next(text, &next)));
+    return letter_before && (at >= s->length || !jinja_is_cased(utf8_next(text, &next)));
 }
 
 static void write_upper(jinja_writer *w, uint32_t c, bool title, unsigned char mark)

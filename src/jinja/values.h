@@ -216,6 +216,7 @@ size_t jinja_points(slice s);
 /* Unicode, as Python's str has it. */
 bool jinja_is_space(uint32_t point);
 bool jinja_is_printable(uint32_t point);
+bool jinja_is_cased(uint32_t point); /* has an upper and a lower case */
 typedef enum jinja_case { CASE_UPPER, CASE_LOWER, CASE_TITLE, CASE_SWAP } jinja_case;
 void jinja_write_case(jinja_writer *w, const jinja_string *s, size_t start, size_t end, jinja_case to);
 /* Where text begins and ends without white space (NULL) or without the code points of `chars`. */
@@ -250,7 +251,7 @@ status jinja_loop_attribute(jinja_run *r, struct jinja_loop *loop, slice name, j
 status jinja_arg_int(jinja_run *r, jinja_value v, const char *what, int64_t fallback, int64_t *out);
 status jinja_arg_text(jinja_run *r, jinja_value v, const char *what, const jinja_string **out);
 
-extern const jinja_native jinja_string_methods[], jinja_dict_methods[], jinja_list_methods[], jinja_tuple_methods[],
-    jinja_cycler_methods[], jinja_loop_methods[], jinja_number_methods[];
+extern const jinja_native jinja_string_methods[], jinja_string_questions[], jinja_dict_methods[], jinja_list_methods[],
+    jinja_tuple_methods[], jinja_cycler_methods[], jinja_loop_methods[], jinja_number_methods[];
 
 #endif
