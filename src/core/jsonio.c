@@ -4,13 +4,13 @@
 
 #include <string.h>
 
-status jsonio_parse_line(slice text, const char *name, size_t line, json_t **out, error *err)
+static status parse(slice text, const char *name, size_t line, size_t flags, json_t **out, error *err)
 {
     *out = NULL;
     if (slice_starts(text, SLICE("\xEF\xBB\xBF")))
         text = slice_sub(text, 3, text.length);
     json_error_t where;
-    json_t *value = json_loadb(text.text, text.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+    json_t *value = json_loadb(text.text, text.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &where);
     if (!value) {
         if (json_error_code(&where) == json_error_out_of_memory)
             return error_set(err, STATUS_MEMORY, "%s: out of memory while reading JSON", name);
@@ -22,9 +22,19 @@ status jsonio_parse_line(slice text, const char *name, size_t line, json_t **out
     return STATUS_OK;
 }
 
+status jsonio_parse_line(slice text, const char *name, size_t line, json_t **out, error *err)
+{
+    return parse(text, name, line, 0, out, err);
+}
+
 status jsonio_parse(slice text, const char *name, json_t **out, error *err)
 {
-    return jsonio_parse_line(text, name, 0, out, err);
+    return parse(text, name, 0, 0, out, err);
+}
+
+status jsonio_parse_real(slice text, const char *name, json_t **out, error *err)
+{
+    return parse(text, name, 0, JSON_DECODE_INT_AS_REAL, out, err);
 }
 
 status jsonio_read(const char *path, size_t limit, json_t **out, error *err)

@@ -15,7 +15,10 @@
 
 /* `name` stands in messages (a path, or what the text is). The caller owns the value (json_decref). */
 status jsonio_parse(slice text, const char *name, json_t **out, error *err);
-/* As above, and `line` is added to the line numbers of messages (for JSON-lines files: the line's number - 1). */
+/* As above with all integers as reals: for files in which some do not fit in 64 bits and none matters (tokenizer_config.json
+ * says "no limit" with 10^30). */
+status jsonio_parse_real(slice text, const char *name, json_t **out, error *err);
+/* As jsonio_parse, and `line` is added to the line numbers of messages (for JSON-lines files: the line's number - 1). */
 status jsonio_parse_line(slice text, const char *name, size_t line, json_t **out, error *err);
 status jsonio_read(const char *path, size_t limit, json_t **out, error *err);
 /* Deterministic text: `indent` 0 gives one line. */

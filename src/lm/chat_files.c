@@ -75,7 +75,7 @@ static status read_json(reading *r, const char *file, bool templates, bool speci
     TRY(r->read(r->context, file, &path, &text, err));
     if (!text.text)
         return STATUS_OK;
-    TRY(jsonio_parse(text, path, &root, err));
+    TRY(jsonio_parse_real(text, path, &root, err));
     status result = STATUS_OK;
     if (templates)
         result = add_templates(&r->templates, json_object_get(root, "chat_template"), path, err);

@@ -200,6 +200,7 @@ static void templates_are_found_in_all_their_places(void **state)
     (void)state;
     file_text config = {"tokenizer_config.json",
                         "{\"bos_token\": {\"content\": \"<s>\"}, \"eos_token\": \"</s>\", \"pad_token\": null, \"add_bos_token\": true,"
+                        " \"model_max_length\": 1000000000000000019884624838656,"
                         " \"chat_template\": [{\"name\": \"default\", \"template\": \"D\"}, {\"name\": \"rag\", \"template\": \"R\"}]}"};
     chat_files f = read_files((file_text[]){config, {NULL, NULL}});
     assert_int_equal(f.template_count, 2);
