@@ -125,19 +125,26 @@ static const json_t *imported_part(const export_run *r, const char *key)
     return json_object_get(json_object_get(r->description, "inspect"), key);
 }
 
+/* The caller owns it. */
+static json_t *parameters_of(const export_run *r)
+{
+    json_t *parameters = json_object_get(r->description, "parameters");
+    return json_is_object(parameters) ? json_incref(parameters) : json_object();
+}
+
 static json_t *eval_part(const export_run *r)
 {
     arena *a = r->arena;
-    json_t *parameters = json_object_get(r->description, "parameters");
+    json_t *parameters = parameters_of(r);
     json_t *ids = sample_ids(r);
     json_t *dataset = json_pack("{s:s, s:I, s:O, s:b}", "name", r->task, "samples", (json_int_t)json_array_size(ids), "sample_ids",
                                 ids, "shuffled", 0);
     const json_t *kept = imported_part(r, "eval");
     json_t *eval = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:s, s:{s:I}, s:O, s:{s:s}}", "eval_id", export_id(r, a, "eval", 0, 0), "run_id",
+        "{s:s, s:s, s:s, s:s, s:s, s:i, s:O, s:s, s:{s:I}, s:O, s:{s:s}}", "eval_id", export_id(r, a, "eval", 0, 0), "run_id",
         export_id(r, a, "run", 0, 0), "created", r->time, "task", r->task, "task_id", export_id(r, a, "task", 0, 0),
         "task_version", 0, "dataset", dataset, "model", r->model, "config", "epochs", (json_int_t)r->repeats, "task_args",
-        json_is_object(parameters) ? parameters : json_object(), "packages", "assay", ASSAY_VERSION);
+        parameters, "packages", "assay", ASSAY_VERSION);
     json_decref(ids);
     if (json_is_object(kept)) {
         json_object_update(eval, (json_t *)(uintptr_t)kept);
@@ -145,6 +152,8 @@ static json_t *eval_part(const export_run *r)
     } else {
         json_object_set_new(eval, "metadata", json_pack("{s:o}", "assay", assay_part(r)));
     }
+    json_decref(dataset);
+    json_decref(parameters);
     return eval;
 }
 
@@ -196,14 +205,14 @@ static const char *log_status(const char *state)
 
 json_t *export_header(const export_run *r, bool start)
 {
-    json_t *eval = eval_part(r), *parameters = json_object_get(r->description, "parameters");
+    json_t *eval = eval_part(r);
     const json_t *plan = imported_part(r, "plan");
     json_t *header = json_pack("{s:i, s:s, s:o}", "version", SCHEMA_VERSION, "status", start ? "started" : log_status(r->row.state),
                                "eval", eval);
     json_object_set_new(header, "plan",
                         plan ? json_deep_copy(plan)
-                             : json_pack("{s:s, s:[{s:s, s:O}], s:{}}", "name", "plan", "steps", "solver", r->row.study, "params",
-                                         json_is_object(parameters) ? parameters : json_object(), "config"));
+                             : json_pack("{s:s, s:[{s:s, s:o}], s:{}}", "name", "plan", "steps", "solver", r->row.study, "params",
+                                         parameters_of(r), "config"));
     if (start)
         return header;
     json_int_t input = (json_int_t)r->prompt_tokens, output = (json_int_t)r->completion_tokens;

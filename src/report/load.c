@@ -116,7 +116,9 @@ static status make_figures(const store_run *run, const json_t *parameters, const
 {
     const study *s = find_study(run->study);
     if (!s || !s->figures || !json_is_object(summary)) {
-        *out = json_object();
+        /* A run that was imported has its figures in its summary. */
+        json_t *kept = s ? NULL : json_object_get(summary, "figures");
+        *out = json_is_object(kept) ? json_incref(kept) : json_object();
         return STATUS_OK;
     }
     param_values *params = NULL;

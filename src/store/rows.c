@@ -191,6 +191,38 @@ status store_run_finish(store *s, int64_t run, const char *state, const char *su
     return result;
 }
 
+static status remove_rows(store *s, int64_t run, error *err)
+{
+    static const char *const rows[] = {
+        "DELETE FROM samples WHERE id >= ?1 << 40 AND id < (?1 + 1) << 40",
+        "DELETE FROM events WHERE run = ?1",
+        "DELETE FROM runs WHERE id = ?1",
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        sqlite3_stmt *q;
+        TRY(store_prepare(s->write, s->path, rows[i], &q, err));
+        sqlite3_bind_int64(q, 1, run);
+        status result = sqlite3_step(q) == SQLITE_DONE ? STATUS_OK : store_failed(s->write, s->path, "write", err);
+        sqlite3_finalize(q);
+        TRY(result);
+    }
+    return store_exec(s->write, s->path, "COMMIT", err);
+}
+
+status store_run_remove(store *s, int64_t run, error *err)
+{
+    status flushed = store_flush(s, err); /* what could not be written is removed all the same */
+    pthread_mutex_lock(&s->write_lock);
+    status result = store_exec(s->write, s->path, "BEGIN IMMEDIATE", flushed == STATUS_OK ? err : NULL);
+    if (result == STATUS_OK) {
+        result = remove_rows(s, run, flushed == STATUS_OK ? err : NULL);
+        if (result != STATUS_OK && !sqlite3_get_autocommit(s->write))
+            sqlite3_exec(s->write, "ROLLBACK", NULL, NULL, NULL);
+    }
+    pthread_mutex_unlock(&s->write_lock);
+    return flushed != STATUS_OK ? flushed : result;
+}
+
 status store_run_get(store *s, arena *a, int64_t id, store_run *out, error *err)
 {
     sqlite3_stmt *q;

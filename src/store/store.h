@@ -56,6 +56,9 @@ typedef struct store_run {
 status store_run_begin(store *s, arena *a, const store_run *wanted, store_run *out, bool *resumed, error *err);
 /* Flushes, then ends the run in this state; summary and effort may be NULL (they are then left as they are). */
 status store_run_finish(store *s, int64_t run, const char *state, const char *summary, const char *effort, error *err);
+/* Flushes, then takes the run with its samples and events out again, as if it had never been: for one that could not be
+ * completed. */
+status store_run_remove(store *s, int64_t run, error *err);
 status store_run_get(store *s, arena *a, int64_t id, store_run *out, error *err);
 /* All runs, newest first; at most `most` (0: all). */
 status store_run_list(store *s, arena *a, size_t most, store_run **out, size_t *count, error *err);
