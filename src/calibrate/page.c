@@ -133,49 +133,55 @@ static json_t *limit_table(const calibrate_subject *who, const json_t *metrics)
                      "columns", columns, "rows", rows);
 }
 
-static json_t *decoy_table(const calibrate_subject *who, const json_t *metrics)
+/* A column of a table whose rows are the entries of a list that each form has. */
+typedef struct listed_column {
+    const char *key, *from; /* in the row; in the entry */
+    const char *label, *kind;
+} listed_column;
+
+static json_t *listed_table(const calibrate_subject *who, const json_t *metrics, const char *list, const char *title,
+                            const char *note, const listed_column *columns, size_t count)
 {
-    json_t *rows = json_array();
+    json_t *rows = json_array(), *heads = json_pack("[o]", column("form", "Form", "text"));
+    for (size_t c = 0; c < count; c++)
+        json_array_append_new(heads, column(columns[c].key, columns[c].label, columns[c].kind));
     for (size_t f = 0; who->forms[f]; f++) {
         size_t i;
-        json_t *d;
-        json_array_foreach(json_object_get(json_object_get(metrics, who->forms[f]), "decoys"), i, d)
-            json_array_append_new(rows, json_pack("{s:s, s:O, s:O, s:O, s:O, s:O, s:O}", "form", who->forms[f], "decoy",
-                                                  json_object_get(d, "decoy"), "tier", json_object_get(d, "tier"),
-                                                  "excess", json_object_get(d, "excess"), "screened",
-                                                  json_object_get(d, "largest_screened"), "flagged",
-                                                  json_object_get(d, "flagged"), "of", json_object_get(d, "of")));
+        json_t *entry;
+        json_array_foreach(json_object_get(json_object_get(metrics, who->forms[f]), list), i, entry) {
+            json_t *row = json_pack("{s:s}", "form", who->forms[f]);
+            for (size_t c = 0; c < count; c++) {
+                json_t *value = json_object_get(entry, columns[c].from);
+                json_object_set(row, columns[c].key, value ? value : json_null());
+            }
+            json_array_append_new(rows, row);
+        }
     }
-    json_t *columns = json_pack("[o, o, o, o, o, o, o]", column("form", "Form", "text"), column("decoy", "Decoy", "text"),
-                                column("tier", "Tier", "text"), column("excess", "Excess", "number"),
-                                column("screened", "Unexplained by controls", "number"),
-                                column("flagged", "Flagged", "count"), column("of", "Of", "count"));
-    return json_pack("{s:s, s:s, s:o, s:o}", "title", "Decoys", "note",
-                     "Harmless behaviour that resembles the failure. Decisions go by the excess that neither ignorance "
-                     "nor copying explains; at most 10 % of a decoy's organisms may be flagged.",
-                     "columns", columns, "rows", rows);
+    return json_pack("{s:s, s:s, s:o, s:o}", "title", title, "note", note, "columns", heads, "rows", rows);
+}
+
+static json_t *decoy_table(const calibrate_subject *who, const json_t *metrics)
+{
+    static const listed_column columns[] = {{"decoy", "decoy", "Decoy", "text"},
+                                            {"tier", "tier", "Tier", "text"},
+                                            {"excess", "excess", "Excess", "number"},
+                                            {"screened", "largest_screened", "Unexplained by controls", "number"},
+                                            {"flagged", "flagged", "Flagged", "count"},
+                                            {"of", "of", "Of", "count"}};
+    return listed_table(who, metrics, "decoys", "Decoys",
+                        "Harmless behaviour that resembles the failure. Decisions go by the excess that neither ignorance "
+                        "nor copying explains; at most 10 % of a decoy's organisms may be flagged.",
+                        columns, COUNT_OF(columns));
 }
 
 static json_t *repeat_table(const calibrate_subject *who, const json_t *metrics)
 {
-    json_t *rows = json_array();
-    for (size_t f = 0; who->forms[f]; f++) {
-        size_t i;
-        json_t *r;
-        json_array_foreach(json_object_get(json_object_get(metrics, who->forms[f]), "repeatability"), i, r)
-            json_array_append_new(rows, json_pack("{s:s, s:O, s:O, s:O, s:O, s:O, s:O}", "form", who->forms[f], "dose",
-                                                  json_object_get(r, "dose"), "mean", json_object_get(r, "mean"), "s_r",
-                                                  json_object_get(r, "s_r"), "s_seed", json_object_get(r, "s_seed"),
-                                                  "s_R", json_object_get(r, "s_R"), "icc",
-                                                  json_object_get(r, "icc")));
-    }
-    json_t *columns = json_pack("[o, o, o, o, o, o, o]", column("form", "Form", "text"), column("dose", "Dose", "number"),
-                                column("mean", "Mean", "number"), column("s_r", "s_r (items)", "number"),
-                                column("s_seed", "s_seed", "number"), column("s_R", "s_R", "number"),
-                                column("icc", "ICC", "number"));
-    return json_pack("{s:s, s:s, s:o, s:o}", "title", "Repeatability and reproducibility", "note",
-                     "One-way random effects: samples of items within organisms, organisms by tuning seed.", "columns",
-                     columns, "rows", rows);
+    static const listed_column columns[] = {
+        {"dose", "dose", "Dose", "number"},       {"mean", "mean", "Mean", "number"}, {"s_r", "s_r", "s_r (items)", "number"},
+        {"s_seed", "s_seed", "s_seed", "number"}, {"s_R", "s_R", "s_R", "number"},    {"icc", "icc", "ICC", "number"}};
+    return listed_table(who, metrics, "repeatability", "Repeatability and reproducibility",
+                        "One-way random effects: samples of items within organisms, organisms by tuning seed.", columns,
+                        COUNT_OF(columns));
 }
 
 /* All gates of all forms, as the page lists them. */

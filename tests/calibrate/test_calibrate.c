@@ -117,6 +117,24 @@ static void quick_calibration_of_oracles_is_exact_and_resumes(void **state)
                             "instrument check");
     }
     assert_int_equal(json_array_size(json_object_get(certificate, "charts")), 4);
+    const json_t *tables = json_object_get(certificate, "tables");
+    static const char *const lists[] = {"decoys", "repeatability"};
+    for (size_t t = 0; t < 2; t++) { /* a row for each entry of each form, with every column */
+        const json_t *table = json_array_get(tables, 2 + t), *rows = json_object_get(table, "rows");
+        const json_t *columns = json_object_get(table, "columns"), *row = json_array_get(rows, 0);
+        size_t entries = 0, c;
+        json_t *column;
+        for (size_t i = 0; i < 4; i++)
+            entries += json_array_size(json_object_get(json_object_get(metrics, forms[i]), lists[t]));
+        assert_true(entries > 0);
+        assert_int_equal(json_array_size(rows), entries);
+        assert_int_equal(json_array_size(columns), 7);
+        json_array_foreach(columns, c, column)
+            assert_non_null(json_object_get(row, json_string_value(json_object_get(column, "key"))));
+    }
+    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json_array_get(tables, 2), "rows"), 0),
+                                                          "form")),
+                        "answer");
     assert_true(json_array_size(json_object_get(certificate, "gates")) > 20);
     assert_non_null(strstr(json_string_value(json_object_get(certificate, "verdict")), "provisional"));
     calibrate_reading read;
