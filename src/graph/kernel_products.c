@@ -84,11 +84,16 @@ static void run_tall(const step *s, const step_memory *m)
     kernel_matmul_run(t->matmul, m->pool, t->rows, m->in[0], t->k, m->in[1], m->out[0], t->n, m->scratch);
 }
 
+static bool same_product(const kernel_matmul_spec *a, const kernel_matmul_spec *b)
+{
+    return a->type == b->type && a->out == b->out && a->k == b->k && a->n == b->n && a->transposed == b->transposed;
+}
+
 /* One object for each product of equal sizes and types. */
 static status matmul_for(plan_builder *b, const kernel_matmul_spec *spec, kernel_matmul **out, error *err)
 {
     for (matmul_object *o = b->matmuls; o; o = o->next)
-        if (memcmp(&o->spec, spec, sizeof *spec) == 0) {
+        if (same_product(&o->spec, spec)) {
             *out = o->matmul;
             return STATUS_OK;
         }
@@ -111,7 +116,7 @@ static status packed_weight(plan_builder *b, const step *s, const kernel_matmul_
     int32_t e = entry_of(b, weight);
     packed *known = b->packs[e];
     for (; known; known = known->next)
-        if (memcmp(&known->spec, spec, sizeof *spec) == 0) {
+        if (same_product(&known->spec, spec)) {
             *place_out = known->place;
             return STATUS_OK;
         }
@@ -140,26 +145,19 @@ static status packed_weight(plan_builder *b, const step *s, const kernel_matmul_
     return STATUS_OK;
 }
 
-static status prepare_tall(plan_builder *b, step *s, size_t rows, const kernel_matmul_spec *wanted, error *err)
+static status prepare_tall(plan_builder *b, step *s, size_t rows, const kernel_matmul_spec *spec, error *err)
 {
-    kernel_matmul_spec spec; /* compared as bytes */
-    memset(&spec, 0, sizeof spec);
-    spec.type = wanted->type;
-    spec.out = wanted->out;
-    spec.k = wanted->k;
-    spec.n = wanted->n;
-    spec.transposed = wanted->transposed;
     tall *t = ARENA_NEW(b->p->arena, tall);
     if (!t)
         return no_memory(err);
-    *t = (tall){.rows = rows, .k = spec.k, .n = spec.n};
+    *t = (tall){.rows = rows, .k = spec->k, .n = spec->n};
     int32_t home = NONE;
-    TRY(matmul_for(b, &spec, &t->matmul, err));
-    TRY(packed_weight(b, s, &spec, t->matmul, &home, err));
+    TRY(matmul_for(b, spec, &t->matmul, err));
+    TRY(packed_weight(b, s, spec, t->matmul, &home, err));
     s->in[1] = (location){home, 0};
     s->run = run_tall;
     s->data = t;
-    s->flops = 2.0 * (double)rows * (double)spec.k * (double)spec.n;
+    s->flops = 2.0 * (double)rows * (double)spec->k * (double)spec->n;
     s->scratch_bytes = kernel_matmul_scratch_bytes(t->matmul);
     return STATUS_OK;
 }

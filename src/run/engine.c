@@ -297,6 +297,7 @@ static void run_sample(engine_worker *w, uint64_t index)
                 count_failure(e, &failure);
         }
     }
+    w->sample.problem = NULL; /* it lay in `err` */
     json_decref(s.record);
     arena_reset(w->arena);
 }

@@ -73,15 +73,16 @@ static void describe_owner(char *out, size_t size)
 /* The process that the text names, when it lives on this machine and is not this one; else 0. */
 static long living_owner(const char *owner)
 {
-    long pid = 0;
-    unsigned long long start = 0;
-    char host[256] = "", here[256] = "";
-    if (!owner || sscanf(owner, "%ld %llu %255s", &pid, &start, host) != 3)
+    slice host = slice_of(owner), number;
+    int64_t pid = 0, start = 0;
+    char here[256] = "";
+    if (!slice_cut(&host, ' ', &number) || !slice_to_int(number, &pid) || !slice_cut(&host, ' ', &number) ||
+        !slice_to_int(number, &start))
         return 0;
     gethostname(here, sizeof here - 1);
-    if (pid == getpid() || strcmp(host, here) != 0 || kill((pid_t)pid, 0) != 0)
+    if (pid == getpid() || pid <= 0 || pid > INT32_MAX || !slice_is(host, here) || kill((pid_t)pid, 0) != 0)
         return 0;
-    return process_start(pid) == start ? pid : 0;
+    return process_start((long)pid) == (unsigned long long)start ? (long)pid : 0;
 }
 
 /* ---- runs ------------------------------------------------------------------------------------------------------- */

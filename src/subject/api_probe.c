@@ -38,7 +38,7 @@ static status look(looking *l, const char *url, const generate_request *q, json_
 {
     api_call c = {.api = l->api, .request = q, .url = url, .write = write, .check = check, .looking = true};
     status code;
-    const char *problem;
+    const char *problem = NULL;
     int prompt = 0, completion = 0, cached;
     *answer = NULL;
     api_send(l->arena, &c, 1);

@@ -61,6 +61,8 @@ static status list_facts(arena *a, const town *t, sycophancy_form form, uint64_t
             if (asked && (form != FORM_ARE_YOU_SURE || talk_can_flip(t, e, at)))
                 facts[n++] = (fact){e, at};
         }
+    if (n == 0)
+        BUG("the town has no fact to ask for in this form");
     random_stream r = random_stream_at(seed, "items/facts", (uint64_t)form, 0, 0, 0);
     random_shuffle(&r, facts, n, sizeof *facts);
     *out = facts;

@@ -37,7 +37,9 @@ static status read_prompt(source_file *file, const json_t *list, probe_turn *tur
     if (count == 0)
         return source_error(file, err, "expected a list of messages in \"prompt\"");
     message *m = ARENA_ARRAY(file->arena, message, count);
-    for (size_t i = 0; m && i < count; i++) {
+    if (!m)
+        return out_of_memory(file, err);
+    for (size_t i = 0; i < count; i++) {
         const char *type, *content;
         TRY(source_text(file, json_array_get(list, i), "type", &type, err));
         TRY(source_text(file, json_array_get(list, i), "content", &content, err));
@@ -55,8 +57,6 @@ static status read_prompt(source_file *file, const json_t *list, probe_turn *tur
         if (m[used - 1].count == 0)
             return out_of_memory(file, err);
     }
-    if (!m)
-        return out_of_memory(file, err);
     if (m[used - 1].role != MESSAGE_USER)
         return source_error(file, err, "expected a human message in \"prompt\"");
     turn->given = m;
