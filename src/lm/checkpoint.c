@@ -82,8 +82,13 @@ static status read_tokenizer(const source *s, checkpoint *c, error *err)
 {
     const char *path;
     slice text;
-    TRY(source_read(s, "tokenizer.json", false, &path, &text, err));
-    TRY(tokenizer_parse(s->arena, text, path, &c->tokenizer, err));
+    TRY(source_read(s, "tokenizer.json", s->folder != NULL, &path, &text, err));
+    if (text.text) {
+        TRY(tokenizer_parse(s->arena, text, path, &c->tokenizer, err));
+    } else { /* old folders have only tokenizer.model, or vocab.json and merges.txt */
+        path = s->folder;
+        TRY(tokenizer_open(s->arena, s->folder, &c->tokenizer, err));
+    }
     /* Special tokens may lie beyond (Gemma 3's of images do); a prompt with one is refused when it comes. */
     for (size_t id = (size_t)c->config.vocabulary; id < tokenizer_size(c->tokenizer); id++)
         if (!tokenizer_is_special(c->tokenizer, (int32_t)id))

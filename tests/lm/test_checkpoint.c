@@ -101,7 +101,7 @@ static void broken_folders_are_refused_with_the_reason(void **state)
         {"config.json", NULL, "config.json is missing", STATUS_NOT_FOUND},
         {"config.json", "{\"model_type\": \"bert\"}", "bert", STATUS_UNSUPPORTED},
         {"config.json", "{", "not valid JSON", STATUS_INVALID},
-        {"tokenizer.json", NULL, "tokenizer.json is missing", STATUS_NOT_FOUND},
+        {"tokenizer.json", NULL, "holds no tokenizer", STATUS_NOT_FOUND},
         {"tokenizer.json", "", "not valid JSON", STATUS_INVALID},
         {"model.safetensors", NULL, "neither model.safetensors", STATUS_NOT_FOUND},
         {"model.safetensors", "", "but the file", STATUS_INVALID},

@@ -254,6 +254,20 @@ static void a_trained_model_writes_its_published_story(void **state)
     slice ours = slice_trim(slice_of(out.text));
     text = slice_trim(text);
     assert_true(slice_equal(ours, text));
+    /* A folder without tokenizer.json opens with what else it has: here llama2.c's own file, which gives the same ids. */
+    slice pieces;
+    checkpoint *again;
+    error err = {0};
+    token_list by_json = {.arena = memory}, by_pieces = {.arena = memory};
+    assert_int_equal(file_read(memory, file_join(memory, folder, "tok512.bin"), 1 << 20, &pieces, NULL), STATUS_OK);
+    assert_int_equal(file_write(file_join(memory, c->name, "tokenizer.bin"), pieces, NULL), STATUS_OK);
+    assert_int_equal(unlink(file_join(memory, c->name, "tokenizer.json")), 0);
+    if (checkpoint_open(memory, c->name, &again, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(tokenizer_encode(c->tokenizer, text, 0, &by_json, NULL), STATUS_OK);
+    assert_int_equal(tokenizer_encode(again->tokenizer, text, 0, &by_pieces, NULL), STATUS_OK);
+    assert_int_equal(by_json.count, by_pieces.count);
+    assert_memory_equal(by_json.ids, by_pieces.ids, by_json.count * sizeof *by_json.ids);
 }
 
 static void a_model_with_8_bit_weights_converts_and_runs(void **state)
