@@ -219,41 +219,43 @@ bool op_adamw(node *value, node *mean, node *square, node *gradient, node *rates
 
 enum { CACHE_PAGE = 64 };
 
-static void check_cache(op_code op, const node *k_cache, const node *v_cache, const node *slot, const node *position)
+static void check_cache(op_code op, const node *k_cache, const node *v_cache, const node *pages, const node *slot,
+                        const node *position)
 {
-    expect(node_is_float(k_cache) && k_cache->shape.rank == 4 && k_cache->shape.size[1] % CACHE_PAGE == 0 &&
+    expect(node_is_float(k_cache) && k_cache->shape.rank == 4 && k_cache->shape.size[1] == CACHE_PAGE &&
                is_tensor(v_cache, node_type(k_cache), k_cache->shape),
-           op, "caches [slots, capacity, G, D], capacity a multiple of 64");
+           op, "caches [P, 64, G, D]");
+    expect(pages->shape.rank == 2 && pages->type == TYPE_I32, op, "pages i32 [S, M]");
     expect(slot->shape.rank == 1 && slot->type == TYPE_I32 && is_tensor(position, TYPE_I32, slot->shape), op,
            "slot and position i32 [T]");
 }
 
-bool op_cache_append(node *k_cache, node *v_cache, node *k, node *v, node *slot, node *position, node **new_k,
+bool op_cache_append(node *k_cache, node *v_cache, node *k, node *v, node *pages, node *slot, node *position, node **new_k,
                      node **new_v)
 {
     *new_k = *new_v = NULL;
-    if (!k_cache || !v_cache || !k || !v || !slot || !position)
+    if (!k_cache || !v_cache || !k || !v || !pages || !slot || !position)
         return false;
-    check_cache(OP_CACHE_APPEND, k_cache, v_cache, slot, position);
+    check_cache(OP_CACHE_APPEND, k_cache, v_cache, pages, slot, position);
     shape rows = SHAPE(slot->shape.size[0], k_cache->shape.size[2], k_cache->shape.size[3]);
     expect(is_tensor(k, node_type(k_cache), rows) && is_tensor(v, node_type(k_cache), rows), OP_CACHE_APPEND,
            "k and v [T, G, D] of the caches' type");
-    node *sources[] = {k_cache, v_cache, k, v, slot, position};
+    node *sources[] = {k_cache, v_cache, k, v, pages, slot, position};
     *new_k = part_node(OP_CACHE_APPEND, node_type(k_cache), k_cache->shape, sources, (node_attributes){0}, 0);
     *new_v = part_node(OP_CACHE_APPEND, node_type(k_cache), k_cache->shape, sources, (node_attributes){0}, 1);
     return *new_k && *new_v;
 }
 
-node *op_cache_attention(node *q, node *k_cache, node *v_cache, node *slot, node *position,
+node *op_cache_attention(node *q, node *k_cache, node *v_cache, node *pages, node *slot, node *position,
                          attention_options o)
 {
-    if (!q || !k_cache || !v_cache || !slot || !position)
+    if (!q || !k_cache || !v_cache || !pages || !slot || !position)
         return NULL;
-    check_cache(OP_CACHE_ATTENTION, k_cache, v_cache, slot, position);
+    check_cache(OP_CACHE_ATTENTION, k_cache, v_cache, pages, slot, position);
     expect(q->type == k_cache->type && q->shape.rank == 3 && q->shape.size[0] == slot->shape.size[0] &&
                q->shape.size[2] == k_cache->shape.size[3] && k_cache->shape.size[2] > 0 &&
                q->shape.size[1] % k_cache->shape.size[2] == 0,
            OP_CACHE_ATTENTION, "q [T, H, D] of the caches' type, H a multiple of G");
-    return part_node(OP_CACHE_ATTENTION, node_type(q), q->shape, (node *[]){q, k_cache, v_cache, slot, position},
+    return part_node(OP_CACHE_ATTENTION, node_type(q), q->shape, (node *[]){q, k_cache, v_cache, pages, slot, position},
                      attention_attributes(q, o), 0);
 }

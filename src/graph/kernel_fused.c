@@ -299,20 +299,20 @@ status prepare_adamw(plan_builder *b, step *s, error *err)
     return all_parts(b, s, err);
 }
 
-static kernel_cache cache_of(const node *cache)
+static kernel_cache cache_of(const node *cache, const node *pages, const void *table)
 {
-    return (kernel_cache){.type = type_of(cache), .slots = axis(cache, 0), .capacity = axis(cache, 1),
-                          .key_heads = axis(cache, 2), .head_size = axis(cache, 3)};
+    return (kernel_cache){.type = type_of(cache), .slots = axis(pages, 0), .capacity = axis(pages, 1) * KERNEL_KEY_BLOCK,
+                          .key_heads = axis(cache, 2), .head_size = axis(cache, 3), .pages = table};
 }
 
 static void run_cache_append(const step *s, const step_memory *m)
 {
     const node *cache = s->node->sources[0];
-    kernel_cache c = cache_of(cache);
+    kernel_cache c = cache_of(cache, s->node->sources[4], m->in[4]);
     c.k = start_from(s, m, 0);
     c.v = start_from(s, m, 1);
     size_t stride = axis(cache, 2) * axis(cache, 3);
-    kernel_cache_append(&c, m->pool, axis(s->node->sources[4], 0), m->in[4], m->in[5], m->in[2], stride, m->in[3], stride);
+    kernel_cache_append(&c, m->pool, axis(s->node->sources[5], 0), m->in[5], m->in[6], m->in[2], stride, m->in[3], stride);
 }
 
 status prepare_cache_append(plan_builder *b, step *s, error *err)
@@ -324,7 +324,7 @@ status prepare_cache_append(plan_builder *b, step *s, error *err)
 static void run_cache_attention(const step *s, const step_memory *m)
 {
     const node *q = s->node->sources[0];
-    kernel_cache c = cache_of(s->node->sources[1]);
+    kernel_cache c = cache_of(s->node->sources[1], s->node->sources[3], m->in[3]);
     union { /* only read */
         const void *from;
         void *to;
@@ -332,14 +332,14 @@ static void run_cache_attention(const step *s, const step_memory *m)
     c.k = k.to;
     c.v = v.to;
     size_t stride = axis(q, 1) * axis(q, 2);
-    kernel_cache_attention(&c, m->pool, axis(q, 0), axis(q, 1), scores_of(s->node), m->in[3], m->in[4], m->in[0],
+    kernel_cache_attention(&c, m->pool, axis(q, 0), axis(q, 1), scores_of(s->node), m->in[4], m->in[5], m->in[0],
                            stride, m->out[0], stride, m->scratch);
 }
 
 status prepare_cache_attention(plan_builder *b, step *s, error *err)
 {
     (void)err;
-    kernel_cache c = cache_of(s->node->sources[1]);
+    kernel_cache c = cache_of(s->node->sources[1], s->node->sources[3], NULL);
     const node *q = s->node->sources[0];
     s->run = run_cache_attention;
     s->scratch_bytes = kernel_cache_attention_scratch_bytes(&c, axis(q, 0), axis(q, 1), b->threads);

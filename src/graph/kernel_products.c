@@ -60,17 +60,22 @@ typedef struct packing {
     kernel_matmul *matmul;
     kernel_type from, to; /* the weight's own type, and that of the product */
     size_t count;
+    shared_pack *shared; /* NULL: the plan's own */
 } packing;
 
 static void run_pack(const step *s, const step_memory *m)
 {
     const packing *x = s->data;
     const void *weight = m->in[0];
+    if (x->shared && x->shared->ready)
+        return;
     if (x->from != x->to) {
         kernel_cast(x->count, x->from, weight, x->to, m->scratch);
         weight = m->scratch;
     }
     kernel_matmul_pack(x->matmul, m->pool, weight, m->out[0]);
+    if (x->shared)
+        x->shared->ready = true;
 }
 
 typedef struct tall {
@@ -108,6 +113,20 @@ static status matmul_for(plan_builder *b, const kernel_matmul_spec *spec, kernel
     return STATUS_OK;
 }
 
+/* Where the packed weight lies: with other plans', kept, or made anew at each run. */
+static int32_t pack_home(plan_builder *b, int32_t weight, const kernel_matmul_spec *spec, size_t bytes, shared_pack **shared)
+{
+    const entry *e = &b->entries[weight];
+    *shared = NULL;
+    if (!b->shared || !e->once || e->n->op != OP_INPUT)
+        return new_place(b, e->once ? PLACE_KEPT : PLACE_SLAB, bytes);
+    *shared = plan_packs_get(b->shared, e->n->site, spec, bytes);
+    int32_t home = *shared ? new_place(b, PLACE_CONSTANT, bytes) : NONE;
+    if (home != NONE)
+        b->p->places[home].constant = (*shared)->memory;
+    return home;
+}
+
 /* The place of the packed weight; adds the step that packs it in front of `s` when there is none yet. */
 static status packed_weight(plan_builder *b, const step *s, const kernel_matmul_spec *spec, kernel_matmul *matmul,
                             int32_t *place_out, error *err)
@@ -123,11 +142,12 @@ static status packed_weight(plan_builder *b, const step *s, const kernel_matmul_
     packed *mine = ARENA_NEW(b->scratch, packed);
     packing *x = ARENA_NEW(b->p->arena, packing);
     bool once = b->entries[e].once;
-    int32_t home = new_place(b, once ? PLACE_KEPT : PLACE_SLAB, kernel_matmul_packed_bytes(matmul));
+    shared_pack *shared;
+    int32_t home = pack_home(b, e, spec, kernel_matmul_packed_bytes(matmul), &shared);
     step *pack = new_step(b, weight, 1, 1);
     if (!mine || !x || home == NONE || !pack)
         return no_memory(err);
-    *x = (packing){matmul, (kernel_type)weight->type, spec->type, spec->k * spec->n};
+    *x = (packing){matmul, (kernel_type)weight->type, spec->type, spec->k * spec->n, shared};
     pack->run = run_pack;
     pack->data = x;
     pack->name = "pack";

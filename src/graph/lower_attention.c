@@ -75,56 +75,60 @@ node *lower_attention_grad(node *n)
 }
 
 /* The cache's inner order (kernels/kernels.h, kernel_cache): pages of keys [G, D, 64], pages of values [G, 64, D]; as
- * rows of positions [slots * capacity, G * D], and back. */
+ * rows of positions [P * 64, G * D], and back. */
 enum { PAGE = 64 };
 
 static node *cache_rows(node *cache, bool keys)
 {
     const int64_t *s = cache->shape.size;
-    int64_t pages = s[1] / PAGE;
-    node *inner = keys ? op_reshape(cache, SHAPE(s[0], pages, s[2], s[3], PAGE))
-                       : op_reshape(cache, SHAPE(s[0], pages, s[2], PAGE, s[3]));
-    inner = keys ? op_transpose(inner, AXES(0, 1, 4, 2, 3)) : op_transpose(inner, AXES(0, 1, 3, 2, 4));
-    return op_reshape(inner, SHAPE(s[0] * s[1], s[2] * s[3]));
+    node *inner = keys ? op_reshape(cache, SHAPE(s[0], s[2], s[3], PAGE)) : op_reshape(cache, SHAPE(s[0], s[2], PAGE, s[3]));
+    inner = keys ? op_transpose(inner, AXES(0, 3, 1, 2)) : op_transpose(inner, AXES(0, 2, 1, 3));
+    return op_reshape(inner, SHAPE(s[0] * PAGE, s[2] * s[3]));
 }
 
 static node *cache_from_rows(node *rows, shape cache, bool keys)
 {
     const int64_t *s = cache.size;
-    node *inner = op_reshape(rows, SHAPE(s[0], s[1] / PAGE, PAGE, s[2], s[3]));
-    inner = keys ? op_transpose(inner, AXES(0, 1, 3, 4, 2)) : op_transpose(inner, AXES(0, 1, 3, 2, 4));
+    node *inner = op_reshape(rows, SHAPE(s[0], PAGE, s[2], s[3]));
+    inner = keys ? op_transpose(inner, AXES(0, 2, 3, 1)) : op_transpose(inner, AXES(0, 2, 1, 3));
     return op_reshape(inner, cache);
 }
 
 node *lower_cache_append(node *n)
 {
     int part = n->attributes->part;
-    node *cache = n->sources[part], *rows = n->sources[2 + part], *slot = n->sources[4], *position = n->sources[5];
+    node *cache = n->sources[part], *rows = n->sources[2 + part], *pages = n->sources[4], *slot = n->sources[5];
+    node *position = n->sources[6];
     graph *g = n->graph;
-    node *at = op_add(op_mul(slot, graph_scalar(g, TYPE_I32, (double)cache->shape.size[1])), position);
+    node *size = graph_scalar(g, TYPE_I32, PAGE), *page = op_div(position, size);
+    const int64_t *s = pages->shape.size;
+    node *index = op_add(op_mul(slot, graph_scalar(g, TYPE_I32, (double)s[1])), page);
+    node *home = op_gather_rows(op_reshape(pages, SHAPE(s[0] * s[1])), index);
+    node *at = op_add(op_mul(home, size), op_sub(position, op_mul(page, size)));
     at = op_select(op_less(slot, graph_scalar(g, TYPE_I32, 0)), graph_scalar(g, TYPE_I32, -1), at);
     node *flat = op_reshape(rows, SHAPE(rows->shape.size[0], rows->shape.size[1] * rows->shape.size[2]));
     return cache_from_rows(op_put_rows(cache_rows(cache, part == 0), at, flat), cache->shape, part == 0);
 }
 
-/* [T, G, C, D]: all positions of each row's slot. */
-static node *slot_keys(node *cache, node *slot, bool keys)
+/* [T, G, M * 64, D]: all positions of each row's slot. */
+static node *slot_keys(node *cache, node *pages, node *slot, bool keys)
 {
     const int64_t *s = cache->shape.size;
-    node *table = op_reshape(cache_rows(cache, keys), SHAPE(s[0], s[1] * s[2] * s[3]));
-    node *mine = op_reshape(op_gather_rows(table, slot), SHAPE(slot->shape.size[0], s[1], s[2], s[3]));
-    return wide(op_transpose(mine, AXES(0, 2, 1, 3)));
+    int64_t t = slot->shape.size[0], m = pages->shape.size[1];
+    node *table = op_reshape(cache_rows(cache, keys), SHAPE(s[0], PAGE * s[2] * s[3]));
+    node *mine = op_gather_rows(table, op_gather_rows(pages, slot));
+    return wide(op_transpose(op_reshape(mine, SHAPE(t, m * PAGE, s[2], s[3])), AXES(0, 2, 1, 3)));
 }
 
 node *lower_cache_attention(node *n)
 {
-    node *q = wide(n->sources[0]), *slot = n->sources[3], *position = n->sources[4];
+    node *q = wide(n->sources[0]), *pages = n->sources[3], *slot = n->sources[4], *position = n->sources[5];
     const int64_t *s = n->sources[1]->shape.size;
     if (!q)
         return NULL;
     graph *g = n->graph;
-    int64_t t = q->shape.size[0], groups = s[2], r = q->shape.size[1] / groups, d = s[3], capacity = s[1];
-    node *keys = slot_keys(n->sources[1], slot, true), *values = slot_keys(n->sources[2], slot, false);
+    int64_t t = q->shape.size[0], groups = s[2], r = q->shape.size[1] / groups, d = s[3], capacity = pages->shape.size[1] * PAGE;
+    node *keys = slot_keys(n->sources[1], pages, slot, true), *values = slot_keys(n->sources[2], pages, slot, false);
     node *scores = op_matmul(op_reshape(q, SHAPE(t, groups, r, d)), keys, false, true);
     scores = scored(n, scores);
     node *seen = in_sight(n, op_reshape(position, SHAPE(t, 1)), graph_iota(g, TYPE_I32, SHAPE(t, capacity), 1));

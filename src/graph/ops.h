@@ -95,8 +95,8 @@ typedef enum op_types { FLOATS, NUMBERS, ANY_TYPE } op_types; /* NUMBERS: floats
     X(CROSS_ENTROPY_GRAD, cross_entropy_grad, 5, 1, NULL, lower_cross_entropy_grad, 9, 1e-5, 4e-3)                 \
     X(SUM_SQUARES, sum_squares, 1, 1, grad_sum_squares, lower_sum_squares, 2, 1e-5, 1e-5)                          \
     X(ADAMW, adamw, 5, 3, NULL, lower_adamw, 9, 1e-5, 1e-5)                                                        \
-    X(CACHE_APPEND, cache_append, 6, 2, NULL, lower_cache_append, 1, 0, 0)                                         \
-    X(CACHE_ATTENTION, cache_attention, 5, 1, NULL, lower_cache_attention, 9, 1e-5, 4e-3)
+    X(CACHE_APPEND, cache_append, 7, 2, NULL, lower_cache_append, 1, 0, 0)                                         \
+    X(CACHE_ATTENTION, cache_attention, 6, 1, NULL, lower_cache_attention, 9, 1e-5, 4e-3)
 
 typedef enum op_code {
 #define X(NAME, ...) OP_##NAME,
@@ -223,13 +223,14 @@ typedef struct adamw_options {
 bool op_adamw(node *value, node *mean, node *square, node *gradient, node *rates, adamw_options o, node **new_value,
               node **new_mean, node **new_square);
 
-/* Keys and values of sequences under generation: k_cache and v_cache [slots, capacity, G, D], capacity a multiple of 64
- * (the order inside is the kernels': fill with zeros, touch only through these). Append writes rows k, v [T, G, D] at
- * (slot[t], position[t]); attention lets row t of q [T, H, D] see positions 0..position[t] of its slot, or those in the
- * window. slot -1: an idle row, which writes nothing and reads zeros. Donate both caches. No derivatives by rule (lowering
- * gives them). */
-bool op_cache_append(node *k_cache, node *v_cache, node *k, node *v, node *slot, node *position, node **new_k,
+/* Keys and values of sequences under generation, in pages of 64 positions: k_cache and v_cache [P, 64, G, D] (the order
+ * inside is the kernels': fill with zeros, touch only through these); pages i32 [S, M]: which page holds positions 64 m ..
+ * 64 m + 63 of the sequence in slot s. Several slots may name the same page. Append writes rows k, v [T, G, D] at position[t]
+ * of slot[t]; attention lets row t of q [T, H, D] see positions 0..position[t] of its slot, or those in the window. slot -1:
+ * an idle row, which writes nothing and reads zeros. Donate both caches. No derivatives by rule (lowering gives them). */
+bool op_cache_append(node *k_cache, node *v_cache, node *k, node *v, node *pages, node *slot, node *position, node **new_k,
                      node **new_v);
-node *op_cache_attention(node *q, node *k_cache, node *v_cache, node *slot, node *position, attention_options o);
+node *op_cache_attention(node *q, node *k_cache, node *v_cache, node *pages, node *slot, node *position,
+                         attention_options o);
 
 #endif

@@ -95,6 +95,7 @@ static status build(plan_builder *b, const plan_options *o, error *err)
     plan *p = b->p;
     b->reference = o->reference;
     b->unfused = o->unfused;
+    b->shared = o->packs;
     p->profile = o->profile;
     b->threads = p->threads;
     p->results = ARENA_ARRAY(p->arena, plan_result, b->output_count + 1);

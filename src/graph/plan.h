@@ -20,6 +20,14 @@
 
 typedef struct plan plan;
 
+/* Weights in the forms that products read, shared by the plans that are given it: made once for each frozen input (by its
+ * name) and kind of product. The plans must bind inputs of one name to the same elements, have been made for the same
+ * number of threads, and end before it. */
+typedef struct plan_packs plan_packs;
+plan_packs *plan_packs_new(void); /* NULL: memory is out */
+void plan_packs_free(plan_packs *packs);
+size_t plan_packs_bytes(const plan_packs *packs);
+
 /* The buffer bound to `input` becomes the place of outputs[output]: same shape and type. It holds the new value after
  * a run; where a later reader of the old value exists, the new value is made elsewhere and copied at the end. */
 typedef struct plan_donation {
@@ -36,6 +44,7 @@ typedef struct plan_options {
      * computed once, and matrix products pack them once. */
     node *const *frozen;
     size_t frozen_count;
+    plan_packs *packs; /* NULL: the plan packs for itself */
     bool reference; /* only the portable reference kernels (tests) */
     bool unfused;   /* each elementwise operation on its own (tests): the same bits */
     bool profile;   /* measure the time of every step */

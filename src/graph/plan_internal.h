@@ -91,6 +91,17 @@ typedef struct packed {
     struct packed *next;
 } packed;
 
+/* An entry of plan_packs. */
+typedef struct shared_pack {
+    const char *name;
+    kernel_matmul_spec spec;
+    void *memory;
+    bool ready; /* some plan has filled it */
+    struct shared_pack *next;
+} shared_pack;
+/* The entry, made when it is new; NULL: memory is out. */
+shared_pack *plan_packs_get(plan_packs *packs, const char *name, const kernel_matmul_spec *spec, size_t bytes);
+
 typedef struct plan_builder {
     plan *p;
     arena *scratch;
@@ -106,6 +117,7 @@ typedef struct plan_builder {
     size_t threads;
     matmul_object *matmuls;
     packed **packs; /* by entry of the weight */
+    plan_packs *shared;
     int32_t *value_of; /* by entry: for the compiler of groups */
     size_t step_capacity, place_capacity;
 } plan_builder;

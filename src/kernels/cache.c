@@ -44,18 +44,13 @@ void kernel_cache_append(const kernel_cache *c, thread_pool *pool, size_t rows, 
     }
 }
 
-void kernel_cache_copy(const kernel_cache *c, int32_t from, int32_t to, size_t count)
+void kernel_cache_copy(const kernel_cache *c, size_t from, size_t to)
 {
     size_t bytes = KERNEL_KEY_BLOCK * c->key_heads * c->head_size * kernel_type_size(c->type);
-    for (size_t p = 0; p < count; p += KERNEL_KEY_BLOCK) {
-        size_t source = page_start(c, from, p), target = page_start(c, to, p);
-        if (source == target)
-            continue;
-        memcpy((char *)c->k + target * kernel_type_size(c->type), (const char *)c->k + source * kernel_type_size(c->type),
-               bytes);
-        memcpy((char *)c->v + target * kernel_type_size(c->type), (const char *)c->v + source * kernel_type_size(c->type),
-               bytes);
-    }
+    if (from == to)
+        return;
+    memcpy((char *)c->k + to * bytes, (const char *)c->k + from * bytes, bytes);
+    memcpy((char *)c->v + to * bytes, (const char *)c->v + from * bytes, bytes);
 }
 
 /* ---- attention over the cache ---- */

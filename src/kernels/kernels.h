@@ -301,8 +301,8 @@ void kernel_attention_backward(const kernel_attention *a, thread_pool *pool, con
  * multiple of it. A page of keys is laid out [key_heads][head_size][KERNEL_KEY_BLOCK] (transposed, so that a block's
  * scores are computed with neighbouring keys in neighbouring lanes), a page of values [key_heads][KERNEL_KEY_BLOCK]
  * [head_size]. Page p of slot s is number pages[s * capacity / KERNEL_KEY_BLOCK + p], or that index itself where `pages`
- * is NULL. Both buffers have slots * capacity * key_heads * head_size elements then: what a tensor [slots][capacity]
- * [key_heads][head_size] takes; only the order inside is this file's. Positions not yet appended are never read. */
+ * is NULL. A buffer of n pages has the elements of a tensor [n][KERNEL_KEY_BLOCK][key_heads][head_size]; only the order
+ * inside is this file's. Positions not yet appended are never read. */
 typedef struct kernel_cache {
     kernel_type type; /* f64, f32, bf16 */
     size_t slots, capacity, key_heads, head_size;
@@ -321,8 +321,8 @@ size_t kernel_cache_attention_scratch_bytes(const kernel_cache *c, size_t rows, 
 void kernel_cache_attention(const kernel_cache *c, thread_pool *pool, size_t rows, size_t query_heads,
                             kernel_scores scores, const int32_t *slot, const int32_t *position, const void *q,
                             size_t q_stride, void *out, size_t out_stride, void *scratch);
-/* Copies positions 0 .. count-1 of one slot to another (a shared prefix). */
-void kernel_cache_copy(const kernel_cache *c, int32_t from, int32_t to, size_t count);
+/* Copies page number `from` to page number `to` (where a prefix that is shared ends inside of a page). */
+void kernel_cache_copy(const kernel_cache *c, size_t from, size_t to);
 
 /* --- optimiser ------------------------------------------------------------------------------------------------------- */
 

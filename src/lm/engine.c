@@ -1,38 +1,13 @@
 #include "lm/engine_internal.h"
 
 #include "core/progress.h"
+
 #include <string.h>
-#include <sys/mman.h>
 
 /* Rows are computed in tiles of 32, so less is not cheaper. Prompts are read in chunks of up to CHUNK_ROWS. */
 static const struct {
     size_t rows, logits;
 } variant_sizes[VARIANTS] = {{32, 32}, {64, 64}, {128, 64}, {CHUNK_ROWS, 64}, {CHUNK_ROWS, CHUNK_ROWS}};
-
-/* Zeroed memory that takes space only as it is used: a cache is mostly empty. */
-typedef struct lazy_memory {
-    void *start;
-    size_t bytes;
-} lazy_memory;
-
-static void lazy_free(void *context)
-{
-    lazy_memory *m = context;
-    munmap(m->start, m->bytes);
-}
-
-static void *lazy_alloc(arena *a, size_t bytes)
-{
-    lazy_memory *m = ARENA_NEW(a, lazy_memory);
-    if (!m)
-        return NULL;
-    m->bytes = bytes;
-    m->start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (m->start == MAP_FAILED)
-        return NULL;
-    madvise(m->start, bytes, MADV_HUGEPAGE); /* attention streams through it; measured: a tenth of all time */
-    return arena_on_free(a, lazy_free, m) ? m->start : NULL;
-}
 
 static status out_of_memory(const engine *e, error *err)
 {
@@ -72,43 +47,85 @@ static status bind_weights(engine *e, error *err)
     return STATUS_OK;
 }
 
-static status make_caches(engine *e, error *err)
+/* What weights in their packed forms and all plans will take, roughly: known before anything is made. */
+static size_t other_bytes(const engine *e)
 {
     const lm_config *c = &e->checkpoint->config;
-    size_t bytes = e->slots * (size_t)e->capacity * (size_t)c->kv_heads * (size_t)c->head_size *
-                   element_size(e->types.compute);
-    size_t all = 2 * (size_t)c->layers * bytes;
-    if (e->memory + all > e->limit) {
-        error_set(err, STATUS_LIMIT, "%s: the caches of %zu sequences of %d positions need %zu MiB, and the limit is %zu MiB",
-                  e->checkpoint->name, e->slots, e->capacity, (e->memory + all) >> 20, e->limit >> 20);
-        return error_hint(err, "allow more memory, fewer sequences or a shorter context");
+    size_t packed = 0, rows = 0, logits = 0, width = (size_t)(8 * c->hidden + 4 * c->intermediate + 4 * c->heads * c->head_size);
+    for (size_t i = 0; i < lm_weight_count(c); i++) {
+        lm_weight w = lm_weight_at(c, i);
+        bool used = w.rank == 2 && (w.role != LM_WEIGHT_EMBEDDING || c->tied);
+        packed += used ? (size_t)w.count * element_size(e->types.compute) : 0;
     }
-    e->memory += all;
-    e->k_caches = ARENA_ARRAY(e->arena, void *, (size_t)c->layers);
-    e->v_caches = ARENA_ARRAY(e->arena, void *, (size_t)c->layers);
-    for (int i = 0; i < c->layers; i++) {
-        if (!e->k_caches || !e->v_caches || !(e->k_caches[i] = lazy_alloc(e->arena, bytes)) ||
-            !(e->v_caches[i] = lazy_alloc(e->arena, bytes)))
-            return out_of_memory(e, err);
+    for (size_t i = 0; i < VARIANTS; i++) {
+        rows += variant_sizes[i].rows;
+        logits += variant_sizes[i].logits;
     }
+    size_t tables = (size_t)VARIANTS * (size_t)e->context * (size_t)c->head_size * sizeof(float);
+    return packed + sizeof(float) * (rows * width + logits * (size_t)c->vocabulary) + tables;
+}
+
+/* As many pages as the limits allow and sequences can use. A context that was not asked for shrinks to what fits. */
+static status make_caches(engine *e, const engine_options *o, error *err)
+{
+    enum { LEAST = 8, MOST = 1 << 24 };
+    const lm_config *c = &e->checkpoint->config;
+    size_t others = e->memory + other_bytes(e), page = pages_bytes(c, e->types.compute);
+    size_t room = e->limit > others ? e->limit - others : 0;
+    room = o->cache_limit && o->cache_limit < room ? o->cache_limit : room;
+    size_t count = room / page < MOST ? room / page : MOST, full = ((size_t)e->context + PAGE - 1) / PAGE;
+    if (o->context <= 0 && count < full && count >= LEAST) {
+        e->context = (int)(count * PAGE);
+        full = count;
+    }
+    if (count < full) {
+        if (o->cache_limit && o->cache_limit < full * page)
+            error_set(err, STATUS_LIMIT, "%s: a sequence of %d positions needs %zu KiB of cache, and its limit is %zu KiB",
+                      e->checkpoint->name, e->context, full * page >> 10, o->cache_limit >> 10);
+        else
+            error_set(err, STATUS_LIMIT,
+                      "%s: weights and plans need %zu KiB, and the cache of a sequence of %d positions %zu KiB: %zu KiB in all, and "
+                      "the limit is %zu KiB",
+                      e->checkpoint->name, others >> 10, e->context, full * page >> 10, (others + full * page) >> 10,
+                      e->limit >> 10);
+        return error_hint(err, "allow more memory or a shorter context");
+    }
+    size_t useful = 2 * e->slots * full;
+    count = !o->cache_limit && count > useful ? useful : count;
+    e->slot_pages = full;
+    e->memory += count * page;
+    e->page_table = ARENA_ARRAY(e->arena, int32_t, e->slots * full);
+    e->tree = (prefix_tree){.arena = e->arena, .pages = &e->pages};
+    if (!e->page_table || !pages_make(&e->pages, e->arena, c, e->types.compute, count) || !(e->root = prefix_root(&e->tree, 0)))
+        return out_of_memory(e, err);
     return STATUS_OK;
 }
 
 static status make_step(engine *e, error *err)
 {
+    size_t workers = thread_pool_size(e->pool);
     for (size_t i = 0; i < VARIANTS; i++) {
         e->variants[i].rows = variant_sizes[i].rows;
         e->variants[i].logits = variant_sizes[i].logits;
     }
-    e->most_rows = CHUNK_ROWS;
+    e->waiting_end = &e->waiting;
     e->tokens = ARENA_ARRAY(e->arena, int32_t, CHUNK_ROWS);
     e->positions = ARENA_ARRAY(e->arena, int32_t, CHUNK_ROWS);
     e->slots_of = ARENA_ARRAY(e->arena, int32_t, CHUNK_ROWS);
     e->rows = ARENA_ARRAY(e->arena, int32_t, CHUNK_ROWS);
+    e->active = ARENA_ARRAY(e->arena, sequence *, e->slots);
+    e->slot_used = ARENA_ARRAY(e->arena, bool, e->slots);
+    e->wants = ARENA_ARRAY(e->arena, engine_want, CHUNK_ROWS);
+    engine_top *tops = ARENA_ARRAY(e->arena, engine_top, CHUNK_ROWS * ENGINE_TOP_MAX);
     e->sampler_bytes = (sampler_scratch_bytes((size_t)e->checkpoint->config.vocabulary) + 63) / 64 * 64;
-    e->sampler_scratch = arena_alloc(e->arena, e->sampler_bytes * thread_pool_size(e->pool));
-    return e->tokens && e->positions && e->slots_of && e->rows && e->sampler_scratch ? STATUS_OK
-                                                                                     : out_of_memory(e, err);
+    e->sampler_scratch = arena_alloc(e->arena, e->sampler_bytes * workers);
+    e->packs = plan_packs_new();
+    for (size_t i = 0; tops && e->wants && i < CHUNK_ROWS; i++)
+        e->wants[i].top = tops + i * ENGINE_TOP_MAX;
+    return e->tokens && e->positions && e->slots_of && e->rows && e->active && e->slot_used && e->wants && tops &&
+                   e->sampler_scratch && e->packs
+               ? STATUS_OK
+               : out_of_memory(e, err);
 }
 
 status engine_new(const checkpoint *c, const engine_options *options, thread_pool *pool, engine **out, error *err)
@@ -126,19 +143,14 @@ status engine_new(const checkpoint *c, const engine_options *options, thread_poo
     e->checkpoint = c;
     e->pool = pool;
     e->slots = o->sequences ? o->sequences : 64;
+    e->slots = e->slots > CHUNK_ROWS ? CHUNK_ROWS : e->slots;
     e->context = o->context > 0 && o->context < c->config.context ? o->context : c->config.context;
-    e->capacity = (e->context + KERNEL_KEY_BLOCK - 1) / KERNEL_KEY_BLOCK * KERNEL_KEY_BLOCK;
     e->limit = o->memory_limit ? o->memory_limit : (size_t)8 << 30;
-    element_type compute = o->compute == TYPE_F32 ? TYPE_F32 : TYPE_BF16;
     e->types = transformer_types_training();
-    e->types.compute = compute;
-    if (e->slots < 2) /* scoring needs one for the prefix and one for a continuation */
-        e->slots = 2;
-    if (e->slots > CHUNK_ROWS)
-        e->slots = CHUNK_ROWS;
+    e->types.compute = o->compute == TYPE_F32 ? TYPE_F32 : TYPE_BF16;
     status result = bind_weights(e, err);
     if (result == STATUS_OK)
-        result = make_caches(e, err);
+        result = make_caches(e, o, err);
     if (result == STATUS_OK)
         result = make_step(e, err);
     if (result == STATUS_OK)
@@ -156,12 +168,20 @@ void engine_free(engine *e)
         plan_free(e->variants[i].plan);
         graph_free(e->variants[i].graph);
     }
+    for (size_t i = 0; i < e->active_count; i++)
+        arena_free(e->active[i]->arena);
+    for (sequence *s = e->waiting, *next; s; s = next) {
+        next = s->next;
+        arena_free(s->arena);
+    }
+    plan_packs_free(e->packs);
+    prefix_free(&e->tree);
     arena_free(e->arena);
 }
 
 size_t engine_memory(const engine *e)
 {
-    return e->memory;
+    return e->memory + plan_packs_bytes(e->packs);
 }
 
 int engine_context(const engine *e)
@@ -172,6 +192,41 @@ int engine_context(const engine *e)
 size_t engine_sequences(const engine *e)
 {
     return e->slots;
+}
+
+bool engine_busy(const engine *e)
+{
+    return e->in_flight > 0;
+}
+
+size_t engine_in_flight(const engine *e)
+{
+    return e->in_flight;
+}
+
+status engine_vocabulary(engine *e, const constraint_vocabulary **out, error *err)
+{
+    const lm_config *c = &e->checkpoint->config;
+    if (!e->vocabulary)
+        TRY(constraint_vocabulary_new(e->arena, e->checkpoint->tokenizer, c->eos, (size_t)c->eos_count, &e->vocabulary, err));
+    *out = e->vocabulary;
+    return STATUS_OK;
+}
+
+void engine_forget(engine *e)
+{
+    prefix_forget(&e->tree);
+}
+
+engine_cache engine_cache_of(const engine *e)
+{
+    engine_cache c = e->cache;
+    c.pages = e->pages.count;
+    c.pages_free = e->pages.free_count;
+    c.pages_known = e->tree.idle;
+    c.page_bytes = pages_bytes(&e->checkpoint->config, e->types.compute);
+    c.evicted_pages = e->tree.evicted;
+    return c;
 }
 
 void engine_interrupt(engine *e)
@@ -198,8 +253,9 @@ static status make_plan(engine *e, engine_variant *v, error *err)
     v->graph = graph_new(e->arena);
     if (!nodes || !donations || !v->graph)
         return out_of_memory(e, err);
+    transformer_cache cache = {(int64_t)e->pages.count, (int64_t)e->slots, (int64_t)e->slot_pages};
     TRY(transformer_build_cached(e->arena, v->graph, &e->checkpoint->config, e->types, (int64_t)v->rows, (int64_t)v->logits,
-                                 (int64_t)e->slots, e->capacity, &v->model, err));
+                                 &cache, &v->model, err));
     nodes[0] = v->model.logits;
     for (size_t i = 0; i < layers; i++) {
         nodes[1 + 2 * i] = v->model.new_k_caches[i];
@@ -207,50 +263,54 @@ static status make_plan(engine *e, engine_variant *v, error *err)
         donations[2 * i] = (plan_donation){v->model.k_caches[i], 1 + 2 * i};
         donations[2 * i + 1] = (plan_donation){v->model.v_caches[i], 2 + 2 * i};
     }
-    plan_options o = {.memory_limit = e->limit - e->memory, .donations = donations, .donation_count = 2 * layers,
-                      .frozen = v->model.weights, .frozen_count = v->model.weight_count};
+    size_t used = engine_memory(e);
+    plan_options o = {.memory_limit = e->limit > used ? e->limit - used : 1, .threads = thread_pool_size(e->pool),
+                      .donations = donations, .donation_count = 2 * layers, .frozen = v->model.weights,
+                      .frozen_count = v->model.weight_count, .packs = e->packs};
     TRY(plan_new(v->graph, nodes, outputs, &o, &v->plan, err));
     e->memory += plan_peak_bytes(v->plan);
     for (size_t i = 0; i < v->model.weight_count; i++)
         plan_bind(v->plan, v->model.weights[i], e->weights[i]);
     for (size_t i = 0; i < layers; i++) {
-        plan_bind_mutable(v->plan, v->model.k_caches[i], e->k_caches[i]);
-        plan_bind_mutable(v->plan, v->model.v_caches[i], e->v_caches[i]);
+        plan_bind_mutable(v->plan, v->model.k_caches[i], e->pages.k[i]);
+        plan_bind_mutable(v->plan, v->model.v_caches[i], e->pages.v[i]);
     }
     plan_bind(v->plan, v->model.tokens, e->tokens);
     plan_bind(v->plan, v->model.positions, e->positions);
+    plan_bind(v->plan, v->model.pages, e->page_table);
     plan_bind(v->plan, v->model.slots, e->slots_of);
     plan_bind(v->plan, v->model.rows, e->rows);
     return STATUS_OK;
 }
 
-void engine_step_begin(engine *e)
+void engine_rows_begin(engine *e)
 {
-    e->row_count = e->logit_count = 0;
+    e->row_count = e->want_count = 0;
 }
 
-size_t engine_step_room(const engine *e)
+size_t engine_rows_room(const engine *e)
 {
-    return e->most_rows - e->row_count;
+    return CHUNK_ROWS - e->row_count;
 }
 
-size_t engine_step_add(engine *e, int32_t token, int32_t position, int32_t slot, bool logits)
+void engine_row_add(engine *e, sequence *s, size_t position, bool logits)
 {
     size_t row = e->row_count++;
-    e->tokens[row] = token;
-    e->positions[row] = position;
-    e->slots_of[row] = slot;
+    e->tokens[row] = s->ids[position];
+    e->positions[row] = (int32_t)position;
+    e->slots_of[row] = s->slot;
     if (!logits)
-        return SIZE_MAX;
-    e->rows[e->logit_count] = (int32_t)row;
-    return e->logit_count++;
+        return;
+    engine_top *top = e->wants[e->want_count].top;
+    e->rows[e->want_count] = (int32_t)row;
+    e->wants[e->want_count++] = (engine_want){.s = s, .position = position, .top = top};
 }
 
-status engine_step_run(engine *e, const float **logits, error *err)
+status engine_rows_run(engine *e, const float **logits, error *err)
 {
     double start = clock_seconds();
     engine_variant *v = e->variants;
-    while (v->rows < e->row_count || v->logits < e->logit_count)
+    while (v->rows < e->row_count || v->logits < e->want_count)
         v++;
     if (!v->plan)
         TRY(make_plan(e, v, err));
@@ -258,7 +318,7 @@ status engine_step_run(engine *e, const float **logits, error *err)
         e->tokens[i] = e->positions[i] = 0;
         e->slots_of[i] = -1;
     }
-    for (size_t i = e->logit_count; i < v->logits; i++)
+    for (size_t i = e->want_count; i < v->logits; i++)
         e->rows[i] = -1; /* outside: zeros */
     TRY(plan_run(v->plan, e->pool, err));
     *logits = plan_output(v->plan, 0);
@@ -269,34 +329,60 @@ status engine_step_run(engine *e, const float **logits, error *err)
     return STATUS_OK;
 }
 
-void engine_copy_slot(engine *e, int32_t from, int32_t to, size_t count)
+/* Finishes what is over; the others close up. */
+static void sweep(engine *e)
 {
-    const lm_config *c = &e->checkpoint->config;
-    for (int i = 0; i < c->layers; i++) {
-        kernel_cache cache = {.type = e->types.compute == TYPE_BF16 ? KERNEL_BF16 : KERNEL_F32, .slots = e->slots,
-                              .capacity = (size_t)e->capacity, .key_heads = (size_t)c->kv_heads,
-                              .head_size = (size_t)c->head_size, .k = e->k_caches[i], .v = e->v_caches[i]};
-        kernel_cache_copy(&cache, from, to, count);
+    size_t kept = 0, count = e->active_count;
+    for (size_t i = 0; i < count; i++) {
+        sequence *s = e->active[i];
+        if (!s->over) {
+            e->active[kept++] = s;
+            continue;
+        }
+        e->active[i] = NULL; /* callbacks may look through the list */
+        engine_finish(e, s);
     }
+    e->active_count = kept;
 }
 
-status engine_check_prompt(const engine *e, arena *a, const int32_t *ids, size_t count, size_t more, const char **problem)
+static void end_all(engine *e, status code, const char *problem)
 {
-    status code = STATUS_OK;
-    if (count == 0) {
-        *problem = "the prompt is empty; expected at least one token";
-        return STATUS_INVALID;
+    for (sequence *s = e->waiting; s; s = s->next)
+        if (!s->over)
+            engine_fail(s, code, "%s", problem);
+    for (size_t i = 0; i < e->active_count; i++)
+        engine_fail(e->active[i], code, "%s", problem);
+    sweep(e);
+    engine_admit(e); /* finishes those that wait */
+}
+
+status engine_step(engine *e, error *err)
+{
+    const float *logits = NULL;
+    error own = {0};
+    if (atomic_load(&e->interrupted)) {
+        end_all(e, STATUS_INTERRUPTED, "interrupted");
+        return STATUS_OK;
     }
-    if (count + more > (size_t)e->context) {
-        *problem = arena_printf(a, "the prompt has %zu tokens%s, and the model's context holds %d", count + more,
-                                more > 1 ? " with what is to be scored" : more ? " with room for one more" : "", e->context);
-        code = STATUS_INVALID;
+    sweep(e); /* what was cancelled */
+    engine_admit(e);
+    engine_fill(e);
+    status result = e->row_count ? engine_rows_run(e, &logits, &own) : STATUS_OK;
+    if (result != STATUS_OK) {
+        end_all(e, result, own.message);
+        if (err)
+            *err = own;
+        return result;
     }
-    for (size_t i = 0; i < count && code == STATUS_OK; i++)
-        if (ids[i] < 0 || ids[i] >= e->checkpoint->config.vocabulary) {
-            *problem = arena_printf(a, "token %zu of the prompt is %d; the vocabulary has %d entries", i, ids[i],
-                                    e->checkpoint->config.vocabulary);
-            code = STATUS_INVALID;
-        }
-    return code;
+    for (size_t i = 0; i < e->active_count; i++) {
+        sequence *s = e->active[i];
+        bool read = engine_reads(s);
+        s->computed = s->filled;
+        engine_publish(e, s, read && !engine_reads(s));
+    }
+    engine_sample(e, logits);
+    for (size_t i = 0; i < e->active_count; i++)
+        e->active[i]->over = e->active[i]->over || engine_is_done(e->active[i]);
+    sweep(e);
+    return STATUS_OK;
 }

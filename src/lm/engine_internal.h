@@ -1,10 +1,19 @@
-/* Inside of the engine: one step over the graph, shared by generation and scoring. */
+/* engine_internal.h - inside of the engine: its state, its sequences, and what its files do for each other.
+ *
+ *     engine.c           made and freed, plans, running a step's rows
+ *     engine_pages.c     memory of keys and values          engine_prefix.c   the tree of known prefixes
+ *     engine_sequence.c  requests copied, results given     engine_share.c    a sequence's pages: found, made known, given back
+ *     engine_schedule.c  who enters, who waits for whom, which rows a step has
+ *     engine_sample.c    from logits to tokens, text and stops
+ *     engine_generate.c, engine_score.c   the blocking calls
+ */
 #ifndef ASSAY_LM_ENGINE_INTERNAL_H
 #define ASSAY_LM_ENGINE_INTERNAL_H
 
 #include "graph/plan.h"
 #include "kernels/kernels.h"
 #include "lm/engine.h"
+#include "lm/engine_prefix.h"
 
 #include <stdatomic.h>
 
@@ -18,37 +27,120 @@ typedef struct engine_variant {
     plan *plan;
 } engine_variant;
 
+/* A request in the engine. Positions 0 .. computed - 1 have their keys and values in pages 0 .. page_count - 1 of its row of
+ * the page table: the first `attached` pages are full nodes of the tree, which it holds; the one behind them may be a node
+ * that only it adds to (`tail`); the rest are its own. */
+typedef struct sequence {
+    struct sequence *next; /* among those that wait */
+    uint64_t ticket;
+    arena *arena;
+    engine_request request;
+    engine_events events;
+    status code;         /* not STATUS_OK: there is no answer */
+    const char *problem;
+    bool over;           /* to be finished */
+    engine_stop reason;
+    int32_t *ids;        /* [prompt_count + budget]: the prompt, then what is written */
+    size_t known;        /* tokens in ids */
+    size_t computed, filled; /* filled: with the rows of the step in the making */
+    size_t budget;       /* tokens that may be written */
+    size_t read_to;      /* positions of the prompt that must be computed */
+    size_t first_want;   /* positions before it may come from the tree: nobody asks for their logits */
+    int32_t slot;
+    prefix_node **nodes;
+    prefix_node *tail;
+    size_t attached, page_count, reserved, reused;
+    bool started;        /* reading has begun */
+    uint64_t leader;     /* ticket of the sequence that computes what this one begins with; 0: none */
+    size_t shared;       /* how much of it */
+    size_t count;        /* tokens written */
+    float *logprobs, *prompt_logprobs, *candidates;
+    engine_top *top, *prompt_top;
+    double sum;
+    token_stream stream;
+    strbuf text;
+    size_t sent;         /* bytes of the text given out */
+    int32_t state;       /* of the constraint */
+    uint64_t *mask;      /* scratch of the constraint */
+} sequence;
+
+/* A row whose logits are wanted, and what came of them. */
+typedef struct engine_want {
+    sequence *s;
+    size_t position;
+    const uint64_t *allowed;
+    int32_t id; /* picked behind the position, or the prompt's */
+    float logprob;
+    engine_top *top; /* [ENGINE_TOP_MAX] */
+} engine_want;
+
 struct engine {
     arena *arena;
     const checkpoint *checkpoint;
     thread_pool *pool;
     transformer_types types;
-    size_t slots;
-    int context, capacity; /* capacity: context rounded up to whole pages */
+    size_t slots, slot_pages;
+    int context;
     size_t memory, limit;
-    const void **weights;  /* elements by lm_weight_at, 4-byte aligned, of types.weights */
-    void **k_caches, **v_caches;
+    const void **weights; /* elements by lm_weight_at, 4-byte aligned, of types.weights */
+    plan_packs *packs;
+    engine_pages pages;
+    prefix_tree tree;
+    prefix_node *root;
+    int32_t *page_table;  /* [slots][slot_pages] */
     engine_variant variants[VARIANTS];
+    sequence *waiting, **waiting_end;
+    sequence **active;    /* [slots], in the order in which they entered */
+    size_t active_count, in_flight;
+    bool *slot_used;
+    uint64_t tickets;
     /* the step in the making */
     int32_t *tokens, *positions, *slots_of, *rows;
-    size_t row_count, logit_count;
-    size_t most_rows;
+    size_t row_count, want_count;
+    engine_want *wants;
     void *sampler_scratch; /* one piece for each worker */
     size_t sampler_bytes;
+    constraint_vocabulary *vocabulary;
     engine_times times;
+    engine_cache cache;
     atomic_bool interrupted;
 };
 
-void engine_step_begin(engine *e);
-/* Room for more rows in this step. */
-size_t engine_step_room(const engine *e);
-/* Adds a row; with `logits` its logits will be at the returned index, else returns SIZE_MAX. */
-size_t engine_step_add(engine *e, int32_t token, int32_t position, int32_t slot, bool logits);
-/* Runs it: *logits is [logit_count][vocabulary] until the next step. */
-status engine_step_run(engine *e, const float **logits, error *err);
-/* Copies positions 0 .. count-1 of a slot to another in every layer. */
-void engine_copy_slot(engine *e, int32_t from, int32_t to, size_t count);
+/* engine.c */
+void engine_rows_begin(engine *e);
+size_t engine_rows_room(const engine *e);
+void engine_row_add(engine *e, sequence *s, size_t position, bool logits);
+/* *logits is [want_count][vocabulary] until the next step. */
+status engine_rows_run(engine *e, const float **logits, error *err);
+
+/* engine_sequence.c */
+bool engine_reads(const sequence *s); /* its prompt is not computed yet */
+bool engine_is_done(const sequence *s); /* it is, and nothing is to be written */
+/* Ends it without an answer. */
+void engine_fail(sequence *s, status code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Tells it is done, gives back what it holds, frees it. */
+void engine_finish(engine *e, sequence *s);
 /* Checks ids and lengths; on failure sets *problem (in `a`) and returns the status. */
 status engine_check_prompt(const engine *e, arena *a, const int32_t *ids, size_t count, size_t more, const char **problem);
+
+/* engine_share.c */
+/* Takes what is known of its prompt, and the promise of pages for the rest; false when there are not enough. */
+bool engine_reserve(engine *e, sequence *s);
+/* Before its first row: what became known since then, and a copy of a page that it shares in part. */
+void engine_start(engine *e, sequence *s);
+/* Has a page for the position. */
+void engine_cover(engine *e, sequence *s, size_t position);
+/* Makes its full pages known; with `part` the one that is not full too. */
+void engine_publish(engine *e, sequence *s, bool part);
+void engine_let_go(engine *e, sequence *s);
+
+/* engine_schedule.c */
+void engine_admit(engine *e);
+void engine_fill(engine *e);
+
+/* engine_sample.c */
+void engine_sample(engine *e, const float *logits);
+/* Gives out what is left of the text. */
+void engine_flush(sequence *s);
 
 #endif

@@ -128,6 +128,20 @@ size_t sampler_scratch_bytes(size_t count)
     return count * (sizeof(float) + sizeof(int32_t)) + 64;
 }
 
+static bool is_allowed(const uint64_t *allowed, size_t i)
+{
+    return allowed[i / 64] >> i % 64 & 1;
+}
+
+static size_t largest_allowed(const float *logits, size_t count, const uint64_t *allowed)
+{
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < count; i++)
+        if (is_allowed(allowed, i) && (best == SIZE_MAX || logits[i] > logits[best] || logits[best] != logits[best]))
+            best = i;
+    return best;
+}
+
 int32_t sampler_pick(const float *logits, size_t count, const sampler_rule *rule, double uniform, void *scratch,
                      float *logprob)
 {
@@ -144,6 +158,37 @@ int32_t sampler_pick(const float *logits, size_t count, const sampler_rule *rule
     }
     *logprob = logits[picked] - logits[best] - normal;
     return (int32_t)picked;
+}
+
+int32_t sampler_pick_among(const float *logits, size_t count, const sampler_rule *rule, double uniform,
+                           const uint64_t *allowed, void *scratch, float *logprob)
+{
+    float *weights = scratch;
+    size_t top = largest_allowed(logits, count, allowed), picked = top;
+    if (rule->temperature > 0) {
+        weigh(logits, count, logits[top], (float)(1 / rule->temperature), weights);
+        for (size_t i = 0; i < count; i++)
+            weights[i] = is_allowed(allowed, i) ? weights[i] : 0;
+        if ((rule->top_p > 0 && rule->top_p < 1) || (rule->top_k > 0 && (size_t)rule->top_k < count))
+            cut(weights, count, rule, (int32_t *)(void *)(weights + count));
+        picked = locate(weights, count, uniform, top);
+    }
+    *logprob = sampler_logprob(logits, count, (int32_t)picked, scratch);
+    return (int32_t)picked;
+}
+
+size_t sampler_largest(const float *logits, size_t count, size_t most, int32_t *ids)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (logits[i] != logits[i] || (kept == most && (most == 0 || logits[i] <= logits[ids[kept - 1]])))
+            continue;
+        size_t at = kept < most ? kept++ : kept - 1;
+        for (; at > 0 && logits[ids[at - 1]] < logits[i]; at--)
+            ids[at] = ids[at - 1];
+        ids[at] = (int32_t)i;
+    }
+    return kept;
 }
 
 float sampler_logprob(const float *logits, size_t count, int32_t id, void *scratch)

@@ -23,6 +23,13 @@ size_t sampler_scratch_bytes(size_t count);
  * never picked unless all are NaN. */
 int32_t sampler_pick(const float *logits, size_t count, const sampler_rule *rule, double uniform, void *scratch,
                      float *logprob);
+/* The same among the tokens whose bit is set in `allowed`: the distribution is cut to them first. *logprob is
+ * still the model's own. At least one bit must be set. */
+int32_t sampler_pick_among(const float *logits, size_t count, const sampler_rule *rule, double uniform,
+                           const uint64_t *allowed, void *scratch, float *logprob);
+/* The `most` tokens of the largest logits in falling order (the smaller id first among equals); returns how many there
+ * are (fewer where logits are NaN). */
+size_t sampler_largest(const float *logits, size_t count, size_t most, int32_t *ids);
 /* The log-probability of token `id`: the same bits as sampler_pick gives for it. */
 float sampler_logprob(const float *logits, size_t count, int32_t id, void *scratch);
 

@@ -164,9 +164,9 @@ static node *mix(const builder *b, int i, node *q, node *k, node *v)
     k = turn(b, k, local);
     if (!t->slots)
         return op_attention(q, k, v, t->starts, o);
-    op_cache_append(t->k_caches[i], t->v_caches[i], k, v, t->slots, t->positions, &t->new_k_caches[i],
+    op_cache_append(t->k_caches[i], t->v_caches[i], k, v, t->pages, t->slots, t->positions, &t->new_k_caches[i],
                     &t->new_v_caches[i]);
-    return op_cache_attention(q, t->new_k_caches[i], t->new_v_caches[i], t->slots, t->positions, o);
+    return op_cache_attention(q, t->new_k_caches[i], t->new_v_caches[i], t->pages, t->slots, t->positions, o);
 }
 
 /* What attention adds to the stream, from the stream's norm. */
@@ -361,22 +361,23 @@ node *transformer_loss(const transformer *t, node **targets, node **weights)
 }
 
 status transformer_build_cached(arena *a, graph *g, const lm_config *config, transformer_types types, int64_t tokens,
-                                int64_t rows, int64_t slots, int64_t capacity, transformer *out, error *err)
+                                int64_t rows, const transformer_cache *cache, transformer *out, error *err)
 {
     *out = (transformer){.graph = g, .config = *config, .types = types, .tokens_count = tokens};
     if (!make_inputs(a, out, g, tokens))
         return error_set(err, STATUS_MEMORY, "out of memory for the graph of a model");
     out->slots = graph_input(g, "slots", TYPE_I32, SHAPE(tokens));
     out->rows = graph_input(g, "rows", TYPE_I32, SHAPE(rows));
-    shape cache = SHAPE(slots, capacity, config->kv_heads, config->head_size);
+    out->pages = graph_input(g, "pages", TYPE_I32, SHAPE(cache->slots, cache->slot_pages));
+    shape s = SHAPE(cache->pages, KERNEL_KEY_BLOCK, config->kv_heads, config->head_size);
     for (int i = 0; i < config->layers; i++) {
         char name[32];
         snprintf(name, sizeof name, "cache.%d.k", i);
-        out->k_caches[i] = graph_input(g, name, types.compute, cache);
+        out->k_caches[i] = graph_input(g, name, types.compute, s);
         snprintf(name, sizeof name, "cache.%d.v", i);
-        out->v_caches[i] = graph_input(g, name, types.compute, cache);
+        out->v_caches[i] = graph_input(g, name, types.compute, s);
     }
-    TRY(build(out, capacity, err));
+    TRY(build(out, cache->slot_pages * KERNEL_KEY_BLOCK, err));
     out->logits = transformer_logits(out, op_gather_rows(out->hidden, out->rows));
     return graph_status(g, err);
 }

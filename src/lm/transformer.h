@@ -58,10 +58,11 @@ typedef struct transformer {
     node *hidden;             /* [T, C] after the final norm */
     node *head;               /* the matrix [V, C] of the logits */
     /* With a cache (transformer_build_cached), else NULL. */
+    node *pages;              /* input, i32 [slots, slot_pages]: which pages a slot's positions are in (graph/ops.h) */
     node *slots;              /* input, i32 [T]: the slot of each token's sequence; -1: an idle row */
     node *rows;               /* input, i32 [R]: which tokens get logits */
     node *logits;             /* [R, V] */
-    node **k_caches, **v_caches;         /* inputs, [layers] of [slots, capacity, G, D] */
+    node **k_caches, **v_caches;         /* inputs, [layers] of [pages, 64, G, D] */
     node **new_k_caches, **new_v_caches; /* outputs to which they are donated */
 } transformer;
 
@@ -75,10 +76,15 @@ node *transformer_logits(const transformer *t, node *hidden);
  * f64 [T]) become inputs "targets" and "token_weights". */
 node *transformer_loss(const transformer *t, node **targets, node **weights);
 
+/* A cache of `pages` pages of 64 positions; each of `slots` sequences has a row of `slot_pages` page numbers. */
+typedef struct transformer_cache {
+    int64_t pages, slots, slot_pages;
+} transformer_cache;
+
 /* The graph of one step with a cache: T tokens of any sequences (several new tokens of one sequence must come in
- * rising order of position), logits for R of them. capacity: positions of a slot, a multiple of 64. */
+ * rising order of position), logits for R of them. */
 status transformer_build_cached(arena *a, graph *g, const lm_config *config, transformer_types types, int64_t tokens,
-                                int64_t rows, int64_t slots, int64_t capacity, transformer *out, error *err);
+                                int64_t rows, const transformer_cache *cache, transformer *out, error *err);
 
 /* Multiplications and additions of the matrix products for one token (twice the parameters they use, without
  * attention's own), for speed figures. */

@@ -356,19 +356,21 @@ static bool adamw_case(test_case *c, int op, int variant)
 static bool cache_case(test_case *c, int op, int variant)
 {
     static const int32_t slots[4] = {1, 0, -1, 1}, positions[4] = {3, 65, 0, 2}, first[1] = {0}, zero[1] = {0};
+    static const int32_t table[4] = {2, 0, 4, 1};
     static const attention_options how[] = {{.scale = 0}, {.scale = 0.6}, {.scale = 0.6, .window = 3}, {.soft_cap = 0.5, .window = 63}};
     if (variant >= (int)(op == OP_CACHE_APPEND ? 2 : COUNT_OF(how)))
         return false;
-    int64_t t = variant ? 4 : 1, slots_count = variant ? 2 : 1, capacity = variant ? 128 : 64, heads = variant ? 2 : 1;
-    shape cache = SHAPE(slots_count, capacity, heads, 4), rows = SHAPE(t, heads, 4);
+    int64_t t = variant ? 4 : 1, heads = variant ? 2 : 1;
+    shape cache = SHAPE(variant ? 5 : 1, 64, heads, 4), rows = SHAPE(t, heads, 4);
     node *k_cache = real(c, cache, -1, 1), *v_cache = real(c, cache, -1, 1);
+    node *pages = given(c, variant ? SHAPE(2, 2) : SHAPE(1, 1), variant ? table : zero);
     node *slot = given(c, SHAPE(t), variant ? slots : zero), *position = given(c, SHAPE(t), variant ? positions : first);
     if (op == OP_CACHE_APPEND) {
-        op_cache_append(k_cache, v_cache, real(c, rows, -1, 1), real(c, rows, -1, 1), slot, position, &c->outputs[0],
+        op_cache_append(k_cache, v_cache, real(c, rows, -1, 1), real(c, rows, -1, 1), pages, slot, position, &c->outputs[0],
                         &c->outputs[1]);
         c->output_count = 2;
     } else {
-        out(c, op_cache_attention(real(c, SHAPE(t, 2 * heads, 4), -1, 1), k_cache, v_cache, slot, position, how[variant]));
+        out(c, op_cache_attention(real(c, SHAPE(t, 2 * heads, 4), -1, 1), k_cache, v_cache, pages, slot, position, how[variant]));
     }
     return true;
 }

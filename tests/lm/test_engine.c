@@ -289,7 +289,10 @@ static void a_limit_on_memory_is_kept(void **state)
     engine *e;
     error err = {0};
     assert_int_equal(engine_new(model, &(engine_options){.memory_limit = 100 << 10}, NULL, &e, &err), STATUS_LIMIT);
-    assert_non_null(strstr(err.message, "64 sequences of 256 positions"));
+    assert_non_null(strstr(err.message, "256 positions"));
+    assert_non_null(strstr(err.message, "KiB in all, and the limit is 100 KiB"));
+    assert_int_equal(engine_new(model, &(engine_options){.cache_limit = 100 << 10}, NULL, &e, &err), STATUS_LIMIT);
+    assert_non_null(strstr(err.message, "256 positions needs 256 KiB of cache, and its limit is 100 KiB"));
 }
 
 int main(void)
