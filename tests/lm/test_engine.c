@@ -1,89 +1,10 @@
 /* The engine against the graph without a cache, and against itself: alone, in company, with other threads. */
-#include "lm/model_fixture.h"
+#include "lm/engine_fixture.h"
 
 #include "graph/ops.h"
 #include "graph/plan.h"
-#include "lm/engine.h"
 
 #include <math.h>
-
-enum { REQUESTS = 64, LONGEST = 24 };
-
-static arena *memory;
-static checkpoint *model;
-static thread_pool *two;
-
-static int set_up(void **state)
-{
-    (void)state;
-    memory = arena_new(NULL);
-    tokenizer *t = fixture_tokenizer(memory);
-    lm_config c = fixture_config(t); /* with the widths of the base model, since products differ by width */
-    c.hidden = 256, c.heads = 4, c.kv_heads = 2, c.head_size = 64, c.intermediate = 704, c.init_range = 0.06;
-    error err = {0};
-    if (checkpoint_save(file_join(memory, test_folder(), "m"), &c, t, fixture_weights(memory, &c, 4), &err) != STATUS_OK ||
-        checkpoint_open(memory, file_join(memory, test_folder(), "m"), &model, &err) != STATUS_OK ||
-        thread_pool_new(2, &two, &err) != STATUS_OK) {
-        fprintf(stderr, "%s\n", err.message);
-        return -1;
-    }
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    thread_pool_free(two);
-    arena_free(memory);
-    return 0;
-}
-
-static engine *make_engine(const engine_options *options, thread_pool *pool)
-{
-    engine *e;
-    error err = {0};
-    if (engine_new(model, options, pool, &e, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
-    return e;
-}
-
-static void generate(engine *e, const engine_request *requests, engine_result *results, size_t count)
-{
-    error err = {0};
-    if (engine_generate(e, memory, requests, results, count, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
-}
-
-/* 64 prompts of different lengths (some longer than a page of the cache), rules and draws. */
-static engine_request *make_requests(void)
-{
-    engine_request *list = ARENA_ARRAY(memory, engine_request, REQUESTS);
-    for (size_t i = 0; i < REQUESTS; i++) {
-        random_stream r = random_stream_at(9, "test/prompt", i, 0, 0, 0);
-        size_t count = 1 + random_below(&r, i % 8 == 0 ? 150 : 30);
-        int32_t *ids = ARENA_ARRAY(memory, int32_t, count);
-        for (size_t k = 0; k < count; k++)
-            ids[k] = (int32_t)random_below(&r, (uint64_t)model->config.vocabulary);
-        list[i] = (engine_request){.prompt = ids, .prompt_count = count, .max_tokens = (int)(1 + i % LONGEST),
-                                   .random = random_stream_at(9, "test/draw", i, 0, 0, 0)};
-        if (i % 3)
-            list[i].rule = (sampler_rule){0.5 + 0.1 * (double)(i % 7), i % 5 ? 1 : 0.9, i % 4 ? 0 : 20};
-    }
-    return list;
-}
-
-static void same_bits(const engine_result *a, const engine_result *b)
-{
-    assert_int_equal(a->code, STATUS_OK);
-    assert_int_equal(a->count, b->count);
-    assert_int_equal(a->reason, b->reason);
-    assert_string_equal(a->text, b->text);
-    if (a->count) {
-        assert_memory_equal(a->ids, b->ids, a->count * sizeof *a->ids);
-        assert_memory_equal(a->logprobs, b->logprobs, a->count * sizeof *a->logprobs);
-    }
-    assert_memory_equal(&a->logprob, &b->logprob, sizeof a->logprob);
-}
 
 static void company_threads_and_slots_change_no_bits(void **state)
 {
