@@ -35,7 +35,7 @@ status error_setv(error *err, status code, const char *format, va_list args)
     return code;
 }
 
-status error_set(error *err, status code, const char *format, ...)
+status (error_set)(error *err, status code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -44,7 +44,7 @@ status error_set(error *err, status code, const char *format, ...)
     return code;
 }
 
-status error_hint(error *err, const char *format, ...)
+status (error_hint)(error *err, const char *format, ...)
 {
     if (!err)
         return STATUS_INVALID;
@@ -55,7 +55,7 @@ status error_hint(error *err, const char *format, ...)
     return err->code;
 }
 
-status error_context(error *err, const char *format, ...)
+status (error_context)(error *err, const char *format, ...)
 {
     if (!err)
         return STATUS_INVALID;
@@ -70,7 +70,7 @@ status error_context(error *err, const char *format, ...)
     return err->code;
 }
 
-status error_system(error *err, const char *format, ...)
+status (error_system)(error *err, const char *format, ...)
 {
     int number = errno;
     status code = number == ENOENT ? STATUS_NOT_FOUND : number == ENOMEM ? STATUS_MEMORY : STATUS_IO;
