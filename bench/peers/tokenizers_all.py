@@ -196,7 +196,7 @@ def trained(check, documents, folder):
         "wordpiece-plain": (wordpiece(max_input_chars_per_word=9), N.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False),
                             P.Sequence([P.Whitespace(), P.Punctuation()]), D.WordPiece(), {}),
         "wordlevel": (wordlevel(), N.Lowercase(), P.Sequence([P.WhitespaceSplit(), P.Punctuation("merged_with_previous")]), None, {}),
-        "wordlevel-delimiter": (wordlevel(), N.Replace("\0", ""), P.CharDelimiterSplit(" "), D.Fuse(), {}),
+        "wordlevel-delimiter": (wordlevel(), None, P.CharDelimiterSplit(" "), D.Fuse(), {}),
         "wordlevel-fixed": (wordlevel(), None, P.FixedLength(2), D.Strip("e", 1, 0), {}),
     }
     for behavior in ("removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"):
@@ -206,8 +206,7 @@ def trained(check, documents, folder):
     around = {"template": processors.TemplateProcessing(single="<s> $A </s> </s>", special_tokens=[("<s>", 1), ("</s>", 2)]),
               "bert-processing": processors.BertProcessing(("[SEP]", 6), ("[CLS]", 5)),
               "roberta-processing": processors.RobertaProcessing(("</s>", 2), ("<s>", 1)),
-              "processors": processors.Sequence([processors.ByteLevel(), processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)]),
-                                                 processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 5), ("[SEP]", 6)])])}
+              "processors": processors.Sequence([processors.ByteLevel(), processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])])}
     for name in around:
         cases[name] = cases["bpe-bytelevel"]
     flags = [AddedToken("the", single_word=True), AddedToken("<|end|>", lstrip=True, rstrip=True, special=True), AddedToken("Hello", normalized=True),

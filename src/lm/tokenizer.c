@@ -170,6 +170,19 @@ bool tokenizer_find_bytes(tokenizer *t)
     return all;
 }
 
+/* An added token that is sought in normalized text is also shown as it is there: so does the reference. */
+static status show_normalized(tokenizer *t, const added_token *a, slice normal, error *err)
+{
+    if (slice_equal(normal, a->text) || a->special)
+        return STATUS_OK;
+    if (!t->texts)
+        t->texts = ARENA_ARRAY(t->arena, slice, t->count + 1);
+    if (!t->texts)
+        return tokenizer_out_of_memory(t->name, err);
+    t->texts[a->id] = normal;
+    return STATUS_OK;
+}
+
 static status added_tries(tokenizer *t, error *err)
 {
     trie_key *written = ARENA_ARRAY(t->arena, trie_key, t->added_count + 1);
@@ -185,6 +198,7 @@ static status added_tries(tokenizer *t, error *err)
         }
         normal_text text = {.text = strbuf_new(t->arena, 1 << 20)};
         TRY(tokenizer_normalize(t, a->text, &text, err));
+        TRY(show_normalized(t, a, strbuf_slice(&text.text), err));
         if (text.text.length) /* one that is normalized away is never found */
             normal[counts[1]++] = (trie_key){strbuf_slice(&text.text), (int32_t)i};
     }

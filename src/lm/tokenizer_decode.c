@@ -73,11 +73,16 @@ void show_strip(const step *s, slice in, bool first, strbuf *out)
     strbuf_add_slice(out, in);
 }
 
+static slice text_of(const tokenizer *t, size_t id)
+{
+    return t->texts && t->texts[id].text ? t->texts[id] : t->tokens[id];
+}
+
 /* One token as the steps make it, as the first of a text or behind others. */
 static void show_token(const tokenizer *t, int32_t id, bool first, bool last, strbuf *out)
 {
     const decoding *d = &t->decoder;
-    slice now = t->tokens[id];
+    slice now = text_of(t, (size_t)id);
     strbuf turn[2] = {strbuf_new(NULL, text_limit), strbuf_new(NULL, text_limit)};
     for (size_t i = 0; i < d->steps.count; i++) {
         strbuf_clear(&turn[i % 2]);
@@ -111,14 +116,14 @@ int tokenizer_byte_of(slice token)
 /* Where tokens are bytes: letters back to bytes, all or none; the model's own are bytes already in `bytes` mode. */
 static status show_bytes(tokenizer *t, size_t id, error *err)
 {
-    t->shown[id] = t->tokens[id];
-    if (t->bytes && (t->marks[id] & MARK_MODEL))
+    slice text = t->shown[id] = text_of(t, id);
+    if (t->bytes && (t->marks[id] & MARK_MODEL) && text.text == t->tokens[id].text)
         return STATUS_OK;
     size_t count;
-    char *bytes = arena_alloc(t->arena, t->tokens[id].length + 1);
+    char *bytes = arena_alloc(t->arena, text.length + 1);
     if (!bytes)
         return tokenizer_out_of_memory(t->name, err);
-    if (tokenizer_letters_to_bytes(t->tokens[id], bytes, &count))
+    if (tokenizer_letters_to_bytes(text, bytes, &count))
         t->shown[id] = (slice){bytes, count};
     return STATUS_OK;
 }

@@ -127,6 +127,7 @@ struct tokenizer {
     /* The vocabulary. A token's key is what the model looks up: bytes where the model works on bytes, else the text
      * of the file. */
     slice *tokens;
+    slice *texts; /* NULL, or by id what decoders get in place of the key: an added token's normalized text */
     slice *shown; /* what it adds to a text behind other tokens */
     unsigned char *marks;
     double *scores; /* NULL: none */

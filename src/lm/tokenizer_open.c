@@ -16,7 +16,7 @@ static status open_folder(arena *a, const char *path, tokenizer **out, error *er
             continue;
         return strcmp(names[i], "merges.txt") == 0 ? tokenizer_open_gpt2(a, path, out, err) : tokenizer_open(a, file, out, err);
     }
-    error_set(err, STATUS_NOT_FOUND, "%s holds no tokenizer", path);
+    error_set(err, STATUS_NOT_FOUND, "%s holds no tokenizer: tokenizer.json is missing, and so is every other kind", path);
     return error_hint(err, "expected tokenizer.json, tokenizer.model, vocab.json with merges.txt, or tokenizer.bin");
 }
 

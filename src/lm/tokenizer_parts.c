@@ -409,10 +409,19 @@ static status put_special(tokenizer *t, const json_t *part, const json_t *piece,
     return STATUS_OK;
 }
 
+/* What the reference makes of two parts that add tokens follows no plain rule (the second sees a pair). */
+static status only_one_adds(const tokenizer *t, error *err)
+{
+    return t->before_count || t->after_count
+               ? tokenizer_unsupported(t->name, "post_processor", "a Sequence of two that add tokens", err)
+               : STATUS_OK;
+}
+
 static status read_template(tokenizer *t, const json_t *part, int depth, error *err)
 {
     const json_t *single;
     (void)depth;
+    TRY(only_one_adds(t, err));
     TRY(jsonio_get_array(part, "single", t->name, &single, err));
     size_t count = json_array_size(single), text = count;
     for (size_t i = 0; i < count; i++)
@@ -435,6 +444,7 @@ static status read_pair(tokenizer *t, const json_t *part, int depth, error *err)
 {
     static const char *const keys[] = {"cls", "sep"};
     (void)depth;
+    TRY(only_one_adds(t, err));
     for (size_t i = 0; i < 2; i++) {
         const json_t *id = json_array_get(json_object_get(part, keys[i]), 1);
         if (!json_is_integer(id))
