@@ -41,7 +41,7 @@ static void offer(const tokenizer *t, place *to, uint32_t start, int32_t id, dou
     *to = (place){score, id, start};
 }
 
-/* Users' symbols are worth more than anything else, so that they always win. */
+/* A user's symbol is worth as much as the best token for each of its bytes, less a little. */
 static double score_of(const tokenizer *t, int32_t id, size_t length)
 {
     return t->marks[id] & MARK_USER ? (double)((float)length * (float)t->user_score - 0.1f) : t->scores[id];
