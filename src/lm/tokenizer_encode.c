@@ -204,6 +204,10 @@ static status split_added(const search *s, error *err)
     slice text = s->text;
     for (size_t at = 0; s->set->nodes[0].count && at < text.length;) {
         size_t length = 0;
+        if (!s->set->first[(unsigned char)text.text[at]]) {
+            at++;
+            continue;
+        }
         int32_t index = trie_longest(s->set, slice_sub(text, at, text.length), &length);
         if (index < 0) {
             at++;

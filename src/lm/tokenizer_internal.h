@@ -28,6 +28,7 @@ typedef struct trie_node {
 typedef struct trie {
     trie_node *nodes; /* [0]: the root */
     size_t count;
+    bool first[256]; /* bytes with which a key begins */
 } trie;
 
 typedef struct trie_key {

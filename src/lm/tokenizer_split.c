@@ -93,8 +93,27 @@ static status split_text(splitter *p, slice text, error *err)
     return done < p->whole.length ? put_part(p, slice_sub(p->whole, done, p->whole.length), false, err) : STATUS_OK;
 }
 
+/* The usual case, every match and what lies between going straight to the model. */
+static status split_to_model(const step *s, cutting *c, slice text, error *err)
+{
+    size_t at = 0, done = 0, last = SIZE_MAX, span[2];
+    for (bool found = true;;) {
+        TRY(tokenizer_match(s->code, c->match, text, &at, last, span, &found, err));
+        if (!found)
+            break;
+        if (span[0] > done)
+            TRY(tokenizer_encode_piece(c, slice_sub(text, done, span[0]), err));
+        if (span[1] > span[0])
+            TRY(tokenizer_encode_piece(c, slice_sub(text, span[0], span[1]), err));
+        done = last = span[1];
+    }
+    return done < text.length ? tokenizer_encode_piece(c, slice_sub(text, done, text.length), err) : STATUS_OK;
+}
+
 status cut_split(const step *s, cutting *c, size_t next, slice piece, bool first, error *err)
 {
+    if (s->code && s->behavior == SPLIT_ISOLATED && next == c->t->cutters.count)
+        return split_to_model(s, c, piece, err);
     splitter p = {.s = s, .c = c, .next = next, .whole = piece, .first = first};
     TRY(s->code ? split_pattern(&p, err) : split_text(&p, s->text, err));
     return put_pending(&p, err);

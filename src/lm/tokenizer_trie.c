@@ -74,6 +74,8 @@ status trie_build(arena *a, trie_key *keys, size_t count, trie *out, error *err)
     for (uint32_t i = 0; i < out->count; i++) /* each node opened adds those behind it */
         open_children(out, open, keys, i);
     memory_free(open);
+    for (size_t i = 0; i < count; i++)
+        out->first[(unsigned char)keys[i].text.text[0]] = true;
     return STATUS_OK;
 }
 
