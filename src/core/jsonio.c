@@ -4,11 +4,36 @@
 
 #include <string.h>
 
+/* Brackets that are open at once at most, those in strings left out. The parser calls itself for each, and it may run on
+ * the small stack of a sample's thread. */
+static size_t depth_of(slice text)
+{
+    size_t depth = 0, most = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.text[i];
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '[' || c == '{') {
+            depth++;
+            most = depth > most ? depth : most;
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    return most;
+}
+
 static status parse(slice text, const char *name, size_t line, size_t flags, json_t **out, error *err)
 {
     *out = NULL;
     if (slice_starts(text, SLICE("\xEF\xBB\xBF")))
         text = slice_sub(text, 3, text.length);
+    if (depth_of(text) > JSONIO_DEPTH)
+        return error_set(err, STATUS_INVALID, "%s: not valid JSON here: lists and objects nested more than %d deep", name, JSONIO_DEPTH);
     json_error_t where;
     json_t *value = json_loadb(text.text, text.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &where);
     if (!value) {

@@ -1,6 +1,7 @@
 /* jsonio.h - JSON in and out through jansson, with one set of rules.
  *
- * Reading: UTF-8, a BOM is skipped, duplicate keys are refused, errors name file, line and column. Values are
+ * Reading: UTF-8, a BOM is skipped, duplicate keys are refused, and so is what is nested more than 256 deep (an answer
+ * from outside must not use up the small stack of a thread); errors name file, line and column. Values are
  * jansson's json_t; walk them with jansson's own functions, or with the checked getters here.
  * Writing: numbers keep 17 significant digits, keys keep their order, no escaping of '/'.
  */
@@ -12,6 +13,8 @@
 #include "core/text.h"
 
 #include <jansson.h>
+
+enum { JSONIO_DEPTH = 256 };
 
 /* `name` stands in messages (a path, or what the text is). The caller owns the value (json_decref). */
 status jsonio_parse(slice text, const char *name, json_t **out, error *err);

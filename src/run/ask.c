@@ -210,18 +210,17 @@ static void turn_to(engine *e, const broker *b, void (*turn)(broker *other))
             turn(e->roles[i].broker);
 }
 
-static void count_reply(engine_worker *w, const engine_role *role, const generate_reply *r)
-{
-    store_sample *x = &w->sample;
-    *(role->judging ? &x->judging : &x->generating) += r->seconds_generating;
-    x->waiting += r->seconds_waiting;
-    x->retrying += r->seconds_retrying;
-    x->retries += r->retries;
-    if (!r->cached) {
-        x->prompt_tokens += r->prompt_tokens;
-        x->completion_tokens += r->completion_tokens;
-    }
-}
+/* Of either kind of reply. */
+#define COUNT_REPLY(w, role, r)                                                                                    \
+    do {                                                                                                           \
+        store_sample *counted = &(w)->sample;                                                                      \
+        *((role)->judging ? &counted->judging : &counted->generating) += (r)->seconds_generating;                  \
+        counted->waiting += (r)->seconds_waiting;                                                                  \
+        counted->retrying += (r)->seconds_retrying;                                                                \
+        counted->retries += (r)->retries;                                                                          \
+        counted->prompt_tokens += (r)->cached ? 0 : (r)->prompt_tokens;                                            \
+        counted->completion_tokens += (r)->cached ? 0 : (r)->completion_tokens;                                    \
+    } while (0)
 
 /* Text that is not UTF-8 (a model may stop inside a character) could not be stored: replaced before anyone sees it. */
 static status clean_text(arena *a, generate_reply *reply, error *err)
@@ -268,7 +267,7 @@ status study_ask(study_sample *s, const char *role_name, const message *messages
     turn_to(w->engine, role->broker, broker_leave);
     status result = broker_generate(role->broker, s->arena, &request, reply, &problem);
     turn_to(w->engine, role->broker, broker_enter);
-    count_reply(w, role, reply);
+    COUNT_REPLY(w, role, reply);
     if (result == STATUS_OK)
         result = clean_text(s->arena, reply, &problem);
     add_question(w, role_name, messages, count);
@@ -303,6 +302,7 @@ status study_score(study_sample *s, const char *role_name, const message *messag
     turn_to(w->engine, role->broker, broker_leave);
     status result = broker_score(role->broker, s->arena, &request, reply, &problem);
     turn_to(w->engine, role->broker, broker_enter);
+    COUNT_REPLY(w, role, reply);
     add_question(w, role_name, messages, count);
     if (result == STATUS_OK) {
         add_scores(w, continuations, reply, continuation_count);

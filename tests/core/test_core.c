@@ -188,6 +188,17 @@ static void json_refuses_what_is_not_json(void **state)
     assert_int_equal(jsonio_parse(SLICE("{\"a\": 1, \"a\": 2}"), "x.json", &value, &err), STATUS_INVALID);
     assert_int_equal(jsonio_parse(SLICE("{\"a\": 1"), "x.json", &value, &err), STATUS_INVALID);
     assert_non_null(strstr(err.message, "x.json:1:"));
+    char deep[1200];
+    for (size_t open = JSONIO_DEPTH; open <= JSONIO_DEPTH + 1; open++) { /* brackets in strings do not count */
+        snprintf(deep, sizeof deep, "%s", "[\"[[\\\"[{\", ");
+        size_t head = strlen(deep);
+        memset(deep + head, '[', open - 1);
+        memset(deep + head + open - 1, ']', open);
+        deep[head + 2 * open - 1] = '\0';
+        assert_int_equal(jsonio_parse(slice_of(deep), "x.json", &value, &err), open <= JSONIO_DEPTH ? STATUS_OK : STATUS_INVALID);
+        json_decref(value);
+    }
+    assert_non_null(strstr(err.message, "256 deep"));
     assert_int_equal(jsonio_parse(SLICE("\xEF\xBB\xBF[0.1]"), "x.json", &value, &err), STATUS_OK);
     json_decref(value);
 }

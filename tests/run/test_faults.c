@@ -166,6 +166,15 @@ static const char *ten_megabytes(void)
     return long_text;
 }
 
+/* As deep as the library of JSON would follow: deeper than the stack of a sample's thread. */
+static const char *nested(void)
+{
+    static char text[8192];
+    memset(text, '[', 2040);
+    memset(text + 2040, ']', 2040);
+    return text;
+}
+
 static void every_sample_ends_in_an_answer_or_in_words(void **state)
 {
     (void)state;
@@ -195,6 +204,7 @@ static void every_sample_ends_in_an_answer_or_in_words(void **state)
         {.code = 400, .body = "{\"error\": {\"message\": \"sk-never-to-be-seen-77aa is bad\"}}"},
         {.code = 503, .headers = "Retry-After: 86400\r\n", .body = "{}"},
         {.body = ten_megabytes()},
+        {.body = nested()},
     };
     b->faulty = true;
     b->faults = faults;
