@@ -42,8 +42,10 @@ static tokenizer *make(const char *parts, const char *model)
 
 static const char *quoted(const char *text)
 {
-    char *json = json_dumps(json_string(text), JSON_ENCODE_ANY);
+    json_t *value = json_string(text);
+    char *json = json_dumps(value, JSON_ENCODE_ANY);
     const char *kept = arena_strdup(memory, json);
+    json_decref(value);
     free(json);
     return kept;
 }
