@@ -10,7 +10,7 @@
 static inline void put_number(strbuf *out, uint64_t value, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
-        strbuf_add_char(out, i < 8 ? (char)(value >> (8 * i)) : 0);
+        strbuf_add_char(out, (char)(i < 8 ? value >> (8 * i) : 0));
 }
 
 static inline void put_string(strbuf *out, const char *text)
