@@ -6,7 +6,8 @@
 For every *.jinja below DIR a byte-level tokenizer is trained whose special and added tokens are those that the template
 writes (added ones with and without `special`, with and without stripping), and conversations are written with both:
 harmless ones must have the ids of apply_chat_template; those in which users write special tokens the ids of
-apply_chat_template(sanitize_control_tokens=True), where that can say them.
+apply_chat_template(sanitize_control_tokens=True). There the two differ where a template cuts a user's words at a token
+and trims the rest: the sanitizer's marks stand between the token and the white space, and keep it.
 """
 import argparse
 import json

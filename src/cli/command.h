@@ -91,6 +91,17 @@ const command *command_find(const char *name); /* NULL when there is none */
 #define OPTION_THREADS                                                                                                 \
     {.name = "threads", .letter = 't', .type = PARAM_INT, .least = 0, .most = 1024, .fallback = "0", .value = "N",     \
      .help = "numerical threads; 0: all processors; never changes a result"}
+/* How checkpoints are asked (lm/chat.h); cli_prompt_options reads them. */
+#define OPTIONS_PROMPT                                                                                                 \
+    {.name = "prompt-style", .type = PARAM_CHOICE, .choices = cli_prompt_styles, .fallback = "chat", .value = "STYLE", \
+     .help = "of a checkpoint: its chat template, or plain text"},                                                     \
+        {.name = "template", .type = PARAM_STRING, .value = "FILE",                                                    \
+         .help = "a chat template (Jinja) instead of the checkpoint's, or the name of one that it has"},               \
+        {.name = "template-arg", .type = PARAM_STRING, .repeats = true, .value = "NAME=JSON",                          \
+         .help = "a variable of the chat template, such as enable_thinking=false"},                                    \
+        {.name = "template-date", .type = PARAM_STRING, .value = "DATE",                                               \
+         .help = "the date (2026-03-07, or with T14:05:09) for a chat template that writes today's"}
+extern const char *const cli_prompt_styles[];
 #define OPTION_OUTPUT(what)                                                                                            \
     {.name = "output", .letter = 'o', .type = PARAM_STRING, .value = "PATH", .help = what}
 
@@ -119,5 +130,8 @@ void help_synopsis(strbuf *out, const command *c);
 void manual_page(strbuf *out);
 /* studies_page.c: docs/studies.md. */
 void studies_page(strbuf *out);
+
+/* Puts the values of OPTIONS_PROMPT into `out`. */
+status cli_prompt_options(command_call *call, subject_options *out, error *err);
 
 #endif

@@ -16,6 +16,7 @@ static const param_spec options[] = {
      .help = "samples at once; 0: what suits the subject"},
     {.name = "api-key-variable", .type = PARAM_STRING, .value = "NAME",
      .help = "environment variable with the key of an API (else OPENAI_API_KEY)"},
+    OPTIONS_PROMPT,
     OPTION_THREADS,
     OPTION_QUIET,
     OPTION_JSON,
@@ -49,8 +50,9 @@ static status replay(command_call *call, store *s, int64_t *id, run_replayed *r,
         .in_flight = (size_t)param_int(call->options, "in-flight"),
         .interrupt = cli_interrupt_flag(),
         .on_progress = on_progress,
-        .context = progress_new("replay", row.sample_count, cli_progress_mode(call)),
     };
+    TRY(cli_prompt_options(call, &request.subjects, err));
+    request.context = progress_new("replay", row.sample_count, cli_progress_mode(call));
     status result =
         run_replay(call->arena, s, *id, st, &request, (uint64_t)param_int(call->options, "samples"), r, err);
     progress_free(request.context);

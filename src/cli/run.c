@@ -14,8 +14,6 @@ static const command_argument arguments[] = {
     {.name = "STUDY", .help = "a study; `assay list studies` names them", .word = WORD_STUDY},
 };
 
-static const char *const styles[] = {"chat", "plain", NULL};
-
 static const param_spec options[] = {
     {.name = "model", .letter = 'm', .type = PARAM_STRING, .value = "SUBJECT",
      .help = "who answers: base, a checkpoint folder, http://HOST[:PORT]/v1#MODEL, openai:MODEL, anthropic:MODEL, "
@@ -44,14 +42,7 @@ static const param_spec options[] = {
      .help = "of one request to an API"},
     {.name = "retries", .type = PARAM_INT, .least = 0, .most = 100, .fallback = "6", .value = "N",
      .help = "of one request to an API"},
-    {.name = "prompt-style", .type = PARAM_CHOICE, .choices = styles, .fallback = "chat", .value = "STYLE",
-     .help = "of a checkpoint: its chat template, or plain text"},
-    {.name = "template", .type = PARAM_STRING, .value = "FILE",
-     .help = "a chat template (Jinja) instead of the checkpoint's, or the name of one that it has"},
-    {.name = "template-arg", .type = PARAM_STRING, .repeats = true, .value = "NAME=JSON",
-     .help = "a variable of the chat template, such as enable_thinking=false"},
-    {.name = "template-date", .type = PARAM_STRING, .value = "DATE",
-     .help = "the date (2026-03-07, or with T14:05:09) for a chat template that writes today's"},
+    OPTIONS_PROMPT,
     OPTION_THREADS,
     OPTION_QUIET,
     OPTION_JSON,
@@ -176,16 +167,6 @@ static status read_prices(command_call *call, price_list **out, error *err)
     return *out ? prices_read(call->arena, path, *out, err) : error_set(err, STATUS_MEMORY, "out of memory");
 }
 
-/* The values of --template-arg; NULL when there are none. */
-static const char *const *template_arguments(command_call *call)
-{
-    size_t count = param_count(call->options, "template-arg");
-    const char **list = ARENA_ARRAY(call->arena, const char *, count + 1);
-    for (size_t i = 0; list && i < count; i++)
-        list[i] = param_item(call->options, "template-arg", i);
-    return list;
-}
-
 static run_request request_of(command_call *call, const run_role *roles, size_t role_count, watcher *w)
 {
     const param_values *o = call->options;
@@ -200,11 +181,6 @@ static run_request request_of(command_call *call, const run_role *roles, size_t 
                      .api_key_variable = param_string(o, "api-key-variable"),
                      .timeout_seconds = param_number(o, "timeout"),
                      .in_flight = (size_t)param_int(o, "in-flight"),
-                     .prompt_style = param_string(o, "prompt-style"),
-                     .template_name = param_string(o, "template"),
-                     .template_arguments = template_arguments(call),
-                     .template_argument_count = param_count(o, "template-arg"),
-                     .template_date = param_string(o, "template-date"),
                      .retries = retries ? retries : -1},
         .in_flight = (size_t)param_int(o, "in-flight"),
         .limits = {.tokens = param_int(o, "max-tokens"), .dollars = param_number(o, "max-cost"),
@@ -374,6 +350,7 @@ static status run(command_call *call, error *err)
     TRY(read_roles(call, roles, &role_count, err));
     TRY(read_prices(call, &prices, err));
     run_request request = request_of(call, roles, role_count, &w);
+    TRY(cli_prompt_options(call, &request.subjects, err));
     request.prices = prices;
     if (!request.dry_run)
         TRY(store_open(path, STORE_WRITE, &request.store, err));

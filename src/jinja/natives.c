@@ -213,7 +213,7 @@ static status run_strftime(jinja_run *r, jinja_value self, const jinja_value *ar
     char text[1024];
     TRY(jinja_arg_text(r, args[0], "format", &format));
     if (!r->now)
-        return jinja_fail(r, "the template asks for the date, and none was given");
+        return jinja_fail(r, "the template asks for the date, and none was given (--template-date)");
     strbuf plain = strbuf_new(r->arena, 512);
     for (size_t i = 0; i < format->length; i++) {
         char behind = format->text[i] == '%' && i + 1 < format->length ? format->text[i + 1] : '\0';

@@ -307,10 +307,7 @@ status chat_render(const chat_format *f, arena *a, const chat_turn *turns, size_
     jinja_settings settings = {.now = f->has_date ? &f->date : NULL};
     if (jinja_of_dict(variables).kind == JINJA_ABSENT)
         return no_memory(err);
-    status result = jinja_render(f->template, a, variables, &settings, out, err);
-    if (result == STATUS_INVALID && !f->has_date && jinja_names(f->template, "strftime_now"))
-        error_hint(err, "a template that writes today's date wants --template-date, so that the run can be repeated");
-    TRY(result);
+    TRY(jinja_render(f->template, a, variables, &settings, out, err));
     return open ? cut_behind(f, turns[count - 1].text, out, err) : STATUS_OK;
 }
 

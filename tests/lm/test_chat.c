@@ -147,7 +147,7 @@ static void options_reach_the_template(void **state)
     error err = {0};
     assert_int_equal(chat_render(f, memory, NULL, 0, 0, NULL, &out, &err), STATUS_INVALID);
     assert_non_null(strstr(err.message, "asks for the date"));
-    assert_non_null(strstr(err.hint, "--template-date"));
+    assert_non_null(strstr(err.message, "--template-date"));
     const struct {
         chat_options options;
         const char *words;
