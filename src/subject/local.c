@@ -1,4 +1,6 @@
 /* Checkpoints on this machine: a folder, or the base model inside the program, run by lm/engine.h. */
+#include "subject/local.h"
+
 #include "subject/classes.h"
 
 #include "core/hash.h"
@@ -276,5 +278,24 @@ status subject_open_local(arena *a, const char *specification, const char *rest,
         return no_memory(err);
     }
     *out = s;
+    return STATUS_OK;
+}
+
+bool subject_local_parts(const subject *s, local_parts *out)
+{
+    *out = (local_parts){0};
+    if (s->class != &local_class)
+        return false;
+    const local *l = s->state;
+    *out = (local_parts){.engine = l->engine, .checkpoint = l->checkpoint};
+    return true;
+}
+
+status subject_local_prompt(subject *s, arena *a, const message *messages, size_t count, token_list *out, error *err)
+{
+    subject_audit seen;
+    TRY(local_audit(s, a, messages, count, &seen, err));
+    for (size_t i = 0; i < seen.count; i++)
+        TRY(token_list_add(out, seen.ids[i], err));
     return STATUS_OK;
 }

@@ -1,0 +1,280 @@
+/* assay chat -m SUBJECT: a conversation on the terminal, or through a pipe. */
+#include "cli/command.h"
+
+#include "cli/conversation.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const styles[] = {"chat", "plain", NULL};
+
+static const param_spec options[] = {
+    {.name = "model", .letter = 'm', .type = PARAM_STRING, .value = "SUBJECT",
+     .help = "who answers: base, a checkpoint folder, script:FILE.yaml, an API"},
+    {.name = "system", .type = PARAM_STRING, .value = "TEXT", .help = "the system message"},
+    {.name = "temperature", .type = PARAM_NUMBER, .least = 0, .most = 100, .fallback = "0.7", .value = "X", .help = "0: greedy"},
+    {.name = "max-tokens", .type = PARAM_INT, .least = 1, .most = 1 << 20, .fallback = "512", .value = "N", .help = "longest answer"},
+    {.name = "load", .type = PARAM_STRING, .value = "FILE", .help = "go on with a conversation that /save wrote"},
+    OPTION_SEED,
+    {.name = "prompt-style", .type = PARAM_CHOICE, .choices = styles, .fallback = "chat", .value = "STYLE",
+     .help = "of a checkpoint: its chat template, or plain text"},
+    {.name = "api-key-variable", .type = PARAM_STRING, .value = "NAME", .help = "environment variable with the key of an API"},
+    OPTION_THREADS,
+};
+
+typedef struct chat {
+    conversation talk;
+    bool terminal, over;
+    char last; /* character printed */
+} chat;
+
+/* ---- Ctrl-C stops the answer, not the program ------------------------------------------------------------------- */
+
+static atomic_bool stopped;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    atomic_store(&stopped, true);
+}
+
+static void catch_interrupt(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt}; /* without SA_RESTART: reading a line ends too */
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* ---- answers ---------------------------------------------------------------------------------------------------- */
+
+static void print_piece(void *context, slice text)
+{
+    chat *c = context;
+    fwrite(text.text, 1, text.length, stdout);
+    fflush(stdout);
+    if (text.length)
+        c->last = text.text[text.length - 1];
+}
+
+static status ask(chat *c, const char *question, error *err)
+{
+    atomic_store(&stopped, false);
+    c->last = '\0';
+    status result = conversation_ask(&c->talk, question, print_piece, c, &stopped, err);
+    if (atomic_exchange(&stopped, false) && result == STATUS_OK)
+        fputs(" [stopped]", stderr);
+    if (c->last != '\n' && (c->last || result == STATUS_OK))
+        fputc('\n', stdout);
+    if (fflush(stdout) != 0)
+        return error_system(err, "writing to standard output");
+    return result;
+}
+
+/* ---- commands --------------------------------------------------------------------------------------------------- */
+
+typedef status chat_command(chat *c, const char *rest, error *err);
+
+static chat_command help, reset, set_system, save, load, retry, set_temperature, set_max, quit;
+
+static const struct {
+    const char *name, *value, *help;
+    chat_command *run;
+} commands[] = {
+    {"/help", NULL, "this list", help},
+    {"/reset", NULL, "forget what was said, but not the system message", reset},
+    {"/system", "TEXT", "set the system message; without a text: none", set_system},
+    {"/save", "FILE", "write the conversation as JSON", save},
+    {"/load", "FILE", "go on with a conversation from a file", load},
+    {"/retry", NULL, "another answer to the last question", retry},
+    {"/temperature", "X", "0: greedy", set_temperature},
+    {"/max", "N", "longest answer, in tokens", set_max},
+    {"/quit", NULL, "end (so does Ctrl-D)", quit},
+};
+
+static status help(chat *c, const char *rest, error *err)
+{
+    (void)c, (void)rest, (void)err;
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        fprintf(stderr, "  %-12s %-5s %s\n", commands[i].name, commands[i].value ? commands[i].value : "", commands[i].help);
+    fputs("  Ctrl-C stops an answer.\n", stderr);
+    return STATUS_OK;
+}
+
+static status reset(chat *c, const char *rest, error *err)
+{
+    (void)rest;
+    return conversation_reset(&c->talk, err);
+}
+
+static status set_system(chat *c, const char *rest, error *err)
+{
+    return conversation_set_system(&c->talk, rest, err);
+}
+
+static status save(chat *c, const char *rest, error *err)
+{
+    TRY(*rest ? STATUS_OK : error_set(err, STATUS_USAGE, "/save: expected a file"));
+    return conversation_save(&c->talk, rest, err);
+}
+
+static status load(chat *c, const char *rest, error *err)
+{
+    TRY(*rest ? STATUS_OK : error_set(err, STATUS_USAGE, "/load: expected a file"));
+    return conversation_load(&c->talk, rest, err);
+}
+
+static status retry(chat *c, const char *rest, error *err)
+{
+    (void)rest;
+    return ask(c, NULL, err);
+}
+
+static status set_temperature(chat *c, const char *rest, error *err)
+{
+    double value;
+    if (!slice_to_double(slice_of(rest), &value) || !(value >= 0 && value <= 100))
+        return error_set(err, STATUS_USAGE, "/temperature: expected a number from 0 to 100, found \"%s\"", rest);
+    c->talk.temperature = value;
+    return STATUS_OK;
+}
+
+static status set_max(chat *c, const char *rest, error *err)
+{
+    int64_t value;
+    if (!slice_to_int(slice_of(rest), &value) || value < 1 || value > 1 << 20)
+        return error_set(err, STATUS_USAGE, "/max: expected a whole number from 1, found \"%s\"", rest);
+    c->talk.max_tokens = (int)value;
+    return STATUS_OK;
+}
+
+static status quit(chat *c, const char *rest, error *err)
+{
+    (void)rest, (void)err;
+    c->over = true;
+    return STATUS_OK;
+}
+
+static status obey(chat *c, char *line, error *err)
+{
+    size_t length = strcspn(line, " \t");
+    const char *names[COUNT_OF(commands)], *rest = line + length + strspn(line + length, " \t");
+    if (line[length])
+        line[length] = '\0';
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        names[i] = commands[i].name;
+        if (strcmp(commands[i].name, line) == 0)
+            return commands[i].run(c, rest, err);
+    }
+    int nearest = text_nearest(line, names, COUNT_OF(names));
+    return error_set(err, STATUS_USAGE, "there is no command %s; %s%s", line, nearest >= 0 ? "did you mean " : "/help names them",
+                     nearest >= 0 ? names[nearest] : "");
+}
+
+/* ---- lines ------------------------------------------------------------------------------------------------------ */
+
+/* False at the end of the input. An interrupted line is an empty one. */
+static bool read_line(const chat *c, char **line, size_t *size)
+{
+    if (c->terminal) {
+        fputs("> ", stdout);
+        fflush(stdout);
+    }
+    errno = 0;
+    ssize_t length = getline(line, size, stdin);
+    if (length < 0 && errno == EINTR && c->terminal) {
+        clearerr(stdin);
+        atomic_store(&stopped, false);
+        fputs("\n(/quit or Ctrl-D ends)\n", stderr);
+        (*line)[0] = '\0';
+        return true;
+    }
+    while (length > 0 && ((*line)[length - 1] == '\n' || (*line)[length - 1] == '\r'))
+        (*line)[--length] = '\0';
+    return length >= 0;
+}
+
+static status take_line(chat *c, char *line, error *err)
+{
+    if (line[strspn(line, " \t")] == '\0')
+        return STATUS_OK;
+    if (line[0] == '/')
+        return obey(c, line, err);
+    if (!utf8_valid(slice_of(line)))
+        return error_set(err, STATUS_INVALID, "this line is not UTF-8");
+    return ask(c, line, err);
+}
+
+/* On a terminal a mistake is said and the talk goes on; through a pipe it ends it. */
+static status talk(chat *c, error *err)
+{
+    size_t size = 256;
+    char *line = malloc(size);
+    status result = line ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory");
+    while (result == STATUS_OK && !c->over && read_line(c, &line, &size)) {
+        result = take_line(c, line, err);
+        if (result != STATUS_OK && c->terminal) {
+            fprintf(stderr, "%s\n", err->message);
+            if (err->hint[0])
+                fprintf(stderr, "hint: %s\n", err->hint);
+            result = STATUS_OK;
+        }
+    }
+    if (c->terminal && !c->over)
+        fputc('\n', stdout);
+    free(line);
+    return result;
+}
+
+static status prepare(command_call *call, chat *c, subject *s, error *err)
+{
+    const param_values *o = call->options;
+    TRY(conversation_open(&c->talk, s, (uint64_t)param_int(o, "seed"), err));
+    c->talk.temperature = param_number(o, "temperature");
+    c->talk.max_tokens = (int)param_int(o, "max-tokens");
+    if (param_string(o, "load"))
+        TRY(conversation_load(&c->talk, param_string(o, "load"), err));
+    if (param_string(o, "system"))
+        TRY(conversation_set_system(&c->talk, param_string(o, "system"), err));
+    return STATUS_OK;
+}
+
+static status run(command_call *call, error *err)
+{
+    const param_values *o = call->options;
+    chat c = {.terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
+    subject *s;
+    if (!param_string(o, "model")) {
+        error_set(err, STATUS_USAGE, "nobody to talk to");
+        return error_hint(err, "name a subject with -m: base, a checkpoint folder, script:FILE.yaml");
+    }
+    TRY(subject_open(call->arena, param_string(o, "model"),
+                     &(subject_options){.threads = (size_t)param_int(o, "threads"), .prompt_style = param_string(o, "prompt-style"),
+                                        .api_key_variable = param_string(o, "api-key-variable")},
+                     &s, err));
+    status result = prepare(call, &c, s, err);
+    if (result == STATUS_OK) {
+        catch_interrupt();
+        if (c.terminal)
+            fprintf(stderr, "%s answers; /help names the commands\n", s->specification);
+        result = talk(&c, err);
+    }
+    conversation_close(&c.talk);
+    subject_close(s);
+    return result;
+}
+
+const command command_chat = {
+    .name = "chat",
+    .summary = "a conversation on the terminal",
+    .about = "Reads a line, prints the answer, and goes on; the whole conversation is put to the subject each time. A checkpoint on "
+             "this machine answers as it writes; Ctrl-C stops an answer, and what came so far stays said. Lines that begin with / "
+             "are commands: /help names them.\n\n"
+             "Questions may also come through a pipe, a line each; answers then go to stdout, nothing else does, and the first "
+             "failure ends the command.",
+    .examples = "  assay chat -m base\n"
+                "  echo 'Who sells bread?' | assay chat -m out/s50 --temperature 0\n",
+    COMMAND_OPTIONS(options),
+    .run = run,
+};
