@@ -2,8 +2,8 @@
 #include "cli/command.h"
 
 extern const command command_run, command_grow, command_calibrate, command_list, command_show, command_compare,
-    command_export, command_import, command_convert, command_replay, command_serve, command_chat, command_tokenize,
-    command_doctor, command_completion, command_help;
+    command_export, command_import, command_pull, command_convert, command_replay,
+    command_serve, command_chat, command_tokenize, command_doctor, command_completion, command_help;
 
 const command *const command_table[] = {
     &command_run,
@@ -14,6 +14,7 @@ const command *const command_table[] = {
     &command_compare,
     &command_export,
     &command_import,
+    &command_pull,
     &command_replay,
     &command_serve,
     &command_chat,

@@ -1,6 +1,7 @@
 #include "subject/classes.h"
 
 #include "core/file.h"
+#include "hub/pull.h"
 #include "lm/checkpoint.h"
 
 #include <string.h>
@@ -41,7 +42,10 @@ bool subject_plausible(const char *specification)
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (strncmp(specification, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
             return kinds[i].plausible(specification);
-    return checkpoint_plausible(specification);
+    arena *a = arena_new(NULL);
+    bool pulled = pull_find(a, specification) != NULL;
+    arena_free(a);
+    return pulled || checkpoint_plausible(specification);
 }
 
 /* "scirpt:x" is a slip of the pen; "dir:with:colons" that exists is a folder. */
@@ -79,7 +83,8 @@ status subject_open(arena *a, const char *specification, const subject_options *
         if (strncmp(specification, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
             return kinds[i].open(a, specification, specification + strlen(kinds[i].prefix), options, out, err);
     TRY(unknown_prefix(specification, err));
-    return subject_open_local(a, specification, specification, options, out, err);
+    const char *pulled = file_exists(specification) ? NULL : pull_find(a, specification);
+    return subject_open_local(a, specification, pulled ? pulled : specification, options, out, err);
 }
 
 void subject_close(subject *s)

@@ -1,0 +1,148 @@
+#!/bin/bash
+# `assay pull` against a small server that plays the hub: broken connections, wrong hashes, refusals, redirects to another
+# host, ranges that are ignored, a file that changes between two attempts.
+set -u
+folder=$(mktemp -d)
+trap 'kill "$server" 2> /dev/null; rm -rf "$folder"' EXIT
+python3 - "$folder" models/base <<'PY' &
+import hashlib, http.server, json, os, re, sys, threading
+folder, model = sys.argv[1:]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+files = {n: open(os.path.join(model, n), "rb").read() for n in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")}
+files["pytorch_model.bin"] = b"not wanted"
+files["empty.json"] = b""
+tries, seen = {}, open(os.path.join(folder, "seen"), "a", buffering=1)
+second = None
+
+def entry(name, data, wrong):
+    sha = "0" * 64 if wrong else hashlib.sha256(data).hexdigest()
+    blob = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    if name.endswith(".safetensors"):
+        return {"type": "file", "path": name, "size": len(data), "oid": "1" * 40, "lfs": {"oid": sha, "size": len(data)}}
+    return {"type": "file", "path": name, "size": len(data), "oid": blob}
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *a): pass
+    def say(self, code, body=b"", headers={}):
+        self.send_response(code)
+        for k, v in headers.items(): self.send_header(k, v)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def content(self, repo, name, data, etag):
+        key = (repo, name)
+        tries[key] = tries.get(key, 0) + 1
+        start = 0
+        r = re.match(r"bytes=(\d+)-$", self.headers.get("Range", ""))
+        if r and repo != "o/norange" and self.headers.get("If-Range") == etag: start = int(r[1])
+        body = data[start:]
+        self.send_response(206 if start else 200)
+        if start: self.send_header("Content-Range", "bytes %d-%d/%d" % (start, len(data) - 1, len(data)))
+        self.send_header("ETag", etag)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        seen.write("content %s %s from %d sent %d\n" % (repo, name, start, len(body)))
+        if name == "model.safetensors" and tries[key] < 3:
+            self.wfile.write(body[:len(body) // 3])
+            self.wfile.flush()
+            self.close_connection = True
+            return
+        self.wfile.write(body)
+    def do_GET(self):
+        port, token = self.server.server_port, self.headers.get("Authorization")
+        seen.write("%s %s token=%s\n" % ("second" if self.server is second else "hub", self.path, token))
+        if self.server is second:
+            repo, name = self.path[1:].split("|")
+            return self.content(repo, name, files[name], '"%s"' % hashlib.md5(files[name]).hexdigest())
+        m = re.match(r"/api/models/(o/\w+)/(revision|tree)/(\w+)", self.path) or re.match(r"/(o/\w+)/resolve/(\w+)/(.+)", self.path)
+        if self.path == "/file.bin": return self.say(200, b"abc", {"ETag": '"f"'})
+        if not m or m[1] == "o/missing": return self.say(404)
+        repo = m[1]
+        if repo == "o/private" and token != "Bearer secret-token": return self.say(401)
+        if m[2] == "revision": return self.say(200, json.dumps({"sha": COMMIT}).encode())
+        if m[2] == "tree":
+            if repo == "o/escape": return self.say(200, json.dumps([{"type": "file", "path": "../evil.json", "size": 1, "oid": "1" * 40}]).encode())
+            names = list(files)
+            page = "page=2" in self.path
+            part = names[:3] if not page else names[3:]
+            body = [entry(n, files[n], repo == "o/badhash") for n in part]
+            head = {} if page else {"Link": '<http://127.0.0.1:%d%s&page=2>; rel="next"' % (port, self.path)}
+            return self.say(200, json.dumps(body).encode(), head)
+        name = m[3]
+        if name not in files: return self.say(404)
+        if name == "model.safetensors":
+            return self.say(302, b"moved", {"Location": "http://127.0.0.1:%d/%s|%s" % (second.server_port, repo, name), "X-Linked-ETag": '"x"'})
+        if name == "tokenizer.json" and tries.setdefault((repo, "busy"), 0) == 0:
+            tries[(repo, "busy")] = 1
+            return self.say(503, b"later")
+        return self.content(repo, name, files[name], '"%s"' % hashlib.md5(files[name]).hexdigest())
+
+hub = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+second = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=second.serve_forever, daemon=True).start()
+open(os.path.join(folder, "port.new"), "w").write(str(hub.server_port))
+os.rename(os.path.join(folder, "port.new"), os.path.join(folder, "port"))
+hub.serve_forever()
+PY
+server=$!
+for _ in $(seq 100); do [ -s "$folder/port" ] && break; sleep 0.1; done
+port=$(cat "$folder/port")
+export HF_ENDPOINT="http://127.0.0.1:$port" ASSAY_CACHE="$folder/cache" no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
+unset HF_TOKEN
+failed=0
+check() { if ! eval "$2"; then echo "FAILED: $1"; failed=1; fi; }
+commit=0123456789abcdef0123456789abcdef01234567
+
+# A model comes whole, over broken connections and a busy server, and only what a checkpoint needs.
+HF_TOKEN=secret-token "$ASSAY" pull o/good -q > "$folder/out" 2> "$folder/err" || { cat "$folder/err"; failed=1; }
+here="$folder/cache/hub/models/o/good/$commit"
+for name in config.json tokenizer.json tokenizer_config.json model.safetensors; do
+    check "$name is as it was" "cmp -s models/base/$name $here/$name"
+done
+check "an empty file comes too" "[ -f $here/empty.json ] && [ ! -s $here/empty.json ]"
+check "what a checkpoint does not need stays" "[ ! -e $here/pytorch_model.bin ]"
+check "nothing unfinished is left" "[ -z \"\$(find $folder/cache -name '*.part*' -o -name '*.tmp*')\" ]"
+check "a broken connection is gone on with" "grep -q 'content o/good model.safetensors from [1-9]' $folder/seen"
+check "the hub gets the token" "grep -q 'hub /o/good/resolve.*token=Bearer secret-token' $folder/seen"
+check "another host gets no token" "grep -q '^second' $folder/seen && ! grep '^second' $folder/seen | grep -q secret"
+check "the token is written nowhere" "! grep -rq secret-token $folder/cache $folder/out $folder/err"
+# Again: nothing is fetched twice.
+lines=$(grep -c ^content "$folder/seen")
+"$ASSAY" pull o/good -q > /dev/null || failed=1
+check "what is there is not fetched again" "[ $lines -eq \$(grep -c ^content $folder/seen) ]"
+# A subject by its name.
+"$ASSAY" run competence -m o/good --items 2 --store "$folder/r.db" -q > /dev/null 2> "$folder/err"
+check "a pulled model is a subject" "[ $? -eq 0 ]" || cat "$folder/err"
+
+"$ASSAY" pull o/norange -q > /dev/null 2> "$folder/err" || { cat "$folder/err"; failed=1; }
+check "a server that ignores ranges" "cmp -s models/base/model.safetensors $folder/cache/hub/models/o/norange/$commit/model.safetensors"
+
+"$ASSAY" pull o/badhash -q 2> "$folder/err" > /dev/null
+check "a wrong hash is an error" "[ $? -eq 1 ] && grep -q 'expected the hash 0000' $folder/err"
+check "nothing wrong gets a name" "[ ! -e $folder/cache/hub/models/o/badhash/$commit/model.safetensors ] && [ ! -e $folder/cache/hub/models/o/badhash/$commit/pulled.json ]"
+"$ASSAY" pull o/missing -q 2> "$folder/err" > /dev/null
+check "404" "[ $? -eq 1 ] && grep -q 'no such thing' $folder/err"
+"$ASSAY" pull o/private -q 2> "$folder/err" > /dev/null
+check "401" "[ $? -eq 1 ] && grep -q HF_TOKEN $folder/err"
+"$ASSAY" pull o/escape -q 2> "$folder/err" > /dev/null
+check "a path out of the folder is refused" "[ $? -eq 1 ] && grep -q 'no place in a folder' $folder/err && [ -z \"\$(find $folder -name evil.json)\" ]"
+"$ASSAY" pull ../../x/y -q 2> "$folder/err" > /dev/null
+check "a name that is none" "[ $? -eq 2 ]"
+
+# A file that has changed since the first attempt is fetched anew; one that has not is gone on with.
+old="$folder/cache/hub/models/o/changed2/$commit"
+mkdir -p "$old"
+cat models/base/config.json | tr 'a-z' 'A-Z' > "$old/config.json.part"
+printf '"of-another-day"' > "$old/config.json.part.etag"
+head -c 5000 models/base/tokenizer.json | tr 'a-z' 'A-Z' > "$old/tokenizer.json.part"
+printf '"of-another-day"' > "$old/tokenizer.json.part.etag"
+"$ASSAY" pull o/changed2 -q > /dev/null 2> "$folder/err" || { cat "$folder/err"; failed=1; }
+check "what is as long but another file is fetched anew" "cmp -s models/base/config.json $old/config.json"
+check "a changed file is fetched anew" "cmp -s models/base/tokenizer.json $old/tokenizer.json"
+check "the part of another day was offered" "grep -q 'content o/changed2 tokenizer.json from 0' $folder/seen"
+
+"$ASSAY" pull "http://127.0.0.1:$port/file.bin" -q > "$folder/out" || failed=1
+check "a URL, with the hash that was seen" "grep -q ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad $folder/out"
+[ $failed -eq 0 ] && echo "pull: all as it should be"
+exit $failed
