@@ -1,16 +1,17 @@
-/* assay list WHAT: the studies of this build, or the runs of a store. */
+/* assay list WHAT: the studies of this build, the data sets that it can pull, or the runs of a store. */
 #include "cli/command.h"
 
 #include "core/file.h"
 #include "core/jsonio.h"
+#include "hub/datasets.h"
 #include "report/report.h"
 #include "store/store.h"
 
 #include <time.h>
 
-static const char *const things[] = {"studies", "runs", NULL};
+static const char *const things[] = {"studies", "runs", "datasets", NULL};
 static const command_argument arguments[] = {
-    {.name = "WHAT", .help = "studies or runs", .word = WORD_CHOICE, .choices = things},
+    {.name = "WHAT", .help = "studies, runs or datasets", .word = WORD_CHOICE, .choices = things},
 };
 static const param_spec options[] = {
     OPTION_STORE,
@@ -59,8 +60,28 @@ static status run_rows(command_call *call, json_t *rows, error *err)
     return outcome != STATUS_OK ? outcome : closed;
 }
 
-static json_t *columns_of(bool studies)
+static status dataset_rows(command_call *call, json_t *rows, error *err)
 {
+    const dataset *sets;
+    size_t count;
+    TRY(datasets_read(call->arena, &sets, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        int64_t bytes = 0;
+        for (size_t k = 0; k < sets[i].file_count; k++)
+            bytes += sets[i].files[k].size > 0 ? sets[i].files[k].size : 0;
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "name", sets[i].name, "title", sets[i].title, "licence",
+                                              sets[i].licence, "repository", sets[i].repository, "files",
+                                              (json_int_t)sets[i].file_count, "bytes", (json_int_t)bytes));
+    }
+    return STATUS_OK;
+}
+
+static json_t *columns_of(const char *what)
+{
+    if (strcmp(what, "datasets") == 0)
+        return json_pack("[{s:s}, {s:s, s:s}, {s:s, s:s}, {s:s}]", "key", "name", "key", "files", "kind", "count", "key", "bytes", "kind",
+                         "count", "key", "licence");
+    bool studies = strcmp(what, "studies") == 0;
     return studies ? json_pack("[{s:s}, {s:s}, {s:s}]", "key", "study", "key", "title", "key", "paper")
                    : json_pack("[{s:s, s:s}, {s:s}, {s:s}, {s:s, s:s}, {s:s}, {s:s, s:s}, {s:s, s:s}, {s:s, s:s}, {s:s}]", "key",
                                "run", "kind", "count", "key", "study", "key", "subject", "key", "seed", "kind", "count", "key",
@@ -68,11 +89,11 @@ static json_t *columns_of(bool studies)
                                "kind", "count", "key", "started");
 }
 
-static status print_rows(command_call *call, json_t *rows, bool studies, error *err)
+static status print_rows(command_call *call, json_t *rows, const char *what, error *err)
 {
     bool json = param_flag(call->options, "json");
-    json_t *all = json ? json_pack("{s:O}", studies ? "studies" : "runs", rows)
-                       : json_pack("{s:o, s:O}", "columns", columns_of(studies), "rows", rows);
+    json_t *all = json ? json_pack("{s:O}", what, rows)
+                       : json_pack("{s:o, s:O}", "columns", columns_of(what), "rows", rows);
     status outcome = all ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory");
     if (all && json) {
         outcome = jsonio_print(all, 2, &call->out, err);
@@ -88,17 +109,18 @@ static status run(command_call *call, error *err)
 {
     bool studies = strcmp(call->arguments[0], "studies") == 0;
     json_t *rows = studies ? study_rows() : json_array();
-    status outcome = studies ? STATUS_OK : run_rows(call, rows, err);
+    bool sets = strcmp(call->arguments[0], "datasets") == 0;
+    status outcome = studies ? STATUS_OK : sets ? dataset_rows(call, rows, err) : run_rows(call, rows, err);
     if (outcome == STATUS_OK)
-        outcome = print_rows(call, rows, studies, err);
+        outcome = print_rows(call, rows, call->arguments[0], err);
     json_decref(rows);
     return outcome;
 }
 
 const command command_list = {
     .name = "list",
-    .summary = "the studies of this build, or the runs of a store",
-    .examples = "  assay list studies\n  assay list runs --store runs.db\n",
+    .summary = "the studies of this build, the runs of a store, or the data sets that can be pulled",
+    .examples = "  assay list studies\n  assay list runs --store runs.db\n  assay list datasets\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),
     .run = run,

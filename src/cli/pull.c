@@ -4,7 +4,7 @@
 #include "hub/pull.h"
 
 static const command_argument arguments[] = {
-    {.name = "NAME", .help = "OWNER/NAME[@REVISION], hf:datasets/OWNER/NAME[@REVISION], or a URL", .repeats = true},
+    {.name = "NAME", .help = "OWNER/NAME[@REVISION], hf:datasets/OWNER/NAME[@REVISION], data:NAME (see `assay list datasets`), or a URL", .repeats = true},
 };
 static const param_spec options[] = {
     {.name = "all", .type = PARAM_FLAG, .help = "every file of a model, not only what a checkpoint needs"},
@@ -55,7 +55,8 @@ const command command_pull = {
              "HF_TOKEN is sent to the hub alone.",
     .examples = "  assay pull HuggingFaceTB/SmolLM2-135M\n"
                 "  assay pull HuggingFaceTB/SmolLM2-135M@main --all\n"
-                "  assay pull hf:datasets/meg-tong/sycophancy-eval\n",
+                "  assay pull hf:datasets/meg-tong/sycophancy-eval\n"
+                "  assay pull data:truthfulqa\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),
     .run = run,

@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/jsonio.h"
+#include "hub/datasets.h"
 #include "hub/fetch.h"
 
 #include <ctype.h>
@@ -24,6 +25,7 @@ typedef struct hub_job {
     const char *endpoint, *token;
     const char *kind;           /* "models" or "datasets" */
     const char *name, *revision; /* "OWNER/NAME", "main" */
+    const char *resolve;        /* what stands before a file's path in its URL */
     const char *base;           /* CACHE/models/OWNER/NAME */
     const char *commit, *folder;
     hub_file *files;
@@ -193,7 +195,7 @@ static status get_one(hub_job *job, const hub_file *f, error *err)
 {
     static const char unreserved[] = "-_.~/";
     strbuf url = strbuf_new(job->arena, 1 << 14);
-    strbuf_printf(&url, "%s/%s%s/resolve/%s/", job->endpoint, strcmp(job->kind, "datasets") == 0 ? "datasets/" : "", job->name, job->commit);
+    strbuf_printf(&url, "%s/", job->resolve);
     for (const char *c = f->path; *c; c++)
         if (isalnum((unsigned char)*c) || strchr(unreserved, *c))
             strbuf_add_char(&url, *c);
@@ -239,10 +241,38 @@ static status write_record(hub_job *job, error *err)
     return file_write(file_join(job->arena, refs, job->revision), slice_of(job->commit), err);
 }
 
+/* Of a data set that tasks/datasets.yaml names. */
+static status find_listed(hub_job *job, error *err)
+{
+    const dataset *d;
+    TRY(datasets_find(job->arena, job->name, &d, err));
+    job->commit = d->commit;
+    job->resolve = arena_printf(job->arena, "%s/%s/%s", job->endpoint, d->repository, d->commit);
+    job->files = ARENA_ARRAY(job->arena, hub_file, d->file_count + 1);
+    if (!job->files || !job->resolve)
+        return error_set(err, STATUS_MEMORY, "out of memory for a list of files");
+    for (; job->count < d->file_count; job->count++) {
+        const dataset_file *f = &d->files[job->count];
+        if (!safe_path(f->path))
+            return error_set(err, STATUS_INVALID, "the data set %s lists a file whose name has no place in a folder: '%s'", job->name, f->path);
+        job->files[job->count] = (hub_file){.path = f->path, .size = f->size, .sha256 = f->sha256};
+    }
+    return STATUS_OK;
+}
+
+static status find_files(hub_job *job, error *err)
+{
+    if (strcmp(job->kind, "data") == 0)
+        return find_listed(job, err);
+    TRY(find_commit(job, err));
+    job->resolve = arena_printf(job->arena, "%s/%s%s/resolve/%s", job->endpoint, strcmp(job->kind, "datasets") == 0 ? "datasets/" : "",
+                                job->name, job->commit);
+    return list_files(job, err);
+}
+
 static status pull_hub(hub_job *job, pull_done *out, error *err)
 {
-    TRY(find_commit(job, err));
-    TRY(list_files(job, err));
+    TRY(find_files(job, err));
     job->folder = job->request->folder ? job->request->folder : file_join(job->arena, job->base, job->commit);
     TRY(file_make_folders(job->folder, err));
     for (size_t i = 0; i < job->count; i++) {
@@ -295,7 +325,9 @@ static status pull_url(hub_job *job, pull_done *out, error *err)
 
 status pull(arena *a, const pull_request *r, pull_done *out, error *err)
 {
-    const char *endpoint = getenv("HF_ENDPOINT"), *token = getenv("HF_TOKEN"), *cache = cache_folder(a);
+    bool listed = strncmp(r->name, "data:", 5) == 0;
+    const char *standard = listed ? "https://raw.githubusercontent.com" : "https://huggingface.co";
+    const char *endpoint = getenv(listed ? "ASSAY_GITHUB_RAW" : "HF_ENDPOINT"), *token = getenv("HF_TOKEN"), *cache = cache_folder(a);
     bool url = strncmp(r->name, "http://", 7) == 0 || strncmp(r->name, "https://", 8) == 0;
     hub_job job = {.request = r, .arena = a, .token = token && token[0] ? token : NULL};
     *out = (pull_done){0};
@@ -305,13 +337,18 @@ status pull(arena *a, const pull_request *r, pull_done *out, error *err)
         job.base = cache ? file_join(a, cache, "urls") : NULL;
         return pull_url(&job, out, err);
     }
-    if (!read_name(a, r->name, &job)) {
-        error_set(err, STATUS_USAGE, "expected OWNER/NAME, hf:datasets/OWNER/NAME or a URL, found '%s'", r->name);
+    if (listed) {
+        job.kind = "data";
+        job.name = r->name + 5;
+        job.revision = "main";
+        job.token = NULL; /* that is the hub's */
+    } else if (!read_name(a, r->name, &job)) {
+        error_set(err, STATUS_USAGE, "expected OWNER/NAME, hf:datasets/OWNER/NAME, data:NAME or a URL, found '%s'", r->name);
         return error_hint(err, "@REVISION may follow a name");
     }
     if (job.token && strpbrk(job.token, "\r\n"))
         return error_set(err, STATUS_USAGE, "HF_TOKEN holds more than one line");
-    char *trimmed = arena_strdup(a, endpoint && endpoint[0] ? endpoint : "https://huggingface.co");
+    char *trimmed = arena_strdup(a, endpoint && endpoint[0] ? endpoint : standard);
     if (trimmed && trimmed[0] && trimmed[strlen(trimmed) - 1] == '/')
         trimmed[strlen(trimmed) - 1] = '\0';
     job.endpoint = trimmed;

@@ -5,7 +5,7 @@
  *     TRY(pull(arena, &r, &done, err));                 // done.folder: a checkpoint that subjects can be opened from
  *     pull_find(arena, "HuggingFaceTB/SmolLM2-135M")    // the same folder later, without network; NULL: not pulled
  *
- * A name is OWNER/NAME (a model), hf:datasets/OWNER/NAME, or http(s)://...; "@REVISION" behind a name pins a branch, tag or
+ * A name is OWNER/NAME (a model), hf:datasets/OWNER/NAME, data:NAME (hub/datasets.h), or http(s)://...; "@REVISION" behind a name pins a branch, tag or
  * commit ("main" unless told). Of a model comes what a checkpoint needs: configuration, tokenizer, templates, safetensors
  * of its top folder, licence; `all` brings everything. Data sets come whole.
  *
@@ -13,7 +13,7 @@
  *     models/OWNER/NAME/COMMIT/...       the files; pulled.json last: names, sizes, hashes
  *     models/OWNER/NAME/refs/REVISION    the commit that it was when it was pulled
  * Every file is checked against the hash that the hub lists (SHA-256 of large files, git's of small ones). The hub is at
- * HF_ENDPOINT, or https://huggingface.co; HF_TOKEN goes to it alone, and is written nowhere.
+ * HF_ENDPOINT, or https://huggingface.co, raw files of GitHub at ASSAY_GITHUB_RAW; HF_TOKEN goes to it alone, and is written nowhere.
  */
 #ifndef ASSAY_HUB_PULL_H
 #define ASSAY_HUB_PULL_H

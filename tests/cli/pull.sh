@@ -56,6 +56,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             repo, name = self.path[1:].split("|")
             return self.content(repo, name, files[name], '"%s"' % hashlib.md5(files[name]).hexdigest())
         m = re.match(r"/api/models/(o/\w+)/(revision|tree)/(\w+)", self.path) or re.match(r"/(o/\w+)/resolve/(\w+)/(.+)", self.path)
+        if self.path.startswith("/lgw863/"): return self.say(200, b"not what it should be" if "Train" in self.path else b"too short")
         if self.path == "/file.bin": return self.say(200, b"abc", {"ETag": '"f"'})
         if not m or m[1] == "o/missing": return self.say(404)
         repo = m[1]
@@ -144,5 +145,13 @@ check "the part of another day was offered" "grep -q 'content o/changed2 tokeniz
 
 "$ASSAY" pull "http://127.0.0.1:$port/file.bin" -q > "$folder/out" || failed=1
 check "a URL, with the hash that was seen" "grep -q ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad $folder/out"
+# Data sets by name: listed, and refused where what comes is not what the list says.
+"$ASSAY" list datasets > "$folder/out" || failed=1
+check "data sets are listed with their licences" "grep -q 'truthfulqa.*Apache-2.0' $folder/out"
+ASSAY_GITHUB_RAW="http://127.0.0.1:$port" HF_TOKEN=secret-token "$ASSAY" pull data:logiqa -q 2> "$folder/err" > /dev/null
+check "a data set that is not the listed one is refused" "[ $? -eq 1 ] && grep -q 'expected [0-9]* bytes' $folder/err"
+check "GitHub gets no token of the hub" "grep -q 'hub /lgw863/.*token=None' $folder/seen"
+"$ASSAY" pull data:nosuch -q 2> "$folder/err" > /dev/null
+check "an unknown data set" "[ $? -eq 1 ] && grep -q nosuch $folder/err"
 [ $failed -eq 0 ] && echo "pull: all as it should be"
 exit $failed
