@@ -13,7 +13,7 @@ slice slice_of(const char *text)
 
 bool slice_equal(slice a, slice b)
 {
-    return a.length == b.length && (a.length == 0 || (a.length == 0 || memcmp(a.text, b.text, a.length) == 0));
+    return a.length == b.length && (a.length == 0 || memcmp(a.text, b.text, a.length) == 0);
 }
 
 bool slice_is(slice a, const char *text)
