@@ -228,7 +228,7 @@ static void add_entry(char *text, size_t size, size_t *used, char c)
 
 static act play_vllm(void *context, const char *body, size_t number)
 {
-    static char reply[65536], list[32768];
+    static _Thread_local char reply[65536], list[32768];
     (void)number, (void)context;
     json_t *q;
     size_t used = 0;
@@ -281,7 +281,7 @@ static void vllm_scores_through_prompt_logprobs(void **state)
 /* Completions with echo: tokens are words with the space before them. */
 static act play_echo(void *context, const char *body, size_t number)
 {
-    static char reply[65536];
+    static _Thread_local char reply[65536];
     (void)number, (void)context;
     json_t *q, *tokens = json_array(), *values = json_array();
     assert_int_equal(jsonio_parse(slice_of(body), "body", &q, NULL), STATUS_OK);
@@ -362,7 +362,7 @@ static void chat_chooses_among_the_tokens_that_are_listed(void **state)
 
 static act play_seeds(void *context, const char *body, size_t number)
 {
-    static char reply[256];
+    static _Thread_local char reply[256];
     json_t *q;
     (void)context;
     assert_int_equal(jsonio_parse(slice_of(body), "body", &q, NULL), STATUS_OK);
