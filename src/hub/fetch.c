@@ -375,14 +375,15 @@ static void before_file(transfer *t, char etag[MOST_ETAG])
     arena *a = arena_new(NULL);
     etag_path(t, path, sizeof path);
     t->from = 0;
-    if (fstat(t->file, &about) == 0 && about.st_size > 0 && t->code != 416 && !t->wrong_range && file_read(a, path, MOST_ETAG - 1, &text, NULL) == STATUS_OK &&
-        text.length > 0) {
+    if (a && fstat(t->file, &about) == 0 && about.st_size > 0 && t->code != 416 && !t->wrong_range &&
+        file_read(a, path, MOST_ETAG - 1, &text, NULL) == STATUS_OK && text.length > 0) {
         snprintf(etag, MOST_ETAG, SLICE_FORMAT, SLICE_ARGS(text));
         t->from = (uint64_t)about.st_size;
     }
     if (t->from == 0 && ftruncate(t->file, 0) != 0)
         t->write_failed = true;
     lseek(t->file, (off_t)t->from, SEEK_SET);
+    arena_free(a);
 }
 
 /* Both sums in one reading. */

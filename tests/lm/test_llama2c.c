@@ -207,7 +207,7 @@ static const char *shared(const char *name)
 static checkpoint *convert(const char *model, const char *words)
 {
     const char *folder = file_join(memory, test_folder(), "converted");
-    checkpoint *c;
+    checkpoint *c = NULL;
     llama2c_summary summary;
     error err = {0};
     if (llama2c_convert(model, words, folder, &summary, &err) != STATUS_OK ||
@@ -219,7 +219,7 @@ static checkpoint *convert(const char *model, const char *words)
 static engine_result greedy(const checkpoint *c, const char *text, int count)
 {
     engine *e;
-    engine_result out;
+    engine_result out = {0};
     error err = {0};
     token_list ids = {.arena = memory};
     assert_int_equal(token_list_add(&ids, c->config.bos, &err), STATUS_OK);

@@ -27,6 +27,7 @@ typedef struct desk {
     atomic_bool stop;
     pthread_t thread;
     bool ended;
+    json_t *replies; /* all that were read: they live as long as the desk */
 } desk;
 
 static inline void *desk_wait(void *context)
@@ -40,7 +41,7 @@ static inline void *desk_wait(void *context)
 static inline void desk_open(desk *d, subject *s, serve_options options)
 {
     error err = {0};
-    *d = (desk){.arena = arena_new(NULL), .subject = s};
+    *d = (desk){.arena = arena_new(NULL), .subject = s, .replies = json_array()};
     if (serve_new(s, &options, &d->server, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     d->port = (int)strtol(strrchr(serve_address(d->server), ':') + 1, NULL, 10);
@@ -60,6 +61,7 @@ static inline void desk_close(desk *d)
     if (!d->ended)
         desk_stop(d);
     serve_free(d->server);
+    json_decref(d->replies);
     arena_free(d->arena);
 }
 
@@ -68,7 +70,7 @@ static inline void desk_close(desk *d)
 typedef struct reply {
     long code;
     strbuf head, body;
-    json_t *json; /* NULL: the body is not JSON */
+    json_t *json; /* NULL: the body is not JSON; the desk's */
     CURLcode curl;
 } reply;
 
@@ -108,6 +110,8 @@ static inline reply desk_ask_with(const desk *d, const char *path, const char *b
     curl_easy_cleanup(easy);
     if (r.body.length && jsonio_parse(strbuf_slice(&r.body), "answer", &r.json, NULL) != STATUS_OK)
         r.json = NULL;
+    if (r.json)
+        json_array_append_new(d->replies, r.json);
     return r;
 }
 

@@ -331,9 +331,10 @@ static void *ask_in_thread(void *context)
     asking *q = context;
     desk own = *q->desk;
     own.arena = arena_new(NULL);
+    own.replies = json_array();
     q->reply = desk_ask(&own, "/v1/chat/completions", q->body);
-    json_decref(q->reply.json);
     q->reply.json = NULL;
+    json_decref(own.replies);
     arena_free(own.arena);
     return NULL;
 }
