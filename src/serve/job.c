@@ -143,9 +143,11 @@ void job_stream(job *j, slice piece)
     if (!j->gone)
         strbuf_add_slice(&j->out, piece);
     bool far_behind = j->out.length - j->sent > SERVER_UNSENT_BYTES || j->out.failed;
-    j->http = 200;
-    j->type = "text/event-stream; charset=utf-8";
-    j->ready = j->streaming = true;
+    if (!j->ready) { /* from here on the connection's thread reads these without the lock */
+        j->http = 200;
+        j->type = "text/event-stream; charset=utf-8";
+        j->ready = j->streaming = true;
+    }
     wake(j);
     pthread_mutex_unlock(&j->lock);
     if (far_behind)

@@ -244,7 +244,7 @@ static checkpoint *make_model(const lm_family *f)
             values[i][k] += 0.2f * (float)random_normal(&r);
     }
     c.type = TYPE_F32;
-    checkpoint *out;
+    checkpoint *out = NULL;
     error err = {0};
     if (checkpoint_save(where, &c, words, (const float *const *)values, &err) != STATUS_OK ||
         checkpoint_open(memory, where, &out, &err) != STATUS_OK)

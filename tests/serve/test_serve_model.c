@@ -36,6 +36,7 @@ static const char *joined(const char *stream, size_t *events, bool *done, json_t
         *done = slice_is(event, "[DONE]");
         if (*done || jsonio_parse(event, "event", &json, NULL) != STATUS_OK)
             continue;
+        json_array_append_new(d.replies, json);
         const json_t *piece = desk_at(json, "choices.0.delta.content");
         if (!piece)
             piece = desk_at(json, "choices.0.text");
