@@ -182,7 +182,7 @@ static void a_folder_opens_with_adapters_behind_it(void **state)
         a[i] = 0.01f * (float)i, b[i] = 0.02f * (float)(i - 30);
     write_adapter("{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"q_proj\"]}",
                   "model.layers.1.self_attn.q_proj", a, 1, 64, b, 64);
-    checkpoint *plain, *once, *twice;
+    checkpoint *plain = NULL, *once = NULL, *twice = NULL;
     char identities[3][SHA256_HEX];
     const char *once_words = arena_printf(memory, "%s+%s", model, adapter);
     const char *twice_words = arena_printf(memory, "%s+%s+%s", model, adapter, adapter);
