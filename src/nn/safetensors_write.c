@@ -9,19 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static float f16_to_f32(uint16_t bits)
-{
-    uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = bits >> 10 & 31, fraction = bits & 1023;
-    float x;
-    if (exponent == 0) { /* zero and subnormal: fraction * 2^-24 is exact in f32 */
-        x = (float)fraction * 0x1p-24f;
-        return sign ? -x : x;
-    }
-    uint32_t wide = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | fraction << 13;
-    memcpy(&x, &wide, sizeof x);
-    return x;
-}
-
 static float read_f64(const char *p)
 {
     double v;
