@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const styles[] = {"chat", "plain", NULL};
-
 static const param_spec options[] = {
     {.name = "model", .letter = 'm', .type = PARAM_STRING, .value = "SUBJECT",
      .help = "who answers: base, a checkpoint folder, script:FILE.yaml, an API"},
@@ -19,8 +17,7 @@ static const param_spec options[] = {
     {.name = "max-tokens", .type = PARAM_INT, .least = 1, .most = 1 << 20, .fallback = "512", .value = "N", .help = "longest answer"},
     {.name = "load", .type = PARAM_STRING, .value = "FILE", .help = "go on with a conversation that /save wrote"},
     OPTION_SEED,
-    {.name = "prompt-style", .type = PARAM_CHOICE, .choices = styles, .fallback = "chat", .value = "STYLE",
-     .help = "of a checkpoint: its chat template, or plain text"},
+    OPTIONS_PROMPT,
     {.name = "api-key-variable", .type = PARAM_STRING, .value = "NAME", .help = "environment variable with the key of an API"},
     OPTION_THREADS,
 };
@@ -249,10 +246,9 @@ static status run(command_call *call, error *err)
         error_set(err, STATUS_USAGE, "nobody to talk to");
         return error_hint(err, "name a subject with -m: base, a checkpoint folder, script:FILE.yaml");
     }
-    TRY(subject_open(call->arena, param_string(o, "model"),
-                     &(subject_options){.threads = (size_t)param_int(o, "threads"), .prompt_style = param_string(o, "prompt-style"),
-                                        .api_key_variable = param_string(o, "api-key-variable")},
-                     &s, err));
+    subject_options subjects = {.threads = (size_t)param_int(o, "threads"), .api_key_variable = param_string(o, "api-key-variable")};
+    TRY(cli_prompt_options(call, &subjects, err));
+    TRY(subject_open(call->arena, param_string(o, "model"), &subjects, &s, err));
     status result = prepare(call, &c, s, err);
     if (result == STATUS_OK) {
         catch_interrupt();

@@ -9,8 +9,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-static const char *const styles[] = {"chat", "plain", NULL};
-
 static const param_spec options[] = {
     {.name = "model", .letter = 'm', .type = PARAM_STRING, .value = "SUBJECT",
      .help = "who answers: base, a checkpoint folder, script:FILE.yaml, router:SHARE:A:B, an API"},
@@ -37,12 +35,11 @@ static const param_spec options[] = {
      .help = "longest that one request may take"},
     {.name = "stop-timeout", .type = PARAM_NUMBER, .least = 0.1, .most = 86400, .fallback = "10", .value = "SECONDS",
      .help = "what Ctrl-C and SIGTERM leave to requests in flight"},
-    {.name = "prompt-style", .type = PARAM_CHOICE, .choices = styles, .fallback = "chat", .value = "STYLE",
-     .help = "of a checkpoint: its chat template, or plain text"},
+    OPTIONS_PROMPT,
     {.name = "api-key-variable", .type = PARAM_STRING, .value = "NAME",
      .help = "environment variable with the key of an API that is served on"},
     OPTION_THREADS,
-    OPTION_JSON,
+    {.name = "json", .type = PARAM_FLAG, .help = "print address, model and process as a JSON object on stdout once requests are taken"},
 };
 
 static status read_key(const char *variable, const char **key, error *err)
@@ -112,10 +109,9 @@ static status run(command_call *call, error *err)
         return error_hint(err, "name a subject with -m: base, a checkpoint folder, script:FILE.yaml");
     }
     TRY(options_of(call, &settings, err));
-    TRY(subject_open(call->arena, param_string(o, "model"),
-                     &(subject_options){.threads = (size_t)param_int(o, "threads"), .prompt_style = param_string(o, "prompt-style"),
-                                        .api_key_variable = param_string(o, "api-key-variable")},
-                     &who, err));
+    subject_options subjects = {.threads = (size_t)param_int(o, "threads"), .api_key_variable = param_string(o, "api-key-variable")};
+    TRY(cli_prompt_options(call, &subjects, err));
+    TRY(subject_open(call->arena, param_string(o, "model"), &subjects, &who, err));
     status result = serve_new(who, &settings, &s, err);
     if (result == STATUS_OK)
         result = announce(call, s, settings.model ? settings.model : who->specification, err);

@@ -51,11 +51,10 @@ static status read_one(arena *a, const yaml_node *node, dataset *out, error *err
     return STATUS_OK;
 }
 
-status datasets_read(arena *a, const dataset **out, size_t *count, error *err)
+status datasets_parse(arena *a, slice text, const char *name, const dataset **out, size_t *count, error *err)
 {
     const yaml_node *root;
-    slice text = {assay_datasets, (size_t)(assay_datasets_end - assay_datasets)};
-    TRY(yaml_parse(a, text, "tasks/datasets.yaml", &root, err));
+    TRY(yaml_parse(a, text, name, &root, err));
     const yaml_node *sets = yaml_get(root, "datasets");
     if (!sets || sets->kind != YAML_MAP)
         return yaml_error(root, err, "expected a map \"datasets\"");
@@ -69,6 +68,12 @@ status datasets_read(arena *a, const dataset **out, size_t *count, error *err)
     *out = list;
     *count = sets->count;
     return STATUS_OK;
+}
+
+status datasets_read(arena *a, const dataset **out, size_t *count, error *err)
+{
+    slice text = {assay_datasets, (size_t)(assay_datasets_end - assay_datasets)};
+    return datasets_parse(a, text, "tasks/datasets.yaml", out, count, err);
 }
 
 status datasets_find(arena *a, const char *name, const dataset **out, error *err)

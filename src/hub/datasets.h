@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "core/error.h"
+#include "core/text.h"
 
 #include <stdint.h>
 
@@ -20,6 +21,9 @@ typedef struct dataset {
     size_t file_count;
 } dataset;
 
+/* Reads a list of data sets; `name` is that of the file, for messages. */
+status datasets_parse(arena *a, slice text, const char *name, const dataset **out, size_t *count, error *err);
+/* The list that lies in the program. */
 status datasets_read(arena *a, const dataset **out, size_t *count, error *err);
 /* STATUS_NOT_FOUND, with the nearest name as a hint. */
 status datasets_find(arena *a, const char *name, const dataset **out, error *err);

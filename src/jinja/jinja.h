@@ -125,6 +125,7 @@ bool jinja_writes(const jinja_template *t, slice word);
 
 typedef struct jinja_settings {
     const struct tm *now;   /* what strftime_now writes; NULL: it is refused */
+    bool *date_missing;     /* set when it was refused for that; may be NULL */
     uint64_t steps;         /* 0: JINJA_STEPS */
     size_t memory;          /* bytes of values; 0: JINJA_MEMORY */
     size_t output;          /* bytes; 0: JINJA_OUTPUT */

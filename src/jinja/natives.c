@@ -212,6 +212,8 @@ static status run_strftime(jinja_run *r, jinja_value self, const jinja_value *ar
     const jinja_string *format = NULL;
     char text[1024];
     TRY(jinja_arg_text(r, args[0], "format", &format));
+    if (!r->now && r->date_missing)
+        *r->date_missing = true;
     if (!r->now)
         return jinja_fail(r, "the template asks for the date, and none was given (--template-date)");
     strbuf plain = strbuf_new(r->arena, 512);

@@ -262,7 +262,7 @@ status jinja_render(const jinja_template *t, arena *a, const jinja_dict *variabl
     if (!settings)
         settings = &usual;
     error unused;
-    jinja_run r = {.arena = a, .template = t, .err = err ? err : &unused, .now = settings->now,
+    jinja_run r = {.arena = a, .template = t, .err = err ? err : &unused, .now = settings->now, .date_missing = settings->date_missing,
                    .steps_left = settings->steps ? settings->steps : JINJA_STEPS,
                    .memory_left = settings->memory ? settings->memory : JINJA_MEMORY,
                    .output_most = settings->output ? settings->output : JINJA_OUTPUT};

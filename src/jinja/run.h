@@ -39,6 +39,7 @@ struct jinja_run {
     const jinja_template *template;
     error *err;
     const struct tm *now;
+    bool *date_missing;
     int line, depth;
     uint64_t steps_left;
     size_t memory_left, output_most;

@@ -22,7 +22,7 @@
  * beginning of an answer (add_generation_prompt).
  *
  * **The date.** A template may write today's date. So that a run can be repeated it gets the date of the options, and
- * without one it is refused.
+ * without one it is refused: when it is opened, if it writes the date into a question with or without a system message.
  *
  * Our own models read <|begin|>, then for each message <|ROLE|> content <|end|>; where an answer is wanted <|assistant|>
  * follows. chat_template says so in Jinja, in the files that `assay grow` writes. A plain document is <|begin|> text
@@ -83,7 +83,8 @@ typedef struct chat_format chat_format;
 
 /* `name` is the model's, for messages; `options` may be NULL. The tokenizer must outlive the format, and several threads
  * may use it at once. STATUS_UNSUPPORTED: the checkpoint has no template, or one that this version cannot run (with the
- * reason); STATUS_USAGE: an option that cannot be read. */
+ * reason); STATUS_USAGE: an option that cannot be read, or a template that writes today's date into an ordinary
+ * conversation while none is given. */
 status chat_format_open(arena *a, const char *name, const chat_files *files, const tokenizer *t,
                         const chat_options *options, chat_format **out, error *err);
 /* SHA-256 of the template, in hexadecimal digits. */

@@ -26,6 +26,9 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "out of memory for a chat template");
 }
 
+static status render(const chat_format *f, arena *a, const chat_turn *turns, size_t count, unsigned flags, const json_t *tools,
+                     bool *date_missing, jinja_output *out, error *err);
+
 /* ---- opening ---- */
 
 static const chat_text *find_named(const chat_files *files, const char *name)
@@ -139,6 +142,26 @@ static status find_control(arena *a, chat_format *f, error *err)
     return STATUS_OK;
 }
 
+/* Whether the template writes the date into an ordinary conversation: better said once, before anything is asked. */
+static status check_date(const chat_format *f, error *err)
+{
+    const chat_turn talk[] = {{.role = "system", .text = SLICE("Hello.")}, {.role = "user", .text = SLICE("Hello.")}};
+    bool missing = false;
+    for (size_t from = 0; from < COUNT_OF(talk) && !missing; from++) {
+        arena *scratch = arena_new(NULL);
+        jinja_output out;
+        if (!scratch)
+            return no_memory(err);
+        render(f, scratch, talk + from, COUNT_OF(talk) - from, CHAT_ANSWER, NULL, &missing, &out, NULL); /* what else is wrong shows later */
+        arena_free(scratch);
+    }
+    if (!missing)
+        return STATUS_OK;
+    error_set(err, STATUS_USAGE, "the chat template of %s writes today's date, and none was given", f->name);
+    return error_hint(err, "say which with --template-date, such as --template-date 2026-03-07: so that the same command gives "
+                           "the same answers another day");
+}
+
 status chat_format_open(arena *a, const char *name, const chat_files *files, const tokenizer *t,
                         const chat_options *options, chat_format **out, error *err)
 {
@@ -165,7 +188,9 @@ status chat_format_open(arena *a, const char *name, const chat_files *files, con
     TRY(describe(a, f, o, err));
     TRY(find_control(a, f, err));
     *out = f;
-    return jinja_of_dict(f->constants).kind == JINJA_ABSENT ? no_memory(err) : STATUS_OK;
+    if (jinja_of_dict(f->constants).kind == JINJA_ABSENT)
+        return no_memory(err);
+    return f->has_date || !jinja_names(f->template, "strftime_now") ? STATUS_OK : check_date(f, err);
 }
 
 const char *chat_format_hash(const chat_format *f)
@@ -290,8 +315,8 @@ static jinja_value messages_value(arena *a, const chat_turn *turns, size_t count
     return jinja_of_list(messages);
 }
 
-status chat_render(const chat_format *f, arena *a, const chat_turn *turns, size_t count, unsigned flags,
-                   const json_t *tools, jinja_output *out, error *err)
+static status render(const chat_format *f, arena *a, const chat_turn *turns, size_t count, unsigned flags, const json_t *tools,
+                     bool *date_missing, jinja_output *out, error *err)
 {
     static const char *const fixed[] = {"tools", "documents"};
     jinja_dict *variables = jinja_dict_new(a);
@@ -304,11 +329,17 @@ status chat_render(const chat_format *f, arena *a, const chat_turn *turns, size_
     if (tools)
         jinja_dict_put(variables, "tools", jinja_from_json(a, tools, JINJA_DATA));
     jinja_dict_put(variables, "add_generation_prompt", jinja_bool((flags & CHAT_ANSWER) && !open));
-    jinja_settings settings = {.now = f->has_date ? &f->date : NULL};
+    jinja_settings settings = {.now = f->has_date ? &f->date : NULL, .date_missing = date_missing};
     if (jinja_of_dict(variables).kind == JINJA_ABSENT)
         return no_memory(err);
     TRY(jinja_render(f->template, a, variables, &settings, out, err));
     return open ? cut_behind(f, turns[count - 1].text, out, err) : STATUS_OK;
+}
+
+status chat_render(const chat_format *f, arena *a, const chat_turn *turns, size_t count, unsigned flags,
+                   const json_t *tools, jinja_output *out, error *err)
+{
+    return render(f, a, turns, count, flags, tools, NULL, out, err);
 }
 
 status chat_tokens(const chat_format *f, const jinja_output *prompt, slice behind, token_list *out, error *err)

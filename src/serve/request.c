@@ -74,8 +74,8 @@ static bool read_one(request_reader *r, request_kind kind, const char *name, con
         return unknown(r, kind, name);
     if (row->fate == IGNORED || json_is_null(value))
         return true;
-    if (row->fate == READ)
-        return row->read(r, value);
+    if (row->fate != NEUTRAL)
+        return request_read_row(r, row, value);
     if (is_neutral(row->neutral, value))
         return true;
     return problem_set(r->problem, 400, name, "%s is not supported here: leave it out (or give %s)", name, row->neutral);

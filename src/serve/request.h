@@ -92,15 +92,21 @@ request_read request_read_messages, request_read_prompt, request_read_tools; /* 
 request_read request_read_tokens, request_read_content;
 request_read request_read_format, request_read_choices, request_read_schema, request_read_structured; /* request_form.c */
 
-typedef enum request_fate { READ, NEUTRAL, IGNORED } request_fate;
+/* What becomes of a parameter. FLAG, UNFLAG (said the other way round), INTEGER and NUMBER go to a field of the request;
+ * READ has a function of its own; NEUTRAL is refused unless it changes nothing; IGNORED changes nothing. */
+typedef enum request_fate { FLAG, UNFLAG, INTEGER, NUMBER, READ, NEUTRAL, IGNORED } request_fate;
 typedef struct request_row {
     const char *name;
     unsigned kinds;
     request_fate fate;
+    size_t field;         /* its place in a request */
+    double least, most;   /* INTEGER, NUMBER */
     request_read *read;   /* READ */
     const char *neutral;  /* NEUTRAL: JSON values that change nothing, beside null; several are separated by | */
 } request_row;
 extern const request_row request_table[];
 extern const size_t request_table_count;
+/* A parameter whose fate is READ, or one of those before it. */
+bool request_read_row(request_reader *r, const request_row *row, const json_t *value);
 
 #endif

@@ -2,6 +2,7 @@
 #include "serve/request.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 static bool read_integer(request_reader *r, const json_t *v, int64_t least, int64_t most, int64_t *out)
@@ -53,16 +54,6 @@ static bool read_max_tokens(request_reader *r, const json_t *v)
     return true;
 }
 
-static bool read_temperature(request_reader *r, const json_t *v)
-{
-    return read_number(r, v, 0, 100, &r->out->temperature);
-}
-
-static bool read_top_p(request_reader *r, const json_t *v)
-{
-    return read_number(r, v, 1e-9, 1, &r->out->top_p);
-}
-
 /* vLLM writes -1 for "all". */
 static bool read_top_k(request_reader *r, const json_t *v)
 {
@@ -77,11 +68,6 @@ static bool read_seed(request_reader *r, const json_t *v)
 {
     r->out->has_seed = true;
     return read_integer(r, v, INT64_MIN, INT64_MAX, &r->out->seed);
-}
-
-static bool read_n(request_reader *r, const json_t *v)
-{
-    return read_integer(r, v, 1, REQUEST_MOST_CHOICES, &r->out->n);
 }
 
 static bool read_best_of(request_reader *r, const json_t *v)
@@ -126,21 +112,6 @@ static bool read_logprobs(request_reader *r, const json_t *v)
     return read_integer(r, v, 0, REQUEST_MOST_TOP, &q->top);
 }
 
-static bool read_top_logprobs(request_reader *r, const json_t *v)
-{
-    return read_integer(r, v, 0, REQUEST_MOST_TOP, &r->out->top);
-}
-
-static bool read_prompt_logprobs(request_reader *r, const json_t *v)
-{
-    return read_integer(r, v, 0, REQUEST_MOST_TOP, &r->out->prompt_logprobs);
-}
-
-static bool read_stream(request_reader *r, const json_t *v)
-{
-    return read_bool(r, v, &r->out->stream);
-}
-
 static bool read_stream_options(request_reader *r, const json_t *v)
 {
     const char *name;
@@ -157,39 +128,6 @@ static bool read_stream_options(request_reader *r, const json_t *v)
     return !each || json_is_null(each) || read_bool(r, each, &r->out->include_usage);
 }
 
-static bool read_echo(request_reader *r, const json_t *v)
-{
-    return read_bool(r, v, &r->out->echo);
-}
-
-static bool read_continue(request_reader *r, const json_t *v)
-{
-    return read_bool(r, v, &r->out->continues);
-}
-
-static bool read_generation_prompt(request_reader *r, const json_t *v)
-{
-    bool wanted;
-    if (!read_bool(r, v, &wanted))
-        return false;
-    r->out->no_generation_prompt = !wanted;
-    return true;
-}
-
-static bool read_add_special(request_reader *r, const json_t *v)
-{
-    bool wanted;
-    if (!read_bool(r, v, &wanted))
-        return false;
-    r->out->plain = !wanted;
-    return true;
-}
-
-static bool read_pieces(request_reader *r, const json_t *v)
-{
-    return read_bool(r, v, &r->out->with_pieces);
-}
-
 #define CHAT REQUEST_CHAT
 #define TEXT REQUEST_COMPLETIONS
 #define BOTH (REQUEST_CHAT | REQUEST_COMPLETIONS)
@@ -197,86 +135,111 @@ static bool read_pieces(request_reader *r, const json_t *v)
 #define DETOKENIZE REQUEST_DETOKENIZE
 
 const request_row request_table[] = {
-    {"model", BOTH | TOKENIZE | DETOKENIZE, READ, read_model, NULL},
-    {"messages", CHAT | TOKENIZE, READ, request_read_messages, NULL},
-    {"prompt", TEXT | TOKENIZE, READ, request_read_prompt, NULL},
-    {"content", TOKENIZE, READ, request_read_content, NULL},
-    {"tokens", DETOKENIZE, READ, request_read_tokens, NULL},
-    {"max_tokens", BOTH, READ, read_max_tokens, NULL},
-    {"max_completion_tokens", CHAT, READ, read_max_tokens, NULL},
-    {"temperature", BOTH, READ, read_temperature, NULL},
-    {"top_p", BOTH, READ, read_top_p, NULL},
-    {"top_k", BOTH, READ, read_top_k, NULL},
-    {"seed", BOTH, READ, read_seed, NULL},
-    {"n", BOTH, READ, read_n, NULL},
-    {"best_of", TEXT, READ, read_best_of, NULL},
-    {"stop", BOTH, READ, read_stop, NULL},
-    {"logprobs", BOTH, READ, read_logprobs, NULL},
-    {"top_logprobs", CHAT, READ, read_top_logprobs, NULL},
-    {"prompt_logprobs", BOTH, READ, read_prompt_logprobs, NULL},
-    {"stream", BOTH, READ, read_stream, NULL},
-    {"stream_options", BOTH, READ, read_stream_options, NULL},
-    {"echo", TEXT, READ, read_echo, NULL},
-    {"continue_final_message", CHAT | TOKENIZE, READ, read_continue, NULL},
-    {"add_generation_prompt", CHAT | TOKENIZE, READ, read_generation_prompt, NULL},
-    {"add_special_tokens", TEXT | TOKENIZE, READ, read_add_special, NULL},
-    {"add_special", TOKENIZE, READ, read_add_special, NULL},
-    {"return_token_strs", TOKENIZE, READ, read_pieces, NULL},
-    {"with_pieces", TOKENIZE, READ, read_pieces, NULL},
-    {"tools", CHAT, READ, request_read_tools, NULL},
-    {"response_format", BOTH, READ, request_read_format, NULL},
-    {"structured_outputs", BOTH, READ, request_read_structured, NULL},
-    {"guided_choice", BOTH, READ, request_read_choices, NULL},
-    {"guided_json", BOTH, READ, request_read_schema, NULL},
+    {"model", BOTH | TOKENIZE | DETOKENIZE, READ, .read = read_model},
+    {"messages", CHAT | TOKENIZE, READ, .read = request_read_messages},
+    {"prompt", TEXT | TOKENIZE, READ, .read = request_read_prompt},
+    {"content", TOKENIZE, READ, .read = request_read_content},
+    {"tokens", DETOKENIZE, READ, .read = request_read_tokens},
+    {"max_tokens", BOTH, READ, .read = read_max_tokens},
+    {"max_completion_tokens", CHAT, READ, .read = read_max_tokens},
+    {"temperature", BOTH, NUMBER, .field = offsetof(request, temperature), .least = 0, .most = 100},
+    {"top_p", BOTH, NUMBER, .field = offsetof(request, top_p), .least = 1e-9, .most = 1},
+    {"top_k", BOTH, READ, .read = read_top_k},
+    {"seed", BOTH, READ, .read = read_seed},
+    {"n", BOTH, INTEGER, .field = offsetof(request, n), .least = 1, .most = REQUEST_MOST_CHOICES},
+    {"best_of", TEXT, READ, .read = read_best_of},
+    {"stop", BOTH, READ, .read = read_stop},
+    {"logprobs", BOTH, READ, .read = read_logprobs},
+    {"top_logprobs", CHAT, INTEGER, .field = offsetof(request, top), .least = 0, .most = REQUEST_MOST_TOP},
+    {"prompt_logprobs", BOTH, INTEGER, .field = offsetof(request, prompt_logprobs), .least = 0, .most = REQUEST_MOST_TOP},
+    {"stream", BOTH, FLAG, .field = offsetof(request, stream)},
+    {"stream_options", BOTH, READ, .read = read_stream_options},
+    {"echo", TEXT, FLAG, .field = offsetof(request, echo)},
+    {"continue_final_message", CHAT | TOKENIZE, FLAG, .field = offsetof(request, continues)},
+    {"add_generation_prompt", CHAT | TOKENIZE, UNFLAG, .field = offsetof(request, no_generation_prompt)},
+    {"add_special_tokens", TEXT | TOKENIZE, UNFLAG, .field = offsetof(request, plain)},
+    {"add_special", TOKENIZE, UNFLAG, .field = offsetof(request, plain)},
+    {"return_token_strs", TOKENIZE, FLAG, .field = offsetof(request, with_pieces)},
+    {"with_pieces", TOKENIZE, FLAG, .field = offsetof(request, with_pieces)},
+    {"tools", CHAT, READ, .read = request_read_tools},
+    {"response_format", BOTH, READ, .read = request_read_format},
+    {"structured_outputs", BOTH, READ, .read = request_read_structured},
+    {"guided_choice", BOTH, READ, .read = request_read_choices},
+    {"guided_json", BOTH, READ, .read = request_read_schema},
     /* These change what is written. */
-    {"tool_choice", CHAT, NEUTRAL, NULL, "\"auto\"|\"none\""},
-    {"frequency_penalty", BOTH, NEUTRAL, NULL, "0"},
-    {"presence_penalty", BOTH, NEUTRAL, NULL, "0"},
-    {"repetition_penalty", BOTH, NEUTRAL, NULL, "1"},
-    {"repeat_penalty", BOTH, NEUTRAL, NULL, "1"},
-    {"length_penalty", BOTH, NEUTRAL, NULL, "1"},
-    {"min_p", BOTH, NEUTRAL, NULL, "0"},
-    {"typical_p", BOTH, NEUTRAL, NULL, "1"},
-    {"mirostat", BOTH, NEUTRAL, NULL, "0"},
-    {"logit_bias", BOTH, NEUTRAL, NULL, "{}"},
-    {"suffix", TEXT, NEUTRAL, NULL, "\"\""},
-    {"echo", CHAT, NEUTRAL, NULL, "false"},
-    {"add_special_tokens", CHAT, NEUTRAL, NULL, "false"},
-    {"functions", CHAT, NEUTRAL, NULL, "[]"},
-    {"function_call", CHAT, NEUTRAL, NULL, "\"none\""},
-    {"modalities", CHAT, NEUTRAL, NULL, "[\"text\"]"},
-    {"audio", CHAT, NEUTRAL, NULL, "{}"},
-    {"web_search_options", CHAT, NEUTRAL, NULL, "{}"},
-    {"reasoning_effort", CHAT, NEUTRAL, NULL, "\"none\""},
-    {"verbosity", CHAT, NEUTRAL, NULL, "\"medium\""},
-    {"chat_template", CHAT | TOKENIZE, NEUTRAL, NULL, "null"},
-    {"chat_template_kwargs", CHAT | TOKENIZE, NEUTRAL, NULL, "{}"},
-    {"use_beam_search", BOTH, NEUTRAL, NULL, "false"},
-    {"min_tokens", BOTH, NEUTRAL, NULL, "0"},
-    {"ignore_eos", BOTH, NEUTRAL, NULL, "false"},
-    {"stop_token_ids", BOTH, NEUTRAL, NULL, "[]"},
-    {"include_stop_str_in_output", BOTH, NEUTRAL, NULL, "false"},
-    {"skip_special_tokens", BOTH, NEUTRAL, NULL, "true"},
-    {"return_tokens_as_token_ids", BOTH, NEUTRAL, NULL, "false"},
-    {"return_token_ids", BOTH, NEUTRAL, NULL, "false"},
-    {"truncate_prompt_tokens", BOTH, NEUTRAL, NULL, "-1"},
-    {"guided_regex", BOTH, NEUTRAL, NULL, "\"\""},
-    {"guided_grammar", BOTH, NEUTRAL, NULL, "\"\""},
-    {"grammar", BOTH, NEUTRAL, NULL, "\"\""},
-    {"parse_special", TOKENIZE, NEUTRAL, NULL, "true"},
+    {"tool_choice", CHAT, NEUTRAL, .neutral = "\"auto\"|\"none\""},
+    {"frequency_penalty", BOTH, NEUTRAL, .neutral = "0"},
+    {"presence_penalty", BOTH, NEUTRAL, .neutral = "0"},
+    {"repetition_penalty", BOTH, NEUTRAL, .neutral = "1"},
+    {"repeat_penalty", BOTH, NEUTRAL, .neutral = "1"},
+    {"length_penalty", BOTH, NEUTRAL, .neutral = "1"},
+    {"min_p", BOTH, NEUTRAL, .neutral = "0"},
+    {"typical_p", BOTH, NEUTRAL, .neutral = "1"},
+    {"mirostat", BOTH, NEUTRAL, .neutral = "0"},
+    {"logit_bias", BOTH, NEUTRAL, .neutral = "{}"},
+    {"suffix", TEXT, NEUTRAL, .neutral = "\"\""},
+    {"echo", CHAT, NEUTRAL, .neutral = "false"},
+    {"add_special_tokens", CHAT, NEUTRAL, .neutral = "false"},
+    {"functions", CHAT, NEUTRAL, .neutral = "[]"},
+    {"function_call", CHAT, NEUTRAL, .neutral = "\"none\""},
+    {"modalities", CHAT, NEUTRAL, .neutral = "[\"text\"]"},
+    {"audio", CHAT, NEUTRAL, .neutral = "{}"},
+    {"web_search_options", CHAT, NEUTRAL, .neutral = "{}"},
+    {"reasoning_effort", CHAT, NEUTRAL, .neutral = "\"none\""},
+    {"verbosity", CHAT, NEUTRAL, .neutral = "\"medium\""},
+    {"chat_template", CHAT | TOKENIZE, NEUTRAL, .neutral = "null"},
+    {"chat_template_kwargs", CHAT | TOKENIZE, NEUTRAL, .neutral = "{}"},
+    {"use_beam_search", BOTH, NEUTRAL, .neutral = "false"},
+    {"min_tokens", BOTH, NEUTRAL, .neutral = "0"},
+    {"ignore_eos", BOTH, NEUTRAL, .neutral = "false"},
+    {"stop_token_ids", BOTH, NEUTRAL, .neutral = "[]"},
+    {"include_stop_str_in_output", BOTH, NEUTRAL, .neutral = "false"},
+    {"skip_special_tokens", BOTH, NEUTRAL, .neutral = "true"},
+    {"return_tokens_as_token_ids", BOTH, NEUTRAL, .neutral = "false"},
+    {"return_token_ids", BOTH, NEUTRAL, .neutral = "false"},
+    {"truncate_prompt_tokens", BOTH, NEUTRAL, .neutral = "-1"},
+    {"guided_regex", BOTH, NEUTRAL, .neutral = "\"\""},
+    {"guided_grammar", BOTH, NEUTRAL, .neutral = "\"\""},
+    {"grammar", BOTH, NEUTRAL, .neutral = "\"\""},
+    {"parse_special", TOKENIZE, NEUTRAL, .neutral = "true"},
     /* These do not. */
-    {"user", BOTH, IGNORED, NULL, NULL},
-    {"metadata", BOTH, IGNORED, NULL, NULL},
-    {"store", CHAT, IGNORED, NULL, NULL},
-    {"service_tier", CHAT, IGNORED, NULL, NULL},
-    {"parallel_tool_calls", CHAT, IGNORED, NULL, NULL},
-    {"prediction", CHAT, IGNORED, NULL, NULL},
-    {"safety_identifier", CHAT, IGNORED, NULL, NULL},
-    {"prompt_cache_key", BOTH, IGNORED, NULL, NULL},
-    {"prompt_cache_retention", CHAT, IGNORED, NULL, NULL},
-    {"cache_prompt", BOTH, IGNORED, NULL, NULL},
-    {"spaces_between_special_tokens", BOTH, IGNORED, NULL, NULL},
-    {"priority", BOTH, IGNORED, NULL, NULL},
-    {"request_id", BOTH, IGNORED, NULL, NULL},
+    {"user", BOTH, IGNORED, .field = 0},
+    {"metadata", BOTH, IGNORED, .field = 0},
+    {"store", CHAT, IGNORED, .field = 0},
+    {"service_tier", CHAT, IGNORED, .field = 0},
+    {"parallel_tool_calls", CHAT, IGNORED, .field = 0},
+    {"prediction", CHAT, IGNORED, .field = 0},
+    {"safety_identifier", CHAT, IGNORED, .field = 0},
+    {"prompt_cache_key", BOTH, IGNORED, .field = 0},
+    {"prompt_cache_retention", CHAT, IGNORED, .field = 0},
+    {"cache_prompt", BOTH, IGNORED, .field = 0},
+    {"spaces_between_special_tokens", BOTH, IGNORED, .field = 0},
+    {"priority", BOTH, IGNORED, .field = 0},
+    {"request_id", BOTH, IGNORED, .field = 0},
 };
 const size_t request_table_count = COUNT_OF(request_table);
+
+bool request_read_row(request_reader *r, const request_row *row, const json_t *value)
+{
+    void *field = (char *)r->out + row->field;
+    bool wanted;
+    switch (row->fate) {
+    case FLAG:
+        return read_bool(r, value, field);
+    case UNFLAG:
+        if (!read_bool(r, value, &wanted))
+            return false;
+        *(bool *)field = !wanted;
+        return true;
+    case INTEGER:
+        return read_integer(r, value, (int64_t)row->least, (int64_t)row->most, field);
+    case NUMBER:
+        return read_number(r, value, row->least, row->most, field);
+    case READ:
+        return row->read(r, value);
+    case NEUTRAL:
+    case IGNORED:
+        break;
+    }
+    BUG("the parameter %s is not read", row->name);
+}

@@ -141,13 +141,7 @@ static void options_reach_the_template(void **state)
     assert_string_equal(chat_format_hash(f), chat_format_hash(plain));
     assert_string_not_equal(chat_format_identity(f), chat_format_identity(plain));
     assert_non_null(strstr(chat_format_identity(f), "date=2026-03-07"));
-    options.date = NULL;
-    f = open_format(template, &options);
-    jinja_output out;
     error err = {0};
-    assert_int_equal(chat_render(f, memory, NULL, 0, 0, NULL, &out, &err), STATUS_INVALID);
-    assert_non_null(strstr(err.message, "asks for the date"));
-    assert_non_null(strstr(err.message, "--template-date"));
     const struct {
         chat_options options;
         const char *words;
@@ -166,6 +160,36 @@ static void options_reach_the_template(void **state)
     files = files_with(NULL);
     assert_int_equal(chat_format_open(memory, "model", &files, words, NULL, &f, &err), STATUS_UNSUPPORTED);
     assert_non_null(strstr(err.hint, "--template FILE"));
+}
+
+/* Said once, when the template is opened, if an ordinary question needs it; else when a conversation does. */
+static void a_date_that_is_missing_is_said_before_anything_is_asked(void **state)
+{
+    (void)state;
+    static const char *const needs[] = {
+        "{{ strftime_now('%d') }}",
+        "{% if messages[0].role == 'system' %}{{ strftime_now('%d') }}{% endif %}",
+        "{% if messages[0].role != 'system' %}{{ strftime_now('%d') }}{% endif %}",
+    };
+    chat_format *f;
+    error err = {0};
+    for (size_t i = 0; i < COUNT_OF(needs); i++) {
+        chat_files files = files_with(needs[i]);
+        assert_int_equal(chat_format_open(memory, "model", &files, words, NULL, &f, &err), STATUS_USAGE);
+        assert_non_null(strstr(err.message, "date"));
+        assert_non_null(strstr(err.hint, "--template-date"));
+        open_format(needs[i], &(chat_options){.date = "2026-03-07"});
+    }
+    /* A template that can do without, and one that seldom asks. */
+    f = open_format("{{ date_string if date_string else strftime_now('%d') }}",
+                    &(chat_options){.arguments = (const char *const[]){"date_string=\"7 March\""}, .argument_count = 1});
+    assert_true(slice_is(rendered(f, NULL, 0, 0).text, "7 March"));
+    f = open_format("{% if messages | length > 2 %}{{ strftime_now('%d') }}{% endif %}", NULL);
+    chat_turn turns[3] = {{.role = "user"}, {.role = "assistant"}, {.role = "user"}};
+    jinja_output out;
+    assert_int_equal(chat_render(f, memory, turns, 3, 0, NULL, &out, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.message, "asks for the date"));
+    assert_non_null(strstr(err.message, "--template-date"));
 }
 
 /* ---- files ---- */
@@ -256,6 +280,7 @@ int main(void)
         cmocka_unit_test(our_own_template_gives_the_ids_of_our_format),
         cmocka_unit_test(the_start_of_an_answer_is_kept_where_a_template_trims),
         cmocka_unit_test(options_reach_the_template),
+        cmocka_unit_test(a_date_that_is_missing_is_said_before_anything_is_asked),
         cmocka_unit_test(templates_are_found_in_all_their_places),
         cmocka_unit_test(texts_without_a_template),
     };
