@@ -5,6 +5,7 @@
 #include "core/jsonio.h"
 #include "lm/embedded.h"
 #include "lm/families.h"
+#include "lm/gguf_model.h"
 #include "lm/lora.h"
 
 #include <string.h>
@@ -14,10 +15,11 @@ static status out_of_memory(const char *name, error *err)
     return error_set(err, STATUS_MEMORY, "%s: out of memory", name);
 }
 
-/* Where the files come from: a folder, or this program (folder NULL). */
+/* Where the model comes from: a folder, a GGUF file, or this program (folder NULL). */
 typedef struct source {
     arena *arena;
-    const char *folder, *name;
+    const char *folder, *name; /* folder: the file, where it is one */
+    bool is_gguf;
     const char *const *adapters;
     size_t adapter_count;
 } source;
@@ -78,6 +80,16 @@ static status read_generation(const source *s, checkpoint *c, error *err)
     return STATUS_OK;
 }
 
+static status check_vocabulary(const checkpoint *c, const char *path, error *err)
+{
+    /* Special tokens may lie beyond (Gemma 3's of images do); a prompt with one is refused when it comes. */
+    for (size_t id = (size_t)c->config.vocabulary; id < tokenizer_size(c->tokenizer); id++)
+        if (!tokenizer_is_special(c->tokenizer, (int32_t)id))
+            return error_set(err, STATUS_INVALID, "%s has %zu tokens, but the model's vocabulary has %d entries", path,
+                             tokenizer_size(c->tokenizer), c->config.vocabulary);
+    return STATUS_OK;
+}
+
 static status read_tokenizer(const source *s, checkpoint *c, error *err)
 {
     const char *path;
@@ -89,12 +101,7 @@ static status read_tokenizer(const source *s, checkpoint *c, error *err)
         path = s->folder;
         TRY(tokenizer_open(s->arena, s->folder, &c->tokenizer, err));
     }
-    /* Special tokens may lie beyond (Gemma 3's of images do); a prompt with one is refused when it comes. */
-    for (size_t id = (size_t)c->config.vocabulary; id < tokenizer_size(c->tokenizer); id++)
-        if (!tokenizer_is_special(c->tokenizer, (int32_t)id))
-            return error_set(err, STATUS_INVALID, "%s has %zu tokens, but the model's vocabulary has %d entries", path,
-                             tokenizer_size(c->tokenizer), c->config.vocabulary);
-    return STATUS_OK;
+    return check_vocabulary(c, path, err);
 }
 
 static status read_chat_file(void *context, const char *file, const char **path, slice *text, error *err)
@@ -128,6 +135,14 @@ static const char *name_in_file(const safetensors *file, const lm_config *c, con
     return w->name;
 }
 
+static status merge_adapters(const source *s, checkpoint *c, const safetensors_tensor **weights, error *err)
+{
+    for (size_t i = 0; i < s->adapter_count; i++)
+        TRY(lora_merge(s->arena, s->adapters[i], &c->config, weights, err));
+    c->weights = weights;
+    return STATUS_OK;
+}
+
 static status find_weights(const source *s, const safetensors *file, checkpoint *c, error *err)
 {
     size_t count = lm_weight_count(&c->config), all = safetensors_count(file);
@@ -144,10 +159,7 @@ static status find_weights(const source *s, const safetensors *file, checkpoint 
         if (!used[i] && !harmless(&c->config, safetensors_at(file, i)->name))
             return error_set(err, STATUS_UNSUPPORTED, "%s holds the tensor \"%s\", which a model of this configuration has not",
                              s->name, safetensors_at(file, i)->name);
-    for (size_t i = 0; i < s->adapter_count; i++)
-        TRY(lora_merge(s->arena, s->adapters[i], &c->config, weights, err));
-    c->weights = weights;
-    return STATUS_OK;
+    return merge_adapters(s, c, weights, err);
 }
 
 static status read_weights(const source *s, checkpoint *c, error *err)
@@ -164,29 +176,48 @@ static status read_weights(const source *s, checkpoint *c, error *err)
     return find_weights(s, file, c, err);
 }
 
+static status read_folder(const source *s, checkpoint *c, error *err)
+{
+    TRY(read_config(s, c, err));
+    TRY(read_generation(s, c, err));
+    TRY(read_tokenizer(s, c, err));
+    TRY(chat_files_read(s->arena, read_chat_file, (void *)s, &c->chat, err));
+    return read_weights(s, c, err);
+}
+
+static status read_gguf(const source *s, checkpoint *c, error *err)
+{
+    gguf *file;
+    const safetensors_tensor **weights;
+    TRY(gguf_open(s->arena, s->folder, &file, err));
+    TRY(gguf_model_config(file, &c->config, err));
+    TRY(tokenizer_from_gguf(s->arena, file, &c->tokenizer, err));
+    TRY(check_vocabulary(c, s->folder, err));
+    TRY(gguf_model_chat(s->arena, file, &c->chat, err));
+    TRY(gguf_model_weights(s->arena, file, &c->config, &weights, err));
+    c->gguf = file;
+    return merge_adapters(s, c, weights, err);
+}
+
 static status open_source(const source *s, checkpoint **out, error *err)
 {
     *out = NULL;
     checkpoint *c = ARENA_NEW(s->arena, checkpoint);
     if (!c || !(c->name = arena_strdup(s->arena, s->name)))
         return out_of_memory(s->name, err);
-    TRY(read_config(s, c, err));
-    TRY(read_generation(s, c, err));
-    TRY(read_tokenizer(s, c, err));
-    TRY(chat_files_read(s->arena, read_chat_file, (void *)s, &c->chat, err));
-    TRY(read_weights(s, c, err));
+    TRY(s->is_gguf ? read_gguf(s, c, err) : read_folder(s, c, err));
     *out = c;
     return STATUS_OK;
 }
 
-/* Cuts "FOLDER+ADAPTER+ADAPTER" where what stands in front of a '+' is a folder (names may have one in them), or the word
- * for the base model at the beginning. *rest gets what follows, NULL when nothing does. */
+/* Cuts "MODEL+ADAPTER+ADAPTER" where what stands in front of a '+' is a folder (names may have one in them), or at the
+ * beginning a GGUF file or the word for the base model. *rest gets what follows, NULL when nothing does. */
 static const char *cut_folder(arena *a, const char *text, bool first, const char **rest)
 {
     *rest = NULL;
     for (const char *plus = strchr(text, '+'); plus && !file_exists(text); plus = strchr(plus + 1, '+')) {
         const char *part = arena_strndup(a, text, (size_t)(plus - text));
-        if (!part || (!file_is_folder(part) && !(first && strcmp(part, CHECKPOINT_BASE) == 0)))
+        if (!part || (!file_is_folder(part) && !(first && (strcmp(part, CHECKPOINT_BASE) == 0 || gguf_model_is(part)))))
             continue;
         *rest = plus + 1;
         return part;
@@ -201,9 +232,10 @@ static status open_folder(source *s, checkpoint **out, error *err)
         return open_source(s, out, err);
     }
     if (!file_exists(s->folder))
-        return error_set(err, STATUS_NOT_FOUND, "%s: no such folder", s->folder);
-    if (!file_is_folder(s->folder)) {
-        error_set(err, STATUS_INVALID, "%s is a file; expected a checkpoint folder", s->folder);
+        return error_set(err, STATUS_NOT_FOUND, "%s: no such folder or file", s->folder);
+    s->is_gguf = !file_is_folder(s->folder);
+    if (s->is_gguf && !gguf_model_is(s->folder)) {
+        error_set(err, STATUS_INVALID, "%s is a file and not of GGUF; expected a checkpoint folder or a GGUF file", s->folder);
         return error_hint(err, "give the folder in which config.json and model.safetensors lie");
     }
     return open_source(s, out, err);
@@ -228,7 +260,7 @@ bool checkpoint_plausible(const char *folder)
     const char *rest;
     arena *a = arena_new(NULL);
     folder = cut_folder(a, folder, true, &rest);
-    bool good = folder[0] && (file_is_folder(folder) || strcmp(folder, CHECKPOINT_BASE) == 0);
+    bool good = folder[0] && (file_is_folder(folder) || strcmp(folder, CHECKPOINT_BASE) == 0 || gguf_model_is(folder));
     while (good && rest) {
         folder = cut_folder(a, rest, false, &rest);
         good = file_is_folder(folder);

@@ -1,4 +1,5 @@
-/* checkpoint.h - models as Hugging Face folders: config.json, model.safetensors, tokenizer.json and what goes with them.
+/* checkpoint.h - models as Hugging Face folders (config.json, model.safetensors, tokenizer.json and what goes with them), and
+ * as GGUF files, which hold all of that in one (lm/gguf_model.h).
  *
  *     checkpoint *c;
  *     TRY(checkpoint_open(arena, "out/s50", &c, err));           // or checkpoint_open_base: the one in this program
@@ -18,21 +19,22 @@
 #include "nn/safetensors.h"
 
 typedef struct checkpoint {
-    const char *name; /* the folder, or "base" */
+    const char *name; /* the folder or file, or "base" */
     lm_config config;
     tokenizer *tokenizer;
     chat_files chat; /* its templates and the names of its special tokens */
     const safetensors_tensor *const *weights; /* in the order of lm_weight_at; mapped */
+    const gguf *gguf; /* the file, where it is one; else NULL */
 } checkpoint;
 
 enum { CHECKPOINT_ADAPTERS = 8 };
 #define CHECKPOINT_BASE "base" /* the name of the model inside this program */
 
-/* Opens a folder, or "FOLDER+ADAPTER" with folders of adapters behind it, which are merged in that order (lm/lora.h);
- * "base+ADAPTER" too. STATUS_NOT_FOUND: the folder or one of its files; STATUS_INVALID, STATUS_UNSUPPORTED: what is wrong
+/* Opens a folder or a GGUF file, or "FOLDER+ADAPTER" with folders of adapters behind it, which are merged in that order
+ * (lm/lora.h); "base+ADAPTER" too. STATUS_NOT_FOUND: the folder or one of its files; STATUS_INVALID, STATUS_UNSUPPORTED: what is wrong
  * with which file. Everything lives as long as the arena. */
 status checkpoint_open(arena *a, const char *folder, checkpoint **out, error *err);
-/* Whether the words name folders that are there, or the base: what can be said without opening anything. */
+/* Whether the words name folders or a GGUF file that are there, or the base: what can be said without opening anything. */
 bool checkpoint_plausible(const char *folder);
 /* The base model inside this program (lm/embedded.h). STATUS_NOT_FOUND when the program was built without one. */
 status checkpoint_open_base(arena *a, checkpoint **out, error *err);

@@ -341,15 +341,15 @@ status lm_config_check(const lm_config *c, const char *name, error *err)
 
 /* ---- the whole ---- */
 
-static status read_architecture(const json_t *root, const char *name, lm_config *c, error *err)
+static status read_architecture(const json_t *root, const char *name, const lm_family **family, error *err)
 {
     const json_t *list = json_object_get(root, "architectures");
     const char *first = json_string_value(json_array_get(list, 0));
     const char *type = json_string_value(json_object_get(root, "model_type"));
     if (!first && !type)
         return error_set(err, STATUS_INVALID, "%s: neither \"architectures\" nor \"model_type\" says what the model is", name);
-    c->family = lm_family_find(first, type);
-    if (c->family)
+    *family = lm_family_find(first, type);
+    if (*family)
         return STATUS_OK;
     strbuf known = strbuf_new(NULL, 1 << 12);
     lm_family_list(&known);
@@ -397,10 +397,16 @@ static void read_tokens(const json_t *root, lm_config *c)
 
 status lm_config_parse(const json_t *root, const char *name, lm_config *out, error *err)
 {
-    lm_config c = {.type = TYPE_F32};
+    const lm_family *family = NULL;
     if (!json_is_object(root))
         return error_set(err, STATUS_INVALID, "%s: expected a JSON object", name);
-    TRY(read_architecture(root, name, &c, err));
+    TRY(read_architecture(root, name, &family, err));
+    return lm_config_parse_as(family, root, name, out, err);
+}
+
+status lm_config_parse_as(const lm_family *family, const json_t *root, const char *name, lm_config *out, error *err)
+{
+    lm_config c = {.family = family, .type = TYPE_F32};
     if (present(json_object_get(root, "quantization_config"))) {
         const char *method = json_string_value(json_object_get(json_object_get(root, "quantization_config"), "quant_method"));
         return error_set(err, STATUS_UNSUPPORTED, "%s: weights quantised by %s (quantization_config) are not supported", name,

@@ -66,6 +66,8 @@ status lm_config_check(const lm_config *c, const char *name, error *err);
  * STATUS_INVALID names what is missing or wrong. Keys that change nothing here are passed over. */
 status lm_config_read(const char *path, lm_config *out, error *err);
 status lm_config_parse(const json_t *root, const char *name, lm_config *out, error *err);
+/* The same for a family that is known; "architectures" and "model_type" are passed over. */
+status lm_config_parse_as(const lm_family *family, const json_t *root, const char *name, lm_config *out, error *err);
 /* What lm_config_read reads, as `transformers` writes it. The caller owns the value. */
 json_t *lm_config_json(const lm_config *c);
 /* Adds, as text, what of the configuration changes results beside the weights (for identities). */

@@ -177,23 +177,41 @@ static const lm_family qwen3 = {"Qwen3ForCausalLM", "qwen3", LLAMA_NAMES, ROWS(q
                                 .windows = LM_WINDOWS_UPPER};
 static const lm_family phi3 = {"Phi3ForCausalLM", "phi3", LLAMA_NAMES, ROWS(phi3_rules), KEYS(phi3_keys), ROTARY,
                                .windows = LM_WINDOWS_ALL};
-static const lm_family gemma2 = {"Gemma2ForCausalLM", "gemma2", LLAMA_NAMES, ROWS(gemma2_rules), KEYS(gemma2_keys), ROTARY,
-                                 .traits = LM_NORM_PLUS_ONE | LM_EMBED_SCALED, .windows = LM_WINDOWS_CYCLE,
-                                 .window_cycle = 2};
-static const lm_family gemma3 = {"Gemma3ForCausalLM", "gemma3_text", LLAMA_NAMES, ROWS(gemma3_rules), KEYS(gemma3_keys),
-                                 .rope_theta = 1e6, .rope_local_theta = 10000, .rotary_share = 1, .theta_key = "rope_theta",
-                                 .share_key = "partial_rotary_factor", .traits = LM_NORM_PLUS_ONE | LM_EMBED_SCALED,
-                                 .windows = LM_WINDOWS_CYCLE, .window_cycle = 6};
+/* Families whose weights lie otherwise in GGUF files have two rows, which differ in the traits that say how. */
+#define GEMMA2(how) {"Gemma2ForCausalLM", "gemma2", LLAMA_NAMES, ROWS(gemma2_rules), KEYS(gemma2_keys), ROTARY,        \
+                     .traits = LM_EMBED_SCALED | (how), .windows = LM_WINDOWS_CYCLE, .window_cycle = 2}
+#define GEMMA3(how) {"Gemma3ForCausalLM", "gemma3_text", LLAMA_NAMES, ROWS(gemma3_rules), KEYS(gemma3_keys),           \
+                     .rope_theta = 1e6, .rope_local_theta = 10000, .rotary_share = 1, .theta_key = "rope_theta",       \
+                     .share_key = "partial_rotary_factor", .traits = LM_EMBED_SCALED | (how),                          \
+                     .windows = LM_WINDOWS_CYCLE, .window_cycle = 6}
+static const lm_family gemma2 = GEMMA2(LM_NORM_PLUS_ONE), gemma2_gguf = GEMMA2(0);
+static const lm_family gemma3 = GEMMA3(LM_NORM_PLUS_ONE), gemma3_gguf = GEMMA3(0);
 static const lm_family olmo2 = {"Olmo2ForCausalLM", "olmo2", LLAMA_NAMES, ROWS(olmo2_rules), KEYS(olmo2_keys), ROTARY,
                                 .traits = LM_QK_NORM_WHOLE};
-static const lm_family gpt2 = {"GPT2LMHeadModel", "gpt2", "transformer.", "transformer.h.", ROWS(gpt2_rules), KEYS(gpt2_keys),
-                               .traits = LM_LAYER_NORM | LM_CONV1D};
-static const lm_family neox = {"GPTNeoXForCausalLM", "gpt_neox", "gpt_neox.", "gpt_neox.layers.", ROWS(neox_rules),
-                               KEYS(neox_keys), .rope_theta = 10000, .rotary_share = 0.25, .theta_key = "rotary_emb_base",
-                               .share_key = "rotary_pct", .traits = LM_LAYER_NORM | LM_QKV_BY_HEAD};
+#define GPT2(how) {"GPT2LMHeadModel", "gpt2", "transformer.", "transformer.h.", ROWS(gpt2_rules), KEYS(gpt2_keys),     \
+                   .traits = LM_LAYER_NORM | (how)}
+#define NEOX(how) {"GPTNeoXForCausalLM", "gpt_neox", "gpt_neox.", "gpt_neox.layers.", ROWS(neox_rules),                \
+                   KEYS(neox_keys), .rope_theta = 10000, .rotary_share = 0.25, .theta_key = "rotary_emb_base",         \
+                   .share_key = "rotary_pct", .traits = LM_LAYER_NORM | (how)}
+static const lm_family gpt2 = GPT2(LM_CONV1D), gpt2_gguf = GPT2(0);
+static const lm_family neox = NEOX(LM_QKV_BY_HEAD), neox_gguf = NEOX(0);
 
 const lm_family *const lm_families[] = {&llama, &mistral, &qwen2, &qwen3, &phi3, &gemma2, &gemma3, &olmo2, &gpt2, &neox};
 const size_t lm_family_count = COUNT_OF(lm_families);
+
+const lm_gguf lm_ggufs[] = {
+    {"llama", &llama, &llama, .paired = true},
+    {"llama", &mistral, &mistral, .paired = true},
+    {"qwen2", &qwen2, &qwen2, .paired = false},
+    {"qwen3", &qwen3, &qwen3, .paired = false},
+    {"phi3", &phi3, &phi3, .paired = false},
+    {"gemma2", &gemma2_gguf, &gemma2, .window = 4096, .wide_layers = 46},
+    {"gemma3", &gemma3_gguf, &gemma3, .wide_layers = 62},
+    {"olmo2", &olmo2, &olmo2, .paired = false},
+    {"gpt2", &gpt2_gguf, &gpt2, .paired = false},
+    {"gptneox", &neox_gguf, &neox, .paired = false},
+};
+const size_t lm_gguf_count = COUNT_OF(lm_ggufs);
 
 const lm_family *lm_family_find(const char *architecture, const char *model_type)
 {

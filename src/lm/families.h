@@ -78,6 +78,20 @@ struct lm_family {
     int window_cycle;
 };
 
+/* How models of a family lie in GGUF files (lm/gguf_model.h). Matrices of layers are [outputs, inputs] there, a fused
+ * projection has all queries first, norms multiply with what is stored; `family` says so by its traits. */
+typedef struct lm_gguf {
+    const char *architecture;  /* general.architecture */
+    const lm_family *family;   /* as the file holds it */
+    const lm_family *folder;   /* as a folder holds it; often the same */
+    bool paired;      /* rows of queries and keys are ordered so that neighbours turn together */
+    int window;       /* where the file names none */
+    int wide_layers;  /* a model of so many layers divides its scores by the root of hidden / heads, others by head_size's */
+} lm_gguf;
+
+extern const lm_gguf lm_ggufs[];
+extern const size_t lm_gguf_count;
+
 extern const lm_family *const lm_families[];
 extern const size_t lm_family_count;
 
