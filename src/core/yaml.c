@@ -21,14 +21,27 @@ static status out_of_memory(const conversion *c)
 
 static status convert(const conversion *c, struct fy_node *from, int depth, const yaml_node **out);
 
+/* The words of a scalar, in the arena; NULL: none, or no memory. Read in pieces, as fy_node_get_scalar of libfyaml 0.7 loses
+ * memory on words of many lines. */
+static const char *words_of(const conversion *c, struct fy_node *scalar)
+{
+    struct fy_token_iter *pieces = fy_token_iter_create(fy_node_get_scalar_token(scalar));
+    strbuf text = strbuf_new(c->arena, FILE_LIMIT + 1);
+    int failed = 0;
+    strbuf_add(&text, "");
+    for (const struct fy_iter_chunk *p = NULL; pieces && (p = fy_token_iter_chunk_next(pieces, p, &failed));)
+        strbuf_add_bytes(&text, p->str, p->len);
+    bool whole = pieces && !failed && !text.failed;
+    fy_token_iter_destroy(pieces);
+    return whole ? text.text : NULL;
+}
+
 static status convert_scalar(const conversion *c, struct fy_node *from, yaml_node *to)
 {
-    size_t length;
-    const char *text = fy_node_get_scalar(from, &length);
     struct fy_token *token = fy_node_get_scalar_token(from);
     enum fy_scalar_style style = token ? fy_scalar_token_get_style(token) : FYSS_PLAIN;
     to->quoted = style != FYSS_PLAIN;
-    to->text = arena_strndup(c->arena, text ? text : "", length);
+    to->text = token ? words_of(c, from) : "";
     return to->text ? STATUS_OK : out_of_memory(c);
 }
 
@@ -55,11 +68,9 @@ static status convert_map(const conversion *c, struct fy_node *from, int depth, 
     for (size_t i = 0; i < to->count; i++) {
         struct fy_node_pair *pair = fy_node_mapping_get_by_index(from, (int)i);
         struct fy_node *key = fy_node_pair_key(pair);
-        size_t length;
-        const char *text = key && fy_node_is_scalar(key) ? fy_node_get_scalar(key, &length) : NULL;
-        if (!text)
+        if (!key || !fy_node_is_scalar(key) || !fy_node_get_scalar_token(key))
             return yaml_error(to, c->err, "expected keys that are words");
-        if (!(to->keys[i] = arena_strndup(c->arena, text, length)))
+        if (!(to->keys[i] = words_of(c, key)))
             return out_of_memory(c);
         TRY(convert(c, fy_node_pair_value(pair), depth + 1, &to->items[i]));
         for (size_t j = 0; j < i; j++)

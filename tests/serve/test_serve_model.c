@@ -161,6 +161,7 @@ static void forms_are_kept(void **state)
     json_t *said;
     assert_int_equal(jsonio_parse(slice_of(desk_text(&r, "choices.0.message.content")), "said", &said, NULL), STATUS_OK);
     assert_true(json_is_string(json_object_get(said, "name")) && json_is_boolean(json_object_get(said, "old")));
+    json_decref(said);
     r = ask("/v1/chat/completions", "{" ASK ", \"structured_outputs\": {\"choice\": [\"Zanzibar\", \"Quito\"]}}");
     const char *choice = desk_text(&r, "choices.0.message.content");
     assert_true(strcmp(choice, "Zanzibar") == 0 || strcmp(choice, "Quito") == 0);
