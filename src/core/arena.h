@@ -40,7 +40,7 @@ size_t arena_bytes(const arena *a); /* of this arena and its children */
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, count) ((type *)arena_array((a), (count), sizeof(type)))
 
-/* 64-byte aligned, not zeroed. */
+/* 64-byte aligned, not zeroed; large pieces on big pages where the system has them. */
 void *memory_alloc(size_t size);
 void memory_free(void *memory);
 /* Torture mode for tests: the n-th allocation from now (1 = the next) fails, once; 0 switches it off. While it is on,

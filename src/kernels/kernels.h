@@ -75,7 +75,9 @@ typedef struct kernel_matmul_spec {
     bool transposed;  /* the weight is stored [n][k] (y = x W^T); else [k][n] (y = x W) */
 } kernel_matmul_spec;
 
-enum { KERNEL_ROW_TILE = 32 }; /* rows that one call of oneDNN computes; the last tile is padded with zeros */
+/* Rows that one call of oneDNN computes. The last tile is padded with zeros, or, where it would be less than half full,
+ * computed by routines of our own that were found to give the same bits. */
+enum { KERNEL_ROW_TILE = 32 };
 
 /* Makes the oneDNN primitives (one for each width of column panel) and memory objects; they are released with the
  * arena. `threads`: the size of the largest pool that the object is run with (for all three kinds of product).
@@ -83,6 +85,8 @@ enum { KERNEL_ROW_TILE = 32 }; /* rows that one call of oneDNN computes; the las
 status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, size_t threads, kernel_matmul **out, error *err);
 /* The implementations that oneDNN chose, such as "brg:avx512_core_bf16". */
 const char *kernel_matmul_implementation(const kernel_matmul *m);
+/* Up to this many rows go to those routines; 0: none were found. */
+size_t kernel_matmul_few_rows(const kernel_matmul *m);
 size_t kernel_matmul_packed_bytes(const kernel_matmul *m);
 size_t kernel_matmul_scratch_bytes(const kernel_matmul *m);
 /* Brings the weight into the layout of the primitives; `weight` has stride k (transposed) or n. */

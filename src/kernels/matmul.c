@@ -1,4 +1,5 @@
 #include "kernels/cpu/fast.h"
+#include "kernels/cpu/few.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/kernels.h"
 
@@ -7,7 +8,10 @@
 /* Columns come in panels of PANEL (the last one has the rest); a packed panel's blocks lie one after another, so a panel is
  * a place in the packed weight. Where oneDNN has no fast bf16 product (no AVX512_BF16), weight and rows are widened and
  * the product runs in f32. Only oneDNN's "brg" kernels are used: they give a row the same bits at every place of a tile
- * (its older ones for AVX2 do not). Where it has none, our own tile product of the same layout does the work. */
+ * (its older ones for AVX2 do not). Where it has none, our own tile product of the same layout does the work.
+ *
+ * A tile that would be less than half full goes to routines of our own that give the bits of the tile (few.h), and do no
+ * more than its rows need. */
 enum { PANEL = 256, GROUP = 4 /* row tiles in a task */, BIG = 512 * 1024 };
 
 struct kernel_matmul {
@@ -17,6 +21,7 @@ struct kernel_matmul {
     size_t kp, np; /* padded */
     size_t panels;
     tile_product *whole, *last; /* of the full panels and of the last one; NULL: our own */
+    few_rows few_whole, few_last;
     size_t tile_scratch, worker_scratch;
 };
 
@@ -35,8 +40,13 @@ static size_t panel_width(const kernel_matmul *m, size_t panel)
     return panel + 1 < m->panels ? PANEL : m->np - panel * PANEL;
 }
 
+static bool is_few(const kernel_matmul *m, size_t panel, size_t count)
+{
+    return count <= FEW_ROWS && (panel + 1 < m->panels ? m->few_whole.chunk : m->few_last.chunk) > 0;
+}
+
 /* A tile's results go to scratch first: a primitive has fixed strides, the caller's rows do not. */
-static status new_tile(arena *a, const kernel_matmul *m, size_t panel, tile_product **out, error *err)
+static status new_tile(arena *a, const kernel_matmul *m, size_t panel, tile_product **out, few_rows *few, error *err)
 {
     size_t width = panel_width(m, panel);
     tile_spec s = {.type = m->compute,
@@ -51,7 +61,7 @@ static status new_tile(arena *a, const kernel_matmul *m, size_t panel, tile_prod
     TRY(tile_product_new(a, &s, m->threads, out, err));
     if (strncmp(tile_product_implementation(*out), "brg", 3) != 0)
         return error_set(err, STATUS_UNSUPPORTED, "%s is not of the fast kind", tile_product_implementation(*out));
-    return STATUS_OK;
+    return few_rows_match(&s, *out, few, err);
 }
 
 static status choose(arena *a, kernel_matmul *m, kernel_type compute, bool ours, error *err)
@@ -62,11 +72,12 @@ static status choose(arena *a, kernel_matmul *m, kernel_type compute, bool ours,
     m->np = round_up(m->spec.n, TILE_N);
     m->panels = (m->np + PANEL - 1) / PANEL;
     m->whole = m->last = NULL;
+    m->few_whole = m->few_last = (few_rows){0};
     if (ours)
         return STATUS_OK;
     if (m->panels > 1)
-        TRY(new_tile(a, m, 0, &m->whole, err));
-    return new_tile(a, m, m->panels - 1, &m->last, err);
+        TRY(new_tile(a, m, 0, &m->whole, &m->few_whole, err));
+    return new_tile(a, m, m->panels - 1, &m->last, &m->few_last, err);
 }
 
 status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, size_t threads, kernel_matmul **out, error *err)
@@ -102,6 +113,11 @@ const char *kernel_matmul_implementation(const kernel_matmul *m)
 {
     static const char *const ours[] = {"own:portable", "own:avx2", "own:avx512"};
     return m->last ? tile_product_implementation(m->last) : ours[kernel_isa_used()];
+}
+
+size_t kernel_matmul_few_rows(const kernel_matmul *m)
+{
+    return is_few(m, 0, 1) && is_few(m, m->panels - 1, 1) ? FEW_ROWS : 0;
 }
 
 size_t kernel_matmul_packed_bytes(const kernel_matmul *m)
@@ -162,19 +178,41 @@ typedef struct run_job {
     char *y, *scratch;
 } run_job;
 
-/* A padded, widened or gathered copy of a tile of rows, where the tile cannot be read in place. */
-static const void *tile_rows(const run_job *job, size_t row, size_t count, char *copy)
+/* Rows as the product reads them: where they are, or padded and widened in `copy`. A tile has no stride but its own, and is
+ * full. */
+static const void *rows_to_read(const run_job *job, size_t row, size_t count, bool few, char *copy, size_t *stride)
 {
     const kernel_matmul *m = job->m;
     size_t size = kernel_type_size(m->spec.type), to_size = kernel_type_size(m->compute);
     const char *from = job->x + row * job->x_stride * size;
-    if (count == KERNEL_ROW_TILE && job->x_stride == m->kp && m->kp == m->spec.k && m->compute == m->spec.type)
+    bool as_it_is = m->kp == m->spec.k && m->compute == m->spec.type;
+    *stride = few && as_it_is ? job->x_stride : m->kp;
+    if (as_it_is && (few || (count == KERNEL_ROW_TILE && job->x_stride == m->kp)))
         return from;
-    if (count < KERNEL_ROW_TILE || m->kp != m->spec.k)
-        memset(copy, 0, KERNEL_ROW_TILE * m->kp * to_size);
+    size_t height = few ? count : KERNEL_ROW_TILE;
+    if (count < height || m->kp != m->spec.k)
+        memset(copy, 0, height * m->kp * to_size);
     for (size_t r = 0; r < count; r++)
         kernel_cast(m->spec.k, m->spec.type, from + r * job->x_stride * size, m->compute, copy + r * m->kp * to_size);
     return copy;
+}
+
+/* 64 columns of few rows; x as rows_to_read gave it. */
+static void run_block(const run_job *job, size_t row, size_t count, size_t block, const void *x, size_t x_stride)
+{
+    const kernel_matmul *m = job->m;
+    const few_rows *f = block * TILE_N / PANEL + 1 < m->panels ? &m->few_whole : &m->few_last;
+    size_t first = block * TILE_N, columns = least(TILE_N, m->spec.n - first), size = kernel_type_size(m->spec.out);
+    const char *w = job->packed + first * m->kp * kernel_type_size(m->compute);
+    char *y = job->y + (row * job->y_stride + first) * size;
+    float sums[FEW_ROWS * TILE_N];
+    if (f->out == m->spec.out) {
+        few_rows_block(f, count, x, x_stride, w, y, job->y_stride, columns);
+        return;
+    }
+    few_rows_block(f, count, x, x_stride, w, sums, TILE_N, columns);
+    for (size_t r = 0; r < count; r++)
+        kernel_cast(columns, f->out, sums + r * TILE_N, m->spec.out, y + r * job->y_stride * size);
 }
 
 static void run_tile(const run_job *job, size_t row, size_t panel, size_t worker)
@@ -184,7 +222,13 @@ static void run_tile(const run_job *job, size_t row, size_t panel, size_t worker
     char *x_copy = scratch + m->tile_scratch, *y_copy = x_copy + KERNEL_ROW_TILE * m->kp * sizeof(float);
     size_t count = least(KERNEL_ROW_TILE, job->rows - row), width = panel_width(m, panel);
     size_t columns = least(width, m->spec.n - panel * PANEL), size = kernel_type_size(m->spec.out);
-    const void *x = tile_rows(job, row, count, x_copy);
+    bool few = is_few(m, panel, count);
+    size_t x_stride;
+    const void *x = rows_to_read(job, row, count, few, x_copy, &x_stride);
+    for (size_t j = 0; few && j < columns; j += TILE_N)
+        run_block(job, row, count, (panel * PANEL + j) / TILE_N, x, x_stride);
+    if (few)
+        return;
     const char *w = job->packed + panel * PANEL * m->kp * kernel_type_size(m->compute);
     char *y = job->y + (row * job->y_stride + panel * PANEL) * size;
     tile_product *tile = panel + 1 < m->panels ? m->whole : m->last;
@@ -211,6 +255,19 @@ static void run_task(void *context, size_t task, size_t worker)
         run_tile(job, row, panel, worker);
 }
 
+typedef struct few_job {
+    run_job run;
+    const void *x;
+    size_t x_stride;
+} few_job;
+
+static void few_task(void *context, size_t task, size_t worker)
+{
+    const few_job *job = context;
+    (void)worker;
+    run_block(&job->run, 0, job->run.rows, task, job->x, job->x_stride);
+}
+
 /* Neighbouring tasks share rows while the whole weight fits the second-level cache, and a panel of the weight when not. */
 void kernel_matmul_run(const kernel_matmul *m, thread_pool *pool, size_t rows, const void *x, size_t x_stride,
                        const void *packed, void *y, size_t y_stride, void *scratch)
@@ -227,5 +284,11 @@ void kernel_matmul_run(const kernel_matmul *m, thread_pool *pool, size_t rows, c
                    .packed = packed,
                    .y = y,
                    .scratch = scratch};
-    thread_pool_run(pool, job.groups * m->panels, run_task, &job);
+    if (rows == 0 || rows > kernel_matmul_few_rows(m)) {
+        thread_pool_run(pool, job.groups * m->panels, run_task, &job);
+        return;
+    }
+    few_job few = {.run = job};
+    few.x = rows_to_read(&job, 0, rows, true, scratch, &few.x_stride);
+    thread_pool_run(pool, (m->spec.n + TILE_N - 1) / TILE_N, few_task, &few);
 }

@@ -4,10 +4,11 @@
 
 #include <string.h>
 
-/* Rows are computed in tiles of 32, so less is not cheaper. Prompts are read in chunks of up to CHUNK_ROWS. */
+/* Up to 16 rows cost what the weights take to be read, and each row its part; from there on rows are computed in tiles of
+ * 32. Prompts are read in chunks of up to CHUNK_ROWS. */
 static const struct {
     size_t rows, logits;
-} variant_sizes[VARIANTS] = {{32, 32}, {64, 64}, {128, 64}, {CHUNK_ROWS, 64}, {CHUNK_ROWS, CHUNK_ROWS}};
+} variant_sizes[VARIANTS] = {{1, 1}, {4, 4}, {16, 16}, {32, 32}, {64, 64}, {128, 64}, {CHUNK_ROWS, 64}, {CHUNK_ROWS, CHUNK_ROWS}};
 
 static status out_of_memory(const engine *e, error *err)
 {

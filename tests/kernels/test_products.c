@@ -84,7 +84,7 @@ static void matmul_bits_at(arena *a, size_t k, size_t n, kernel_type type, kerne
     void *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m));
     kernel_matmul_pack(m, pool, filled(a, type, k * n, 5), packed);
     kernel_matmul_run(m, NULL, ROWS, x, k, packed, y, n, scratch);
-    static const size_t counts[] = {1, 2, 7, 65, 1000};
+    static const size_t counts[] = {1, 2, 3, 5, 7, 12, 16, 17, 45, 65, 1000};
     for (size_t i = 0; i < COUNT_OF(counts); i++)
         for (int threads = 1; threads <= 2; threads++) {
             size_t first = counts[i] == ROWS ? 0 : 333; /* another place in the tile than in the full run */
@@ -97,7 +97,8 @@ static void matmul_bits_at(arena *a, size_t k, size_t n, kernel_type type, kerne
 static void matmul_gives_the_same_bits_for_any_rows_and_threads(void **state)
 {
     (void)state;
-    static const size_t sizes[][2] = {{2048, 512}, {1024, 4096}, {512, 128}, {11008, 512}, {250, 100}};
+    static const size_t sizes[][2] = {{2048, 512}, {1024, 4096}, {512, 128}, {11008, 512}, {250, 100},
+                                      {288, 768},  {8192, 320},  {768, 330}};
     error err;
     thread_pool *pool;
     assert_int_equal(thread_pool_new(2, &pool, &err), STATUS_OK);
@@ -109,6 +110,47 @@ static void matmul_gives_the_same_bits_for_any_rows_and_threads(void **state)
             arena_free(a);
         }
     thread_pool_free(pool);
+}
+
+/* Rows that are few are not padded, and may lie apart; nothing between them is touched. */
+static void few_rows_have_routines_of_their_own(void **state)
+{
+    (void)state;
+    static const size_t sizes[][2] = {{2048, 512}, {1024, 300}, {512, 128}, {11008, 64}, {288, 768}, {8192, 128}};
+    enum { ROWS = 9 };
+    bool half = false, single = kernel_isa_used() == KERNEL_AVX512;
+#if defined(PRODUCTS_ISA)
+    single = false; /* oneDNN has no tile there that they could agree with */
+#elif defined(__x86_64__)
+    half = single && __builtin_cpu_supports("avx512bf16");
+#endif
+    for (size_t i = 0; i < COUNT_OF(sizes); i++)
+        for (int kind = 0; kind < 3; kind++) {
+            kernel_type type = kind == 2 ? KERNEL_F32 : KERNEL_BF16, out = kind == 1 ? KERNEL_BF16 : KERNEL_F32;
+            size_t k = sizes[i][0], n = sizes[i][1], size = kernel_type_size(type), out_size = kernel_type_size(out);
+            arena *a = arena_new(NULL);
+            error err;
+            kernel_matmul *m;
+            assert_int_equal(kernel_matmul_new(a, &(kernel_matmul_spec){type, out, k, n, true}, 1, &m, &err), STATUS_OK);
+            bool expected = type == KERNEL_BF16 ? half : single;
+            if (type == KERNEL_F32 || half || !single) /* else bf16 may run in f32 */
+                assert_int_equal(kernel_matmul_few_rows(m), expected ? 16 : 0);
+            char *x = filled(a, type, 32 * k, 9), *apart = arena_alloc(a, ROWS * (k + 5) * size);
+            char *y = arena_alloc(a, 32 * n * out_size), *z = arena_alloc(a, ROWS * (n + 3) * out_size);
+            void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m)), *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m));
+            kernel_matmul_pack(m, NULL, filled(a, type, k * n, 10), packed);
+            kernel_matmul_run(m, NULL, 32, x, k, packed, y, n, scratch);
+            memset(z, 0x55, ROWS * (n + 3) * out_size);
+            for (size_t r = 0; r < ROWS; r++)
+                memcpy(apart + r * (k + 5) * size, x + r * k * size, k * size);
+            kernel_matmul_run(m, NULL, ROWS, apart, k + 5, packed, z, n + 3, scratch);
+            for (size_t r = 0; r < ROWS; r++) {
+                assert_memory_equal(z + r * (n + 3) * out_size, y + r * n * out_size, n * out_size);
+                for (size_t b = n * out_size; b < (n + 3) * out_size; b++)
+                    assert_int_equal(z[r * (n + 3) * out_size + b], 0x55);
+            }
+            arena_free(a);
+        }
 }
 
 static void outer_of(size_t m, size_t n, size_t tokens, kernel_type type, thread_pool *pool)
@@ -203,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matmul_matches_the_reference),
         cmocka_unit_test(matmul_gives_the_same_bits_for_any_rows_and_threads),
+        cmocka_unit_test(few_rows_have_routines_of_their_own),
         cmocka_unit_test(weight_gradients_match_the_reference_with_any_threads),
         cmocka_unit_test(batched_products_match_the_reference),
     };
