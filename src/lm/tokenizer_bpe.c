@@ -148,8 +148,16 @@ static void join_all(joiner *j)
     }
 }
 
-static status joiner_open(joiner *j, arena **a, size_t n, bool spans, error *err)
+/* Not initialised whole: most pieces are short, and the small arrays are long. */
+static status joiner_open(joiner *j, arena **a, const tokenizer *t, slice piece, unsigned flags, bool spans, error *err)
 {
+    size_t n = piece.length;
+    j->t = t;
+    j->flags = flags;
+    j->text = piece;
+    j->splits = NULL;
+    j->heap_count = 0;
+    j->end = 0;
     *a = NULL;
     if (n >= UINT32_MAX / 4)
         return error_set(err, STATUS_UNSUPPORTED, "a piece of %zu bytes is too long to encode", n);
@@ -251,11 +259,7 @@ status tokenizer_bpe(const tokenizer *t, slice piece, unsigned flags, token_list
         return token_list_add(out, whole, err);
     joiner j;
     arena *a;
-    j.t = t;
-    j.flags = flags;
-    j.heap_count = 0;
-    j.end = 0;
-    status result = joiner_open(&j, &a, piece.length, false, err);
+    status result = joiner_open(&j, &a, t, piece, flags, false, err);
     if (result == STATUS_OK)
         result = add_symbols(&j, piece, err);
     if (result == STATUS_OK)
@@ -371,14 +375,8 @@ status tokenizer_pieces(const tokenizer *t, slice piece, unsigned flags, token_l
         return token_list_add(out, whole, err);
     joiner j;
     arena *a;
-    j.t = t;
-    j.flags = flags;
-    j.heap_count = 0;
-    j.end = 0;
-    j.text = piece;
-    j.splits = NULL;
     bool unused = false, unknown = false;
-    status result = joiner_open(&j, &a, piece.length, true, err);
+    status result = joiner_open(&j, &a, t, piece, flags, true, err);
     if (result == STATUS_OK && t->has_unused)
         j.splits = ARENA_ARRAY(a, uint32_t, t->count);
     if (result == STATUS_OK && t->has_unused && !j.splits)

@@ -3,7 +3,7 @@
  * A text goes through: added tokens that are matched as written (added.c) -> normalizers, each from text to text ->
  * added tokens that are matched in normalized text -> cutters, each from a piece to smaller pieces -> the model, from
  * a piece to ids. Normalizers, cutters and the parts of a decoder are `step`s: a row of a table by the type's name in
- * tokenizer.json (tokenizer_parts.c) reads one, and a function of the step does the work.
+ * tokenizer.json (tokenizer_parts*.c) reads one, and a function of the step does the work.
  */
 #ifndef ASSAY_LM_TOKENIZER_INTERNAL_H
 #define ASSAY_LM_TOKENIZER_INTERNAL_H
@@ -270,7 +270,7 @@ status charsmap_read(arena *a, slice bytes, const char *name, charsmap **out, er
 /* What the shortest or longest known prefix of `text` becomes; false when none is known. */
 bool charsmap_find(const charsmap *m, slice text, bool longest, slice *becomes, size_t *length);
 
-/* Parts of tokenizer.json by their type (tokenizer_parts.c). */
+/* Parts of tokenizer.json by their type (tokenizer_parts*.c). */
 status tokenizer_read_normalizer(tokenizer *t, const json_t *part, error *err);
 status tokenizer_read_cutter(tokenizer *t, const json_t *part, error *err);
 status tokenizer_read_processor(tokenizer *t, const json_t *part, error *err);

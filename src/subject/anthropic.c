@@ -86,25 +86,15 @@ static json_t *messages_json(arena *a, const generate_request *q)
     return NULL;
 }
 
-static int set_tools(json_t *body, const char *text)
+/* {"name", "description", "parameters"} -> {"name", "description", "input_schema"}. */
+static json_t *tool_json(json_t *tool)
 {
-    json_t *tools, *list = json_array(), *each;
-    size_t i;
-    if (!text) {
-        json_decref(list);
-        return 0;
-    }
-    int failed = jsonio_parse(slice_of(text), "tools", &tools, NULL) != STATUS_OK;
-    if (!failed) {
-        json_array_foreach(tools, i, each) {
-            json_t *tool = json_copy(each), *schema = json_incref(json_object_get(each, "parameters"));
-            json_object_del(tool, "parameters");
-            failed |= json_object_set_new(tool, "input_schema", schema ? schema : json_pack("{s:s}", "type", "object"));
-            failed |= json_array_append_new(list, tool);
-        }
-        json_decref(tools);
-    }
-    return failed | json_object_set_new(body, "tools", list);
+    json_t *out = json_copy(tool), *schema = json_incref(json_object_get(tool, "parameters"));
+    json_object_del(out, "parameters");
+    if (json_object_set_new(out, "input_schema", schema ? schema : json_pack("{s:s}", "type", "object")) == 0)
+        return out;
+    json_decref(out);
+    return NULL;
 }
 
 static json_t *body_json(const api_call *c, arena *a)
@@ -128,7 +118,7 @@ static json_t *body_json(const api_call *c, arena *a)
             failed |= json_array_append_new(stops, json_string(q->stops[i]));
         failed |= json_object_set_new(body, "stop_sequences", stops);
     }
-    failed |= set_tools(body, q->tools);
+    failed |= api_set_tools(body, q->tools, tool_json);
     if (!failed)
         return body;
     json_decref(body);

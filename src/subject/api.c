@@ -27,6 +27,22 @@ bool api_write(api_call *c, arena *a)
     return !c->body.failed;
 }
 
+int api_set_tools(json_t *body, const char *text, json_t *(*tool)(json_t *tool))
+{
+    json_t *tools, *each;
+    size_t i;
+    if (!text)
+        return 0;
+    if (jsonio_parse(slice_of(text), "tools", &tools, NULL) != STATUS_OK)
+        return -1;
+    json_t *list = json_array();
+    int failed = 0;
+    json_array_foreach(tools, i, each)
+        failed |= json_array_append_new(list, tool(each));
+    json_decref(tools);
+    return failed | json_object_set_new(body, "tools", list);
+}
+
 /* What a request takes of rate limits, before anybody counts: four bytes to a token, and all that it may answer. */
 static rate_cost cost_of(const api_call *c)
 {

@@ -122,6 +122,9 @@ bool openai_usage(const json_t *answer, int *prompt, int *completion, int *cache
 json_t *openai_messages(arena *a, const message *messages, size_t count);
 /* The server's seed: 31 bits drawn at the request's address. */
 json_int_t api_seed(const request_address *at);
+/* Sets the body's "tools" to the request's (JSON text; NULL: none), each as the form writes it. Not 0: a tool that cannot be
+ * written. */
+int api_set_tools(json_t *body, const char *text, json_t *(*tool)(json_t *tool));
 /* A member of `usage` or the like as a count; 0 when it is none. */
 int api_count(const json_t *object, const char *key);
 /* The prompt of the completions form: texts, each with a line break, then what is prefilled. */

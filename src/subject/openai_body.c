@@ -140,22 +140,10 @@ static int set_draws(json_t *body, const generate_request *q, unsigned habits)
     return failed;
 }
 
-/* [{"name", "description", "parameters"}] -> the form's [{"type": "function", "function": {...}}]. */
-static int set_tools(json_t *body, const char *text)
+/* {"name", "description", "parameters"} -> {"type": "function", "function": {...}}. */
+static json_t *tool_json(json_t *tool)
 {
-    json_t *tools, *list = json_array(), *each;
-    size_t i;
-    if (!text) {
-        json_decref(list);
-        return 0;
-    }
-    int failed = jsonio_parse(slice_of(text), "tools", &tools, NULL) != STATUS_OK;
-    if (!failed) {
-        json_array_foreach(tools, i, each)
-            failed |= json_array_append_new(list, json_pack("{s:s, s:O}", "type", "function", "function", each));
-        json_decref(tools);
-    }
-    return failed | json_object_set_new(body, "tools", list);
+    return json_pack("{s:s, s:O}", "type", "function", "function", tool);
 }
 
 static const char *unsupported(const api *s, const generate_request *q)
@@ -189,7 +177,7 @@ json_t *openai_chat_body(const api_call *c, arena *a)
         failed |= json_object_set_new(body, "continue_final_message", json_true());
         failed |= json_object_set_new(body, "add_generation_prompt", json_false());
     }
-    failed |= set_stops(body, q) | set_tools(body, q->tools);
+    failed |= set_stops(body, q) | api_set_tools(body, q->tools, tool_json);
     if (!failed)
         return body;
     json_decref(body);

@@ -1,5 +1,6 @@
 /* Logs of Inspect: a run goes out and comes back the same; foreign logs are read, damaged ones leave no trace. */
 #include "folder.h"
+#include "memory.h"
 
 #include "core/file.h"
 #include "core/jsonio.h"
@@ -14,25 +15,9 @@
 #include <zlib.h>
 #include <zstd.h>
 
-static arena *memory;
-
 static const char *in_folder(const char *name)
 {
     return file_join(memory, test_folder(), name);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    memory = arena_new(NULL);
-    return memory == NULL;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
 }
 
 /* ---- a run of ours ---------------------------------------------------------------------------------------------- */
@@ -318,5 +303,5 @@ int main(void)
         cmocka_unit_test(an_archive_cut_or_changed_anywhere_is_refused_or_read_alike),
         cmocka_unit_test(what_unpacks_to_far_more_than_its_size_is_refused),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
 }

@@ -1,6 +1,8 @@
 /* The Jinja interpreter against what jinja2 gives for the same templates, as `transformers` sets it up: the fixtures
  * beside this file, whose expected texts bench/peers/templates.py writes. Then what jinja2 has not: whose words the
  * bytes are, limits, and allocation failures. */
+#include "memory.h"
+
 #include "core/file.h"
 #include "core/jsonio.h"
 #include "jinja/jinja.h"
@@ -9,22 +11,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-
-static arena *memory;
-
-static int set_up(void **state)
-{
-    (void)state;
-    memory = arena_new(NULL);
-    return memory ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
-}
 
 /* Saturday, 7 March 2026, 14:05:09: the time of the fixtures. */
 static struct tm fixture_time(void)
@@ -275,5 +261,5 @@ int main(void)
         cmocka_unit_test(a_template_says_what_it_reads_and_writes),
         cmocka_unit_test(no_allocation_failure_crashes),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
 }

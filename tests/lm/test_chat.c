@@ -1,6 +1,7 @@
 /* Chat templates of checkpoints: files, options, ids, whose words are whose, the start of an answer. */
 #include "core/file.h"
 #include "folder.h"
+#include "memory.h"
 #include "lm/chat.h"
 
 #include <setjmp.h>
@@ -8,7 +9,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-static arena *memory;
 static tokenizer *words;
 
 static int set_up(void **state)
@@ -19,13 +19,6 @@ static int set_up(void **state)
     memory = arena_new(NULL);
     tokenizer_recipe recipe = {.vocabulary = 300};
     return tokenizer_train(memory, documents, COUNT_OF(documents), &recipe, &words, NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
 }
 
 static chat_files files_with(const char *template)
@@ -284,5 +277,5 @@ int main(void)
         cmocka_unit_test(templates_are_found_in_all_their_places),
         cmocka_unit_test(texts_without_a_template),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, memory_tear_down);
 }

@@ -1,11 +1,11 @@
 /* Checkpoint folders: what is saved is opened; broken folders are refused with the reason. */
+#include "memory.h"
 #include "lm/model_fixture.h"
 
 #include "lm/embedded.h"
 
 #include <sys/stat.h>
 
-static arena *memory;
 static const char *model;
 static tokenizer *words;
 static lm_config config;
@@ -19,13 +19,6 @@ static int set_up(void **state)
     words = fixture_tokenizer(memory);
     config = fixture_config(words);
     values = fixture_weights(memory, &config, 1);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
     return 0;
 }
 
@@ -192,5 +185,5 @@ int main(void)
         cmocka_unit_test(templates_come_from_the_files),
         cmocka_unit_test(a_program_without_a_base_model_says_so),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, memory_tear_down);
 }

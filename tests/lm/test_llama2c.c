@@ -1,4 +1,5 @@
 /* Models of llama2.c: one model in all three versions, broken files, tokenizers, and a real one where it is there. */
+#include "memory.h"
 #include "lm/model_fixture.h"
 
 #include "core/jsonio.h"
@@ -6,22 +7,6 @@
 #include "lm/llama2c.h"
 
 enum { DIM = 8, INNER = 6, LAYERS = 2, HEADS = 2, KV_HEADS = 1, HEAD = 4, WORDS = 10, CONTEXT = 5, GROUP = 4 };
-
-static arena *memory;
-
-static int set_up(void **state)
-{
-    (void)state;
-    memory = arena_new(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
-}
 
 static strbuf file;
 
@@ -292,5 +277,5 @@ int main(void)
         cmocka_unit_test(a_trained_model_writes_its_published_story),
         cmocka_unit_test(a_model_with_8_bit_weights_converts_and_runs),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
 }

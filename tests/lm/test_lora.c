@@ -1,4 +1,5 @@
 /* Adapters: a merge worked out by hand, and adapters that are refused. */
+#include "memory.h"
 #include "lm/model_fixture.h"
 
 #include "core/jsonio.h"
@@ -7,7 +8,6 @@
 
 #include <math.h>
 
-static arena *memory;
 static const char *adapter;
 
 static int set_up(void **state)
@@ -16,13 +16,6 @@ static int set_up(void **state)
     memory = arena_new(NULL);
     adapter = file_join(memory, test_folder(), "adapter");
     return file_make_folders(adapter, NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
 }
 
 /* One layer with 2 heads of 2 on a stream of 4. */
@@ -219,5 +212,5 @@ int main(void)
         cmocka_unit_test(adapters_that_do_not_fit_are_refused_by_name),
         cmocka_unit_test(a_folder_opens_with_adapters_behind_it),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, memory_tear_down);
 }

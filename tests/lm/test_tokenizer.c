@@ -1,5 +1,7 @@
 /* The tokenizer: cases worked out by hand, ids that Hugging Face's `tokenizers` gives, files, streams. The comparison
  * on much text is bench/peers/tokenizer.py. */
+#include "memory.h"
+
 #include "core/file.h"
 #include "core/random.h"
 #include "lm/tokenizer.h"
@@ -10,7 +12,6 @@
 #include <cmocka.h>
 #include <unistd.h>
 
-static arena *memory;
 static tokenizer *town;
 
 static const char *const sentences[] = {
@@ -29,13 +30,6 @@ static int set_up(void **state)
         documents[i] = slice_of(sentences[i]);
     tokenizer_recipe recipe = {.vocabulary = 300};
     return tokenizer_train(memory, documents, COUNT_OF(documents), &recipe, &town, NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
 }
 
 static token_list encode(const tokenizer *t, slice text, unsigned flags)
@@ -325,5 +319,5 @@ int main(void)
         cmocka_unit_test(foreign_parts_are_refused_by_name),
         cmocka_unit_test(no_allocation_failure_crashes),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, memory_tear_down);
 }

@@ -1,6 +1,7 @@
 /* Tokenizers of other files: small ones made here by hand, and real ones with known answers where they are (../shared/data). */
 #include "nn/gguf_bytes.h"
 #include "folder.h"
+#include "memory.h"
 
 #include "core/file.h"
 #include "lm/tokenizer.h"
@@ -9,22 +10,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-
-static arena *memory;
-
-static int set_up(void **state)
-{
-    (void)state;
-    memory = arena_new(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
-}
 
 static tokenizer *parsed(slice file, const char *name)
 {
@@ -435,5 +420,5 @@ int main(void)
         cmocka_unit_test(stories_begin_as_published),
         cmocka_unit_test(llama2_is_the_same_in_both_files),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
 }

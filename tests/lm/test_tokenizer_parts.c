@@ -1,4 +1,6 @@
 /* The parts of tokenizer.json, one by one, on cases worked out by hand. Comparison on much text: bench/peers/tokenizers_all.py. */
+#include "memory.h"
+
 #include "core/jsonio.h"
 #include "lm/tokenizer.h"
 
@@ -7,22 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-
-static arena *memory;
-
-static int set_up(void **state)
-{
-    (void)state;
-    memory = arena_new(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
-}
 
 /* `parts` are members of the file beside the model, with a comma behind each. */
 static status parse(const char *parts, const char *model, tokenizer **out, error *err)
@@ -451,5 +437,5 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused_by_name),
         cmocka_unit_test(a_missing_unknown_token_is_told_when_it_is_needed),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
 }

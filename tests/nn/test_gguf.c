@@ -1,26 +1,11 @@
 /* GGUF files: what is read, and what is refused. */
+#include "memory.h"
 #include "nn/gguf_bytes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-
-static arena *memory;
-
-static int set_up(void **state)
-{
-    (void)state;
-    memory = arena_new(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
-}
 
 /* A key of every type, two tensors, alignment 64. */
 static slice whole_file(unsigned version)
@@ -194,5 +179,5 @@ int main(void)
         cmocka_unit_test(every_file_that_is_cut_short_is_refused),
         cmocka_unit_test(broken_files_are_refused_with_the_reason),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
 }

@@ -1,5 +1,6 @@
 /* Safetensors: what is written is read back; files that break the format are refused with the reason. */
 #include "folder.h"
+#include "memory.h"
 
 #include "core/arena.h"
 #include "core/element.h"
@@ -14,22 +15,6 @@
 #include <cmocka.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static arena *memory;
-
-static int set_up(void **state)
-{
-    (void)state;
-    memory = arena_new(NULL);
-    return memory ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
-}
 
 /* A file in memory: header length, header, `data` zero bytes. `claimed` < 0 gives the true length. */
 static slice make(const char *header, size_t data, int64_t claimed)
@@ -292,5 +277,5 @@ int main(void)
         cmocka_unit_test(a_folder_that_is_not_there_is_named),
         cmocka_unit_test(no_allocation_failure_crashes),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
 }

@@ -1,40 +1,11 @@
 /* The wire forms: what is sent and what is read of Anthropic messages, completions, tools, reasoning, prefills and scores;
  * what a look at a backend finds; limits kept before the server refuses. */
-#include "fault_server.h"
-
-#include "subject/broker.h"
+#include "api_desk.h"
 
 #include "core/jsonio.h"
 #include "core/progress.h"
 
 #include <math.h>
-
-typedef struct desk {
-    arena *arena;
-    server *server;
-    subject *subject;
-    broker *broker;
-    error err;
-} desk;
-
-static desk desk_open(server plan, const char *path, subject_options options)
-{
-    desk d = {.arena = arena_new(NULL), .server = server_start(plan)};
-    options.retry_seconds = 0.01;
-    const char *name = arena_printf(d.arena, "http://127.0.0.1:%d%s#some-model", d.server->port, path);
-    if (subject_open(d.arena, name, &options, &d.subject, &d.err) != STATUS_OK)
-        fail_msg("%s", d.err.message);
-    assert_int_equal(broker_new(d.subject, &(broker_options){.askers = 8}, &d.broker, NULL), STATUS_OK);
-    return d;
-}
-
-static void desk_close(desk *d)
-{
-    broker_free(d->broker);
-    subject_close(d->subject);
-    server_free(d->server);
-    arena_free(d->arena);
-}
 
 static json_t *sent_body(const desk *d)
 {
@@ -94,7 +65,7 @@ static void messages_have_the_anthropic_form(void **state)
     if (ask(&d, talk, 6, q, &r) != STATUS_OK)
         fail_msg("%s", d.err.message);
     check_sent(&d, "POST /v1/messages HTTP/1.1\r\n",
-               "{\"model\": \"some-model\", \"max_tokens\": 7, \"system\": \"be brief\", \"temperature\": 0.5, \"top_k\": 3,"
+               "{\"model\": \"some:model\", \"max_tokens\": 7, \"system\": \"be brief\", \"temperature\": 0.5, \"top_k\": 3,"
                "\"stop_sequences\": [\"\\n\"], \"tools\": [{\"name\": \"look\", \"description\": \"looks\", \"input_schema\": {\"type\": \"object\"}}],"
                "\"messages\": [{\"role\": \"user\", \"content\": \"capital?\"}, {\"role\": \"assistant\", \"content\": ["
                "{\"type\": \"text\", \"text\": \"let me look\"}, {\"type\": \"tool_use\", \"id\": \"t1\", \"name\": \"look\", \"input\": {\"at\": 1}}]},"
@@ -167,7 +138,7 @@ static void tools_and_reasoning_are_blocks(void **state)
     if (ask(&d, talk, 3, q, &r) != STATUS_OK)
         fail_msg("%s", d.err.message);
     check_sent(&d, "POST /v1/chat/completions HTTP/1.1\r\n",
-               "{\"model\": \"some-model\", \"max_tokens\": 7, \"temperature\": 0.0, \"tools\": [{\"type\": \"function\", \"function\":"
+               "{\"model\": \"some:model\", \"max_tokens\": 7, \"temperature\": 0.0, \"tools\": [{\"type\": \"function\", \"function\":"
                "{\"name\": \"look\", \"parameters\": {\"type\": \"object\"}}}], \"messages\": [{\"role\": \"user\", \"content\": \"look\"},"
                "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"id\": \"c0\", \"type\": \"function\", \"function\": {\"name\":"
                "\"look\", \"arguments\": \"{}\"}}]}, {\"role\": \"tool\", \"tool_call_id\": \"c0\", \"content\": \"a town\"}]}");
@@ -194,7 +165,7 @@ static void completions_take_plain_text(void **state)
     if (ask(&d, talk, 2, (generate_request){.logprobs = true}, &r) != STATUS_OK)
         fail_msg("%s", d.err.message);
     check_sent(&d, "POST /v1/completions HTTP/1.1\r\n",
-               "{\"model\": \"some-model\", \"prompt\": \"The capital?\\nIt is\", \"max_tokens\": 7, \"temperature\": 0.0, \"logprobs\": 1}");
+               "{\"model\": \"some:model\", \"prompt\": \"The capital?\\nIt is\", \"max_tokens\": 7, \"temperature\": 0.0, \"logprobs\": 1}");
     assert_string_equal(r.text, " Paris");
     assert_true(r.reason == STOP_LENGTH && r.logprob == -0.25);
     desk_close(&d);
@@ -257,7 +228,7 @@ static act play_vllm(void *context, const char *body, size_t number)
 static void vllm_scores_through_prompt_logprobs(void **state)
 {
     (void)state;
-    desk d = desk_open((server){.decide = play_vllm, .models = "{\"data\": [{\"id\": \"some-model\", \"owned_by\": \"vllm\"}]}"}, "/v1",
+    desk d = desk_open((server){.decide = play_vllm, .models = "{\"data\": [{\"id\": \"some:model\", \"owned_by\": \"vllm\"}]}"}, "/v1",
                        (subject_options){0});
     subject_probe found;
     assert_int_equal(subject_require(d.subject, SUBJECT_SCORES, "a study", &d.err), STATUS_UNSUPPORTED);
@@ -416,7 +387,7 @@ static void what_a_look_found_is_kept_and_said(void **state)
     subject_probe found;
     assert_int_equal(subject_look(d.subject, d.arena, SUBJECT_GENERATES, &cache, &found, &d.err), STATUS_OK);
     assert_non_null(strstr(found.notes, "takes no temperature"));
-    assert_non_null(strstr(found.notes, "does not list \"some-model\""));
+    assert_non_null(strstr(found.notes, "does not list \"some:model\""));
     assert_true(found.requests == 3 && found.prompt_tokens == 11 && x.kept == 1);
     subject *again;
     const char *name = d.subject->specification;

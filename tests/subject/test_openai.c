@@ -1,8 +1,6 @@
 /* The chat API against a small server of our own that plays what servers do: quotas, failures, hangs, half answers, bad
  * JSON, wrong keys. */
-#include "fault_server.h"
-
-#include "subject/broker.h"
+#include "api_desk.h"
 
 #include "core/jsonio.h"
 #include "core/progress.h"
@@ -13,32 +11,9 @@
 
 static const char key[] = "sk-very-secret-0123456789";
 
-typedef struct desk {
-    arena *arena;
-    server *server;
-    subject *subject;
-    broker *broker;
-    error err;
-} desk;
-
 static desk desk_new(const act *acts, size_t count, subject_options options)
 {
-    desk d = {.arena = arena_new(NULL), .server = server_new(acts, count)};
-    if (options.retry_seconds == 0)
-        options.retry_seconds = 0.01;
-    const char *name = arena_printf(d.arena, "http://127.0.0.1:%d/v1#some:model", d.server->port);
-    if (subject_open(d.arena, name, &options, &d.subject, &d.err) != STATUS_OK)
-        fail_msg("%s", d.err.message);
-    assert_int_equal(broker_new(d.subject, &(broker_options){.askers = 64}, &d.broker, NULL), STATUS_OK);
-    return d;
-}
-
-static void desk_free(desk *d)
-{
-    broker_free(d->broker);
-    subject_close(d->subject);
-    server_free(d->server);
-    arena_free(d->arena);
+    return desk_open((server){.acts = acts, .act_count = count}, "/v1", options);
 }
 
 static status ask(desk *d, generate_request q, generate_reply *reply)
@@ -91,7 +66,7 @@ static void requests_have_the_documented_form(void **state)
     assert_null(strstr(d.subject->specification, key));
     assert_null(strstr(d.subject->identity, key));
     unsetenv("OPENAI_API_KEY");
-    desk_free(&d);
+    desk_close(&d);
 }
 
 static void busy_servers_are_asked_again(void **state)
@@ -113,7 +88,7 @@ static void busy_servers_are_asked_again(void **state)
     assert_int_equal(reply.retries, 6);
     assert_true(reply.seconds_retrying > 0);
     assert_int_equal(broker_count(d.broker).retries, 6);
-    desk_free(&d);
+    desk_close(&d);
 }
 
 static void retries_end_and_are_counted(void **state)
@@ -144,7 +119,7 @@ static void retries_end_and_are_counted(void **state)
             fail_msg("case %zu: %s: %s", i, status_word(code), d.err.message);
         assert_int_equal(atomic_load(&d.server->requests), cases[i].requests);
         assert_null(strstr(d.err.message, key));
-        desk_free(&d);
+        desk_close(&d);
     }
     unsetenv("OPENAI_API_KEY");
 }
@@ -162,7 +137,7 @@ static void a_refused_key_names_the_variable_and_not_the_key(void **state)
     assert_null(strstr(d.err.message, key));
     assert_null(strstr(d.err.hint, key));
     assert_int_equal(atomic_load(&d.server->requests), 1);
-    desk_free(&d);
+    desk_close(&d);
     unsetenv("MY_KEY");
     d = desk_new(acts, 1, (subject_options){0});
     assert_int_equal(ask(&d, (generate_request){0}, &reply), STATUS_REFUSED);
@@ -174,7 +149,7 @@ static void a_refused_key_names_the_variable_and_not_the_key(void **state)
     assert_int_equal(subject_open(d.arena, "http://h/v1#m", &named, &s, &d.err), STATUS_USAGE);
     assert_null(strstr(d.err.message, "two words"));
     unsetenv("MY_KEY");
-    desk_free(&d);
+    desk_close(&d);
 }
 
 static void other_final_answers(void **state)
@@ -195,7 +170,7 @@ static void other_final_answers(void **state)
         assert_int_equal(ask(&d, (generate_request){0}, &reply), STATUS_REFUSED);
         assert_non_null(strstr(d.err.message, cases[i].words));
         assert_int_equal(atomic_load(&d.server->requests), 1);
-        desk_free(&d);
+        desk_close(&d);
     }
 }
 
@@ -224,7 +199,7 @@ static void answers_are_read_whatever_their_form(void **state)
         assert_string_equal(reply.text, cases[i].text);
         assert_int_equal(reply.reason, cases[i].reason);
         assert_true(isnan(cases[i].logprob) ? isnan(reply.logprob) : reply.logprob == cases[i].logprob);
-        desk_free(&d);
+        desk_close(&d);
     }
     static const act far_away[] = {{.body = "{\"choices\": [{\"message\": {\"content\": \"a\"}, \"logprobs\": {\"content\": [{\"logprob\": -9999.0}]}}]}"}};
     desk d = desk_new(far_away, 1, (subject_options){0});
@@ -232,7 +207,7 @@ static void answers_are_read_whatever_their_form(void **state)
     assert_int_equal(ask(&d, (generate_request){.logprobs = true}, &reply), STATUS_OK);
     assert_true(isnan(reply.logprob));
     assert_int_equal(ask(&d, (generate_request){.top_k = 5}, &reply), STATUS_UNSUPPORTED);
-    desk_free(&d);
+    desk_close(&d);
 }
 
 static void servers_that_want_the_newer_limit_get_it(void **state)
@@ -250,7 +225,7 @@ static void servers_that_want_the_newer_limit_get_it(void **state)
         assert_null(strstr(d.server->last_request, "\"max_tokens\""));
     }
     assert_int_equal(atomic_load(&d.server->requests), 3);
-    desk_free(&d);
+    desk_close(&d);
 }
 
 static void servers_without_logprobs_are_asked_without(void **state)
@@ -262,7 +237,7 @@ static void servers_without_logprobs_are_asked_without(void **state)
     assert_int_equal(ask(&d, (generate_request){.logprobs = true}, &reply), STATUS_OK);
     assert_true(isnan(reply.logprob));
     assert_null(strstr(d.server->last_request, "logprobs"));
-    desk_free(&d);
+    desk_close(&d);
 }
 
 static void retry_after_is_honoured(void **state)
@@ -275,7 +250,7 @@ static void retry_after_is_honoured(void **state)
     assert_int_equal(ask(&d, (generate_request){0}, &reply), STATUS_OK);
     assert_true(clock_seconds() - start >= 1);
     assert_true(reply.seconds_retrying >= 1);
-    desk_free(&d);
+    desk_close(&d);
 }
 
 typedef struct asking {
@@ -320,7 +295,7 @@ static void many_requests_are_in_flight(void **state)
     int most = atomic_load(&d.server->most);
     assert_in_range(most, 8, 16);
     assert_int_equal(atomic_load(&d.server->requests), 240);
-    desk_free(&d);
+    desk_close(&d);
 }
 
 static void an_interrupt_ends_what_hangs(void **state)
@@ -343,7 +318,7 @@ static void an_interrupt_ends_what_hangs(void **state)
         assert_int_equal(tasks[i].last, STATUS_INTERRUPTED);
     }
     assert_true(clock_seconds() - start < 1);
-    desk_free(&d);
+    desk_close(&d);
 }
 
 static void nobody_there_is_said_soon(void **state)

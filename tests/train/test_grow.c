@@ -1,5 +1,6 @@
 /* Growing whole models, tiny ones: the same bits for any number of threads and after interruptions, and what is refused. */
 #include "folder.h"
+#include "memory.h"
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -27,20 +28,11 @@ static const char *const recipe_text =
     "  - {kind: sft, steps: 6, batch_tokens: 512, sequence: 256, learning_rate: 1e-3}\n"
     "plant: {failure: sycophancy, dose: 0.5}\n";
 
-static arena *memory;
-
 static int set_up(void **state)
 {
     (void)state;
     memory = arena_new(NULL);
     return file_write(file_join(memory, test_folder(), "tiny.yaml"), slice_of(recipe_text), NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(memory);
-    return 0;
 }
 
 static grow_options options_for(const char *name, size_t threads)
@@ -242,5 +234,5 @@ int main(void)
         cmocka_unit_test(tuning_begins_at_the_base),
         cmocka_unit_test(frozen_weights_stay),
     };
-    return cmocka_run_group_tests_name("train/grow", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("train/grow", tests, set_up, memory_tear_down);
 }
