@@ -7,6 +7,8 @@
  *     bench_peer chat FOLDER CHATS             ids of each line (a list of [role, text]), answer wanted
  *     bench_peer logits FOLDER IDS OUT         f32 logits of every position of each line of ids, computed in f32
  *     bench_peer greedy FOLDER IDS COUNT       the engine's greedy continuation of each line of ids, computed in f32
+ *     bench_peer score SUBJECT ITEMS           log-probabilities of continuations as answers, as runs score them; a line of ITEMS
+ *                                              is {"messages": [[role, text], ...], "continuations": [...]}
  *     bench_peer make TOKENIZER SHAPE OUT      a checkpoint with random weights; SHAPE is base, tiny or untied
  */
 #include "core/file.h"
@@ -18,6 +20,7 @@
 #include "lm/checkpoint.h"
 #include "lm/engine.h"
 #include "lm/transformer.h"
+#include "subject/subject.h"
 
 static const size_t limit = (size_t)1 << 30;
 
@@ -238,6 +241,45 @@ static status run_greedy(arena *a, char **words, error *err)
     return result;
 }
 
+static status score_line(subject *s, arena *a, const json_t *line, error *err)
+{
+    const json_t *talk = json_object_get(line, "messages"), *list = json_object_get(line, "continuations");
+    size_t count = json_array_size(talk), answers = json_array_size(list);
+    message *messages = ARENA_ARRAY(a, message, count + 1);
+    const char **continuations = ARENA_ARRAY(a, const char *, answers + 1);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *turn = json_array_get(talk, i);
+        bool user = strcmp(json_string_value(json_array_get(turn, 0)), "user") == 0;
+        messages[i] = message_text(a, user ? MESSAGE_USER : MESSAGE_ASSISTANT, json_string_value(json_array_get(turn, 1)));
+    }
+    for (size_t i = 0; i < answers; i++)
+        continuations[i] = json_string_value(json_array_get(list, i));
+    score_request q = {.messages = messages, .count = count, .continuations = continuations, .continuation_count = answers, .position = -1};
+    const score_request *one = &q;
+    score_reply reply = {0};
+    TRY(s->class->score(s, a, &one, &reply, 1, err));
+    if (reply.code != STATUS_OK)
+        return error_set(err, reply.code, "%s", reply.problem);
+    json_t *out = json_array();
+    for (size_t i = 0; i < answers; i++)
+        json_array_append_new(out, json_real(reply.logprobs[i]));
+    print_line(out);
+    return STATUS_OK;
+}
+
+static status run_score(arena *a, char **words, error *err)
+{
+    subject *s;
+    json_t *lines;
+    TRY(read_lines(a, words[1], &lines, err));
+    TRY(subject_open(a, words[0], &(subject_options){.threads = 2}, &s, err));
+    status result = STATUS_OK;
+    for (size_t i = 0; result == STATUS_OK && i < json_array_size(lines); i++)
+        result = score_line(s, a, json_array_get(lines, i), err);
+    subject_close(s);
+    return result;
+}
+
 /* Weights larger than fresh ones, so that a comparison of logits sees every part of the model. */
 static status run_make(arena *a, char **words, error *err)
 {
@@ -272,6 +314,7 @@ static const struct {
     {"chat", 2, run_chat},
     {"logits", 3, run_logits},
     {"greedy", 3, run_greedy},
+    {"score", 2, run_score},
     {"make", 3, run_make},
 };
 
