@@ -75,8 +75,8 @@ static int product(bench *b, const char *what, size_t k, size_t n, kernel_type o
     kernel_matmul *forward, *back;
     kernel_outer *outer;
     size_t threads = thread_pool_size(b->pool);
-    if (kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, out, k, n, true}, threads, &forward, &err) != STATUS_OK ||
-        kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, KERNEL_BF16, n, k, false}, threads, &back, &err) != STATUS_OK ||
+    if (kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, out, k, n, true, QUANT_PLAIN}, threads, &forward, &err) != STATUS_OK ||
+        kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, KERNEL_BF16, n, k, false, QUANT_PLAIN}, threads, &back, &err) != STATUS_OK ||
         kernel_outer_new(a, &(kernel_outer_spec){KERNEL_BF16, n, k, 0, 0}, threads, &outer, &err) != STATUS_OK) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
@@ -201,7 +201,7 @@ static int decode(bench *b)
         error err;
         kernel_matmul *m;
         size_t k = shapes[i][0], n = shapes[i][1], times = i + 1 < COUNT_OF(shapes) ? LAYERS : 1;
-        if (kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, KERNEL_BF16, k, n, true}, thread_pool_size(b->pool), &m, &err) != STATUS_OK) {
+        if (kernel_matmul_new(a, &(kernel_matmul_spec){KERNEL_BF16, KERNEL_BF16, k, n, true, QUANT_PLAIN}, thread_pool_size(b->pool), &m, &err) != STATUS_OK) {
             fprintf(stderr, "%s\n", err.message);
             return 1;
         }

@@ -31,6 +31,7 @@
 #include "core/element.h"
 #include "core/error.h"
 #include "core/threads.h"
+#include "kernels/quant.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,7 +74,11 @@ typedef struct kernel_matmul_spec {
     kernel_type out;  /* of the result: KERNEL_F32, or KERNEL_BF16 where `type` is KERNEL_BF16 */
     size_t k, n;      /* x is [rows][k], y is [rows][n]; both at least 1 */
     bool transposed;  /* the weight is stored [n][k] (y = x W^T); else [k][n] (y = x W) */
+    quant_format format; /* of the weight, which is then `transposed` and has whole blocks in a row; PLAIN: `type` */
 } kernel_matmul_spec;
+
+/* With a format the rows are quantised too, in blocks of 32 to integers of 8 bits, and every instruction set gives the same
+ * bits (kernels/quant_product.h says which). F16 is not: rows and sums are f32 there. */
 
 /* Rows that one call of oneDNN computes. The last tile is padded with zeros, or, where it would be less than half full,
  * computed by routines of our own that were found to give the same bits. */

@@ -2,6 +2,7 @@
 #include "kernels/cpu/few.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/kernels.h"
+#include "kernels/quant_product.h"
 
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct kernel_matmul {
     size_t threads;
     size_t kp, np; /* padded */
     size_t panels;
+    quant_product *quant; /* of a weight in a storage format, which does all the work; else NULL */
     tile_product *whole, *last; /* of the full panels and of the last one; NULL: our own */
     few_rows few_whole, few_last;
     size_t tile_scratch, worker_scratch;
@@ -93,6 +95,9 @@ status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, size_t thread
         return error_set(err, STATUS_MEMORY, "no memory for a product");
     m->spec = *spec;
     m->threads = threads;
+    *out = m;
+    if (spec->format != QUANT_PLAIN)
+        return quant_product_new(a, spec, threads, &m->quant, err);
     status s = half ? choose(a, m, KERNEL_BF16, false, err) : STATUS_UNSUPPORTED;
     if (s == STATUS_UNSUPPORTED)
         s = choose(a, m, KERNEL_F32, false, err);
@@ -112,6 +117,8 @@ status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, size_t thread
 const char *kernel_matmul_implementation(const kernel_matmul *m)
 {
     static const char *const ours[] = {"own:portable", "own:avx2", "own:avx512"};
+    if (m->quant)
+        return quant_product_implementation(m->quant);
     return m->last ? tile_product_implementation(m->last) : ours[kernel_isa_used()];
 }
 
@@ -122,11 +129,15 @@ size_t kernel_matmul_few_rows(const kernel_matmul *m)
 
 size_t kernel_matmul_packed_bytes(const kernel_matmul *m)
 {
+    if (m->quant)
+        return quant_product_packed_bytes(m->quant);
     return m->kp * m->np * kernel_type_size(m->compute);
 }
 
 size_t kernel_matmul_scratch_bytes(const kernel_matmul *m)
 {
+    if (m->quant)
+        return quant_product_scratch_bytes(m->quant);
     return m->threads * m->worker_scratch;
 }
 
@@ -166,7 +177,10 @@ static void pack_task(void *context, size_t task, size_t worker)
 void kernel_matmul_pack(const kernel_matmul *m, thread_pool *pool, const void *weight, void *packed)
 {
     pack_job job = {m, weight, packed};
-    thread_pool_run(pool, m->np / TILE_N, pack_task, &job);
+    if (m->quant)
+        quant_product_pack(m->quant, pool, weight, packed);
+    else
+        thread_pool_run(pool, m->np / TILE_N, pack_task, &job);
 }
 
 typedef struct run_job {
@@ -272,6 +286,10 @@ static void few_task(void *context, size_t task, size_t worker)
 void kernel_matmul_run(const kernel_matmul *m, thread_pool *pool, size_t rows, const void *x, size_t x_stride,
                        const void *packed, void *y, size_t y_stride, void *scratch)
 {
+    if (m->quant) {
+        quant_product_run(m->quant, pool, rows, x, x_stride, packed, y, y_stride, scratch);
+        return;
+    }
     size_t group = rows < 16 * KERNEL_ROW_TILE ? KERNEL_ROW_TILE : GROUP * KERNEL_ROW_TILE;
     run_job job = {.m = m,
                    .rows = rows,

@@ -1,8 +1,9 @@
 /* Storage formats of weights: their names and sizes, and their values in f32. */
-#include "kernels/quant.h"
+#include "kernels/quant_parts.h"
 
 #include "core/element.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -23,78 +24,68 @@ static void write_f16(uint8_t *p, float x)
 
 /* ---- reading: one block ---- */
 
-static void expand_f16(const uint8_t *b, float *out)
+static void split_q8_0(const uint8_t *b, quant_parts *p)
 {
-    out[0] = read_f16(b);
-}
-
-static void expand_q8_0(const uint8_t *b, float *out)
-{
-    float d = read_f16(b);
+    p->d = (uint16_t)(b[0] | b[1] << 8);
     for (int i = 0; i < SMALL; i++)
-        out[i] = d * (float)(int8_t)b[2 + i];
+        p->q[i] = (uint8_t)(b[2 + i] ^ 0x80); /* two's complement to q + 128 */
 }
 
-static void expand_q4_0(const uint8_t *b, float *out)
+static void split_q4_0(const uint8_t *b, quant_parts *p)
 {
-    float d = read_f16(b);
+    p->d = (uint16_t)(b[0] | b[1] << 8);
     for (int i = 0; i < SMALL / 2; i++) {
-        out[i] = d * (float)((b[2 + i] & 15) - 8);
-        out[i + SMALL / 2] = d * (float)((b[2 + i] >> 4) - 8);
+        p->q[i] = b[2 + i] & 15;
+        p->q[i + SMALL / 2] = b[2 + i] >> 4;
     }
 }
 
 /* The eight scales and minima of 6 bits out of 12 bytes: the first four lie in the low bits of bytes 0-3 and 4-7, whose
  * upper two bits belong to the last four, with the rest of those in the nibbles of bytes 8-11. */
-static void k_scales(const uint8_t bytes[12], uint8_t scale[8], uint8_t least[8])
+static void split_k_scales(const uint8_t bytes[12], quant_parts *p)
 {
     for (int i = 0; i < 4; i++) {
-        scale[i] = bytes[i] & 63;
-        least[i] = bytes[4 + i] & 63;
-        scale[4 + i] = (uint8_t)((bytes[8 + i] & 15) | (bytes[i] >> 6) << 4);
-        least[4 + i] = (uint8_t)(bytes[8 + i] >> 4 | (bytes[4 + i] >> 6) << 4);
+        p->scale[i] = (int8_t)(bytes[i] & 63);
+        p->least[i] = bytes[4 + i] & 63;
+        p->scale[4 + i] = (int8_t)((bytes[8 + i] & 15) | (bytes[i] >> 6) << 4);
+        p->least[4 + i] = (uint8_t)(bytes[8 + i] >> 4 | (bytes[4 + i] >> 6) << 4);
     }
 }
 
 /* Q4_K and Q5_K: `high` is NULL, or 32 bytes whose bit g belongs to group g. Nibbles of groups 2 j and 2 j + 1 lie in the
  * low and the high halves of 32 bytes. */
-static void expand_with_minima(const uint8_t *b, const uint8_t *high, const uint8_t *low, float *out)
+static void split_with_minima(const uint8_t *b, const uint8_t *high, const uint8_t *low, quant_parts *p)
 {
-    uint8_t scale[8], least[8];
-    float d = read_f16(b), m = read_f16(b + 2);
-    k_scales(b + 4, scale, least);
-    for (int g = 0; g < 8; g++) {
-        float ds = d * (float)scale[g], mt = m * (float)least[g];
-        for (int i = 0; i < 32; i++) {
-            int q = g % 2 ? low[g / 2 * 32 + i] >> 4 : low[g / 2 * 32 + i] & 15;
-            if (high)
-                q |= (high[i] >> g & 1) << 4;
-            out[32 * g + i] = ds * (float)q - mt;
-        }
+    p->d = (uint16_t)(b[0] | b[1] << 8);
+    p->m = (uint16_t)(b[2] | b[3] << 8);
+    split_k_scales(b + 4, p);
+    for (int e = 0; e < LARGE; e++) {
+        int g = e / 32, i = e % 32, q = low[g / 2 * 32 + i] >> (g % 2 * 4) & 15;
+        p->q[e] = (uint8_t)(high ? q | (high[i] >> g & 1) << 4 : q);
     }
 }
 
-static void expand_q4_k(const uint8_t *b, float *out)
+static void split_q4_k(const uint8_t *b, quant_parts *p)
 {
-    expand_with_minima(b, NULL, b + 16, out);
+    split_with_minima(b, NULL, b + 16, p);
 }
 
-static void expand_q5_k(const uint8_t *b, float *out)
+static void split_q5_k(const uint8_t *b, quant_parts *p)
 {
-    expand_with_minima(b, b + 16, b + 48, out);
+    split_with_minima(b, b + 16, b + 48, p);
 }
 
 /* Two halves of 128 elements, each in four quarters of 32: the low nibbles of quarters 0 and 2 (1 and 3) share 32 bytes;
  * the upper two bits of all four quarters share 32 bytes. */
-static void expand_q6_k(const uint8_t *b, float *out)
+static void split_q6_k(const uint8_t *b, quant_parts *p)
 {
-    const uint8_t *low = b, *high = b + 128, *scale = b + 192;
-    float d = read_f16(b + 208);
+    const uint8_t *low = b, *high = b + 128;
+    p->d = (uint16_t)(b[208] | b[209] << 8);
+    memcpy(p->scale, b + 192, 16);
     for (int e = 0; e < LARGE; e++) {
         int half = e / 128, quarter = e / 32 % 4, i = e % 32;
         int nibble = low[64 * half + 32 * (quarter % 2) + i] >> (quarter / 2 * 4) & 15;
-        int q = nibble | (high[32 * half + i] >> (2 * quarter) & 3) << 4;
-        out[e] = d * (float)(int8_t)scale[e / 16] * (float)(q - 32);
+        p->q[e] = (uint8_t)(nibble | (high[32 * half + i] >> (2 * quarter) & 3) << 4);
     }
 }
 
@@ -157,22 +148,26 @@ static const struct {
     const char *name;
     size_t elements, bytes;
 } sizes[QUANT_COUNT] = {
-#define X(name, word, elements, bytes) {word, elements, bytes},
+    [QUANT_PLAIN] = {"plain", 1, 0},
+#define X(name, word, elements, bytes) [QUANT_##name] = {word, elements, bytes},
     QUANT_FORMATS(X)
 #undef X
 };
 
+/* bias: what q holds too much; group: elements that share a scale of their own, 0 where the block's is the only one. */
 static const struct {
-    void (*expand)(const uint8_t *block, float *out);
+    void (*split)(const uint8_t *block, quant_parts *p);
     bool (*store)(const float *x, uint8_t *block);
-} functions[QUANT_COUNT] = {
-    [QUANT_F16] = {expand_f16, store_f16},
-    [QUANT_Q8_0] = {expand_q8_0, store_q8_0},
-    [QUANT_Q4_0] = {expand_q4_0, store_q4_0},
-    [QUANT_Q4_K] = {expand_q4_k, NULL},
-    [QUANT_Q5_K] = {expand_q5_k, NULL},
-    [QUANT_Q6_K] = {expand_q6_k, NULL},
+    int bias, group;
+} functions[] = {
+    [QUANT_F16] = {NULL, store_f16, 0, 0},
+    [QUANT_Q8_0] = {split_q8_0, store_q8_0, 128, 0},
+    [QUANT_Q4_0] = {split_q4_0, store_q4_0, 8, 0},
+    [QUANT_Q4_K] = {split_q4_k, NULL, 0, 32},
+    [QUANT_Q5_K] = {split_q5_k, NULL, 0, 32},
+    [QUANT_Q6_K] = {split_q6_k, NULL, 32, 16},
 };
+static_assert(COUNT_OF(functions) == QUANT_COUNT, "each format has a row");
 
 const char *quant_name(quant_format f)
 {
@@ -220,12 +215,42 @@ static void check(quant_format f, size_t elements)
         BUG("%zu elements in blocks of format %d", elements, (int)f);
 }
 
+void quant_split(quant_format f, const void *block, quant_parts *p)
+{
+    functions[f].split(block, p);
+}
+
+int quant_bias(quant_format f)
+{
+    return functions[f].bias;
+}
+
+/* The values of a block: scale (q - bias) - least. A minimum of 0 changes no bits. */
+static void expand_block(quant_format f, const uint8_t *block, float *out)
+{
+    quant_parts p;
+    int group = functions[f].group, bias = functions[f].bias;
+    p.m = 0;
+    functions[f].split(block, &p);
+    float d = f16_to_f32(p.d), m = f16_to_f32(p.m);
+    for (int e = 0; e < (int)sizes[f].elements; e++) {
+        float scale = group ? d * (float)p.scale[e / group] : d;
+        out[e] = scale * (float)(p.q[e] - bias);
+        if (p.m)
+            out[e] -= m * (float)p.least[e / group];
+    }
+}
+
 void quant_expand(quant_format f, size_t elements, const void *blocks, float *out)
 {
     check(f, elements);
     const uint8_t *b = blocks;
-    for (size_t at = 0; at < elements; at += sizes[f].elements, b += sizes[f].bytes)
-        functions[f].expand(b, out + at);
+    for (size_t at = 0; at < elements; at += sizes[f].elements, b += sizes[f].bytes) {
+        if (f == QUANT_F16)
+            out[at] = read_f16(b);
+        else
+            expand_block(f, b, out + at);
+    }
 }
 
 bool quant_can_store(quant_format f)

@@ -26,9 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* X(NAME, name, elements of a block, bytes of a block). PLAIN: elements of the tensor's own type. */
+/* X(NAME, name, elements of a block, bytes of a block) */
 #define QUANT_FORMATS(X)                                                                                           \
-    X(PLAIN, "plain", 1, 0)                                                                                        \
     X(F16, "F16", 1, 2)                                                                                            \
     X(Q8_0, "Q8_0", 32, 34)                                                                                        \
     X(Q4_0, "Q4_0", 32, 18)                                                                                        \
@@ -37,6 +36,7 @@
     X(Q6_K, "Q6_K", 256, 210)
 
 typedef enum quant_format {
+    QUANT_PLAIN, /* none: elements of the tensor's own type */
 #define X(name, ...) QUANT_##name,
     QUANT_FORMATS(X)
 #undef X

@@ -41,7 +41,7 @@ static void matmul_of(size_t k, size_t n, size_t rows, kernel_type type, kernel_
     arena *a = arena_new(NULL);
     error err;
     kernel_matmul *m;
-    kernel_matmul_spec spec = {type, out, k, n, transposed};
+    kernel_matmul_spec spec = {type, out, k, n, transposed, QUANT_PLAIN};
     if (kernel_matmul_new(a, &spec, 1, &m, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     assert_true(strncmp(kernel_matmul_implementation(m), "ref", 3) != 0);
@@ -76,7 +76,7 @@ static void matmul_bits_at(arena *a, size_t k, size_t n, kernel_type type, kerne
     enum { ROWS = 1000 };
     error err;
     kernel_matmul *m;
-    if (kernel_matmul_new(a, &(kernel_matmul_spec){type, out, k, n, true}, 2, &m, &err) != STATUS_OK)
+    if (kernel_matmul_new(a, &(kernel_matmul_spec){type, out, k, n, true, QUANT_PLAIN}, 2, &m, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     size_t size = kernel_type_size(type), out_size = kernel_type_size(out);
     char *x = filled(a, type, ROWS * k, 4), *y = arena_alloc(a, ROWS * n * out_size), *z = arena_alloc(a, ROWS * n * out_size);

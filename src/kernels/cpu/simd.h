@@ -5,6 +5,8 @@
  * the same way, so the results of the three agree bit for bit. `max` and `min` return the second operand when one is a
  * NaN. `_part` variants touch the first n lanes only (0 <= n <= 16); loading leaves zeros in the others.
  *
+ * SIMD_VNNI: 512 with the integer dot products of AVX-512 VNNI (body_quant.h).
+ *
  * No include guard against a second SIMD: each instruction set has a file of its own.
  */
 #ifndef ASSAY_KERNELS_CPU_SIMD_H
@@ -19,10 +21,12 @@
 #include <immintrin.h>
 #endif
 
-#if SIMD == 512
-#define SIMD_TARGET "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"
+#if SIMD == 512 && defined(SIMD_VNNI)
+#define SIMD_TARGET "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"
+#elif SIMD == 512
+#define SIMD_TARGET "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
 #elif SIMD == 256
-#define SIMD_TARGET "avx2,fma"
+#define SIMD_TARGET "avx2,fma,f16c" /* all processors with AVX2 have F16C */
 #endif
 #if SIMD > 0 && defined(__clang__)
 #define SIMD_PRAGMA_(x) _Pragma(#x)
