@@ -136,6 +136,19 @@ node *graph_input(graph *g, const char *name, element_type type, shape s)
     return n;
 }
 
+node *graph_input_stored(graph *g, const char *name, element_type type, shape s, quant_format format)
+{
+    size_t bytes;
+    if (format == QUANT_PLAIN)
+        return graph_input(g, name, type, s);
+    if (s.rank != 2 || (type != TYPE_F32 && type != TYPE_F64) || quant_row_bytes(format, s.size[1], &bytes, NULL) != STATUS_OK)
+        BUG("input %s: a matrix in f32 or f64 whose rows are whole blocks of %s is expected", name, quant_name(format));
+    node *n = graph_input(g, name, type, s);
+    if (n)
+        n->format = (uint8_t)format;
+    return n;
+}
+
 node *graph_constant(graph *g, element_type type, shape s, const void *elements)
 {
     node *n = node_new(g, OP_CONSTANT, type, s, NULL, 0, NULL);

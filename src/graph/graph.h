@@ -28,6 +28,7 @@
 #include "core/arena.h"
 #include "core/element.h"
 #include "core/error.h"
+#include "kernels/quant.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -72,6 +73,7 @@ struct node {
     uint16_t op; /* an operation, graph/ops.h */
     uint8_t type; /* element_type */
     uint8_t source_count;
+    uint8_t format; /* of an input: its storage format (quant_format), 0 where elements are stored plainly */
     node **sources;
     shape shape;
     const node_attributes *attributes;
@@ -88,6 +90,11 @@ size_t graph_size(const graph *g); /* nodes */
 /* ---- leaves ---- */
 /* A tensor bound at run time. Inputs of one graph have different names. */
 node *graph_input(graph *g, const char *name, element_type type, shape s);
+/* The same for a weight [N, K] that is stored as N rows of blocks (kernels/quant.h) of K elements. Its element type, f32 or
+ * f64, is that of its values, which are those of quant_expand. Two operations read blocks: op_linear, as weight (the
+ * product rounds the rows of x to 8 bits, kernels/quant_product.h), and op_gather_rows, as table. A plan with another
+ * reader is refused, but for plans of the reference and weights in f64: there the weight is expanded. */
+node *graph_input_stored(graph *g, const char *name, element_type type, shape s, quant_format format);
 /* Copies shape_count(s) elements of the given type. */
 node *graph_constant(graph *g, element_type type, shape s, const void *elements);
 /* A tensor filled with one value (rounded to the type). */

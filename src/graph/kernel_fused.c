@@ -7,6 +7,8 @@ bool has_fast_kernel(const node *n)
 {
     if (op_info_of(n->op)->family != FAMILY_FUSED)
         return true;
+    if (n->op == OP_LINEAR && n->sources[1]->format != QUANT_PLAIN && shape_count(n->sources[1]->shape) > 0)
+        return n->sources[1]->type != TYPE_F64; /* no rows are none too many: lowering would need the weight's elements */
     for (int i = 0; i < n->source_count; i++)
         if (n->sources[i]->type == TYPE_F64 || shape_count(n->sources[i]->shape) == 0)
             return false;

@@ -89,11 +89,6 @@ static void run_tall(const step *s, const step_memory *m)
     kernel_matmul_run(t->matmul, m->pool, t->rows, m->in[0], t->k, m->in[1], m->out[0], t->n, m->scratch);
 }
 
-static bool same_product(const kernel_matmul_spec *a, const kernel_matmul_spec *b)
-{
-    return a->type == b->type && a->out == b->out && a->k == b->k && a->n == b->n && a->transposed == b->transposed;
-}
-
 /* One object for each product of equal sizes and types. */
 static status matmul_for(plan_builder *b, const kernel_matmul_spec *spec, kernel_matmul **out, error *err)
 {
@@ -148,6 +143,8 @@ static status packed_weight(plan_builder *b, const step *s, const kernel_matmul_
     if (!mine || !x || home == NONE || !pack)
         return no_memory(err);
     *x = (packing){matmul, (kernel_type)weight->type, spec->type, spec->k * spec->n, shared};
+    if (spec->format != QUANT_PLAIN) /* blocks are packed as they are, for rows of any type */
+        x->from = x->to;
     pack->run = run_pack;
     pack->data = x;
     pack->name = "pack";
@@ -189,7 +186,8 @@ status prepare_linear(plan_builder *b, step *s, error *err)
     size_t rows = (size_t)shape_count(shape_without_last(n->shape));
     return prepare_tall(b, s, rows, &(kernel_matmul_spec){.type = (kernel_type)n->sources[0]->type,
                                                           .out = (kernel_type)n->type, .k = k, .n = width,
-                                                          .transposed = true}, err);
+                                                          .transposed = true,
+                                                          .format = (quant_format)n->sources[1]->format}, err);
 }
 
 /* ---- sums over tokens ---- */

@@ -10,6 +10,8 @@ typedef struct rows {
     size_t bytes;           /* of a row */
     int64_t width;          /* elements of a row */
     kernel_type type;
+    quant_format format;    /* of the table: blocks, expanded row by row into f32 */
+    size_t block_row;       /* bytes of a row of blocks */
 } rows;
 
 typedef struct rows_job {
@@ -31,7 +33,10 @@ static status prepare_rows(plan_builder *b, step *s, const node *table, const no
     r->bytes = (size_t)r->width * element_size(node_type(table));
     s->run = run;
     s->data = r;
-    return STATUS_OK;
+    if (table->format == QUANT_PLAIN || stored_expands(b, table))
+        return STATUS_OK;
+    r->format = (quant_format)table->format;
+    return quant_row_bytes(r->format, r->width, &r->block_row, err);
 }
 
 static void gather_task(void *context, size_t task, size_t worker)
@@ -43,7 +48,10 @@ static void gather_task(void *context, size_t task, size_t worker)
     int64_t end = ((int64_t)task + 1) * ROWS_PER_TASK;
     for (int64_t i = (int64_t)task * ROWS_PER_TASK; i < end && i < r->count; i++) {
         char *to = (char *)job->m->out[0] + (size_t)i * r->bytes;
-        if (index[i] >= 0 && index[i] < r->entries)
+        bool inside = index[i] >= 0 && index[i] < r->entries;
+        if (inside && r->format != QUANT_PLAIN)
+            quant_expand(r->format, (size_t)r->width, (const char *)job->m->in[0] + (size_t)index[i] * r->block_row, (float *)(void *)to);
+        else if (inside)
             memcpy(to, (const char *)job->m->in[0] + (size_t)index[i] * r->bytes, r->bytes);
         else
             memset(to, 0, r->bytes);

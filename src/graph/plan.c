@@ -75,7 +75,7 @@ static status take_donations(plan_builder *b, const plan_options *o)
     for (size_t d = 0; d < o->donation_count; d++) {
         const node *in = o->donations[d].input;
         size_t out = o->donations[d].output, k = 0;
-        if (out >= b->output_count || !shape_equal(in->shape, b->outputs[out]->shape) || in->type != b->outputs[out]->type)
+        if (out >= b->output_count || !shape_equal(in->shape, b->outputs[out]->shape) || in->type != b->outputs[out]->type || in->format != QUANT_PLAIN)
             BUG("the buffer of input %s cannot hold output %zu", in->site, out);
         while (k < p->input_count && p->inputs[k].n != in)
             k++;
@@ -103,8 +103,10 @@ static status build(plan_builder *b, const plan_options *o, error *err)
         return error_set(err, STATUS_MEMORY, "no memory to plan");
     p->result_count = b->output_count;
     for (size_t i = 0; i < b->output_count; i++)
-        p->results[i] = (plan_result){.n = b->outputs[i], .donor = NONE, .bytes = node_bytes(b->outputs[i])};
+        p->results[i] = (plan_result){.n = b->outputs[i], .donor = NONE,
+                                       .bytes = (size_t)shape_count(b->outputs[i]->shape) * element_size(node_type(b->outputs[i]))};
     TRY(list_nodes(b, o, err));
+    TRY(stored_check(b, err));
     TRY(take_donations(b, o));
     TRY(plan_reduce(b, err));
     plan_fuse(b);

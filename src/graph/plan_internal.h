@@ -99,6 +99,7 @@ typedef struct shared_pack {
     bool ready; /* some plan has filled it */
     struct shared_pack *next;
 } shared_pack;
+bool same_product(const kernel_matmul_spec *a, const kernel_matmul_spec *b);
 /* The entry, made when it is new; NULL: memory is out. */
 shared_pack *plan_packs_get(plan_packs *packs, const char *name, const kernel_matmul_spec *spec, size_t bytes);
 
@@ -171,6 +172,13 @@ step *new_step(plan_builder *b, const node *n, int32_t ins, int32_t outs);
 /* The location of the value of a node; it must have one. */
 location location_of(plan_builder *b, const node *n);
 size_t node_bytes(const node *n);
+/* ---- weights in storage formats (plan_stored.c) ---- */
+/* Whether the steps of this plan read the input's elements, made by a step of their own, instead of its blocks. */
+bool stored_expands(const plan_builder *b, const node *input);
+/* STATUS_UNSUPPORTED when something other than a product or a lookup of rows reads blocks. */
+status stored_check(const plan_builder *b, error *err);
+/* Adds the step that expands an input's blocks at place `blocks`; *home gets where they are. */
+status stored_expand(plan_builder *b, int32_t i, int32_t blocks, int32_t *home, error *err);
 
 /* Fills in run, data, scratch_bytes, worker_bytes, flops of a step whose sources and parts are those of its node. */
 typedef status step_prepare(plan_builder *b, step *s, error *err);

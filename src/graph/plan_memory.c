@@ -30,7 +30,7 @@ static status copy_step(plan_builder *b, const node *n, location from, location 
     size_t *bytes = ARENA_NEW(b->p->arena, size_t);
     if (!s || !bytes)
         return error_set(err, STATUS_MEMORY, "no memory for a plan");
-    *bytes = node_bytes(n);
+    *bytes = (size_t)shape_count(n->shape) * element_size(node_type(n));
     s->name = "copy";
     s->run = run_copy;
     s->data = bytes;

@@ -60,15 +60,21 @@ static void *take(plan_packs *packs, size_t bytes)
     return r->memory + r->used - size;
 }
 
+bool same_product(const kernel_matmul_spec *a, const kernel_matmul_spec *b)
+{
+    return a->type == b->type && a->out == b->out && a->k == b->k && a->n == b->n && a->transposed == b->transposed &&
+           a->format == b->format;
+}
+
 shared_pack *plan_packs_get(plan_packs *packs, const char *name, const kernel_matmul_spec *spec, size_t bytes)
 {
     for (shared_pack *x = packs->first; x; x = x->next)
-        if (strcmp(x->name, name) == 0 && memcmp(&x->spec, spec, sizeof *spec) == 0)
+        if (strcmp(x->name, name) == 0 && same_product(&x->spec, spec))
             return x;
     shared_pack *x = ARENA_NEW(packs->arena, shared_pack);
     if (!x || !(x->name = arena_strdup(packs->arena, name)) || !(x->memory = take(packs, bytes)))
         return NULL;
-    memcpy(&x->spec, spec, sizeof *spec);
+    x->spec = *spec;
     x->next = packs->first;
     packs->first = x;
     packs->bytes += bytes;

@@ -9,7 +9,10 @@ int32_t entry_of(const plan_builder *b, const node *n)
 
 size_t node_bytes(const node *n)
 {
-    return (size_t)shape_count(n->shape) * element_size(node_type(n));
+    size_t count = (size_t)shape_count(n->shape);
+    if (n->format == QUANT_PLAIN)
+        return count * element_size(node_type(n));
+    return count / quant_block_elements((quant_format)n->format) * quant_block_bytes((quant_format)n->format);
 }
 
 bool is_elementwise(const node *n)

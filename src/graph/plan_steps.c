@@ -169,6 +169,8 @@ static status leaf(plan_builder *b, int32_t i, error *err)
             at->input = (int32_t)k;
             b->p->inputs[k].needed = true;
         }
+    if (stored_expands(b, e->n))
+        return stored_expand(b, i, e->place, &e->place, err);
     return STATUS_OK;
 }
 

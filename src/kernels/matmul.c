@@ -124,6 +124,8 @@ const char *kernel_matmul_implementation(const kernel_matmul *m)
 
 size_t kernel_matmul_few_rows(const kernel_matmul *m)
 {
+    if (m->quant)
+        return 0;
     return is_few(m, 0, 1) && is_few(m, m->panels - 1, 1) ? FEW_ROWS : 0;
 }
 

@@ -38,6 +38,10 @@
 /* Element types: of the weights as they are given, of products and what lies between them, of the residual stream. */
 typedef struct transformer_types {
     element_type weights, compute, residual;
+    /* How the weights are stored (quant_format), in the order of lm_weight_at; NULL: all plainly, in `weights`. A matrix in
+     * a format is an input of type f32 (f64 where compute is) whose blocks products and the embedding read; biases and
+     * norms are plain. The list must outlive the building. */
+    const uint8_t *formats;
 } transformer_types;
 
 /* f32 weights (the masters), computed in bf16 along an f32 stream. Generation from bf16 weights in these types gives
