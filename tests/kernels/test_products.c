@@ -131,7 +131,7 @@ static void few_rows_have_routines_of_their_own(void **state)
             arena *a = arena_new(NULL);
             error err;
             kernel_matmul *m;
-            assert_int_equal(kernel_matmul_new(a, &(kernel_matmul_spec){type, out, k, n, true}, 1, &m, &err), STATUS_OK);
+            assert_int_equal(kernel_matmul_new(a, &(kernel_matmul_spec){type, out, k, n, true, QUANT_PLAIN}, 1, &m, &err), STATUS_OK);
             bool expected = type == KERNEL_BF16 ? half : single;
             if (type == KERNEL_F32 || half || !single) /* else bf16 may run in f32 */
                 assert_int_equal(kernel_matmul_few_rows(m), expected ? 16 : 0);
