@@ -6,67 +6,12 @@
  * Prints one JSON object. `products_share` is the time of the products alone (the best of several runs for each shape,
  * 64 rows, packed weights, all threads) over the time of generation.
  */
+#include "measure.h"
+
 #include "core/jsonio.h"
-#include "core/progress.h"
 #include "lm/engine.h"
 
-#include "kernels/kernels.h"
-
 enum { PROMPT = 32, REPEATS = 30 };
-
-/* Best seconds for one product of `rows` rows with a [n, k] weight in bf16. */
-static status product_seconds(thread_pool *pool, size_t rows, size_t k, size_t n, double *best, error *err)
-{
-    arena *a = arena_new(NULL);
-    kernel_matmul *m;
-    kernel_matmul_spec spec = {.type = KERNEL_BF16, .out = KERNEL_BF16, .k = k, .n = n, .transposed = true};
-    status result = kernel_matmul_new(a, &spec, thread_pool_size(pool), &m, err);
-    if (result == STATUS_OK) {
-        void *x = arena_alloc(a, rows * k * 2), *y = arena_alloc(a, rows * n * 2), *w = arena_alloc(a, n * k * 2);
-        void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m));
-        void *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m));
-        kernel_matmul_pack(m, pool, w, packed);
-        *best = 1e9;
-        for (int i = 0; i < REPEATS; i++) {
-            double start = clock_seconds();
-            kernel_matmul_run(m, pool, rows, x, k, packed, y, n, scratch);
-            double seconds = clock_seconds() - start;
-            *best = seconds < *best ? seconds : *best;
-        }
-    }
-    arena_free(a);
-    return result;
-}
-
-static status all_products(const lm_config *c, thread_pool *pool, size_t rows, double *seconds, error *err)
-{
-    *seconds = 0;
-    for (size_t i = 0; i < lm_weight_count(c); i++) {
-        lm_weight w = lm_weight_at(c, i);
-        double one;
-        if (w.rank != 2 || (w.role == LM_WEIGHT_EMBEDDING && !c->tied))
-            continue;
-        TRY(product_seconds(pool, rows, (size_t)w.shape[1], (size_t)w.shape[0], &one, err));
-        *seconds += one;
-    }
-    return STATUS_OK;
-}
-
-/* Processor time of the whole program: what a run costs on a machine that others use too. */
-static double processor_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static int number(char **words, int count, int i, int fallback)
-{
-    int64_t value = fallback;
-    if (i < count && !slice_to_int(slice_of(words[i]), &value))
-        value = fallback;
-    return (int)value;
-}
 
 static status run(arena *a, int count, char **words, error *err)
 {
@@ -75,11 +20,11 @@ static status run(arena *a, int count, char **words, error *err)
     engine *e;
     if (count < 2)
         return error_set(err, STATUS_USAGE, "usage: bench_generate FOLDER [THREADS [SEQUENCES [TOKENS]]]");
-    size_t sequences = (size_t)number(words, count, 3, 64);
-    int tokens = number(words, count, 4, 128);
+    size_t sequences = (size_t)measure_number(words, count, 3, 64);
+    int tokens = measure_number(words, count, 4, 128);
     TRY(checkpoint_open(a, words[1], &c, err));
     c->config.eos_count = 0; /* every sequence has its full length */
-    TRY(thread_pool_new((size_t)number(words, count, 2, 0), &pool, err));
+    TRY(thread_pool_new((size_t)measure_number(words, count, 2, 0), &pool, err));
     TRY(engine_new(c, NULL, pool, &e, err));
     engine_request *requests = ARENA_ARRAY(a, engine_request, sequences);
     engine_result *results = ARENA_ARRAY(a, engine_result, sequences);
@@ -96,10 +41,10 @@ static status run(arena *a, int count, char **words, error *err)
     for (int i = 0; i < 6; i++) { /* the first makes the plans */
         engine_forget(e); /* prompts are read each time */
         engine_times before = engine_times_of(e);
-        double start = clock_seconds(), busy = processor_seconds();
+        double start = clock_seconds(), busy = measure_processor_seconds();
         TRY(engine_generate(e, a, requests, results, sequences, err));
         double seconds = clock_seconds() - start;
-        busy = processor_seconds() - busy;
+        busy = measure_processor_seconds() - busy;
         processor = i > 0 && busy < processor ? busy : processor;
         if (i > 0 && seconds < best) {
             best = seconds;
@@ -109,7 +54,7 @@ static status run(arena *a, int count, char **words, error *err)
         }
     }
     double step;
-    TRY(all_products(&c->config, pool, 64, &step, err));
+    TRY(measure_products(&c->config, pool, 64, 64, REPEATS, &step, err));
     double products = step * ((double)sequences * (PROMPT + tokens - 1) / 64);
     json_t *out = json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:f, s:f}", "what", "generate", "threads",
                             (int)thread_pool_size(pool), "sequences", (int)sequences, "new_tokens", tokens, "seconds", best, "processor_seconds", processor,

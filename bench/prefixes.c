@@ -7,8 +7,9 @@
  * 64 sequences that write at once behind such prefixes; `ratio` is shared / (scoring + new_tokens). `unshared`: the same
  * prefixes, each with a first token of its own, so that nothing can be shared, in one run.
  */
+#include "measure.h"
+
 #include "core/jsonio.h"
-#include "core/progress.h"
 #include "lm/engine.h"
 
 enum { REPEATS = 5, TOGETHER = 64, RATE_TOKENS = 16 };
@@ -19,14 +20,6 @@ typedef struct bench {
     int32_t *text, vocabulary;
     size_t length, prefixes, fresh;
 } bench;
-
-static int number(char **words, int count, int i, int fallback)
-{
-    int64_t value = fallback;
-    if (i < count && !slice_to_int(slice_of(words[i]), &value))
-        value = fallback;
-    return (int)value;
-}
 
 /* Best seconds of several runs, each with nothing known unless `known`. */
 static status best_of(bench *b, const engine_request *requests, size_t count, int runs, bool known, double *best, error *err)
@@ -98,8 +91,8 @@ static status run(arena *a, int count, char **words, error *err)
     thread_pool *pool;
     if (count < 2)
         return error_set(err, STATUS_USAGE, "usage: bench_prefixes FOLDER [THREADS [TEXT [PREFIXES [NEW]]]]");
-    bench b = {.a = a, .length = (size_t)number(words, count, 3, 1000), .prefixes = (size_t)number(words, count, 4, 100),
-               .fresh = (size_t)number(words, count, 5, 4)};
+    bench b = {.a = a, .length = (size_t)measure_number(words, count, 3, 1000), .prefixes = (size_t)measure_number(words, count, 4, 100),
+               .fresh = (size_t)measure_number(words, count, 5, 4)};
     TRY(checkpoint_open(a, words[1], &c, err));
     c->config.eos_count = 0; /* every answer has its full length */
     if (b.prefixes < 1 || b.length < b.prefixes || b.length < TOGETHER || b.fresh < 1 ||
@@ -111,7 +104,7 @@ static status run(arena *a, int count, char **words, error *err)
     random_stream r = random_stream_at(5, "bench/text", 0, 0, 0, 0);
     for (size_t i = 0; i < b.length; i++)
         b.text[i] = (int32_t)random_below(&r, (uint64_t)b.vocabulary);
-    TRY(thread_pool_new((size_t)number(words, count, 2, 0), &pool, err));
+    TRY(thread_pool_new((size_t)measure_number(words, count, 2, 0), &pool, err));
     TRY(engine_new(c, NULL, pool, &b.e, err));
     status result = measure(&b, pool, err);
     engine_free(b.e);

@@ -80,9 +80,7 @@ typedef struct kernel_matmul_spec {
 /* With a format the rows are quantised too, in blocks of 32 to integers of 8 bits, and every instruction set gives the same
  * bits (kernels/quant_product.h says which). F16 is not: rows and sums are f32 there. */
 
-/* Rows that one call of oneDNN computes. The last tile is padded with zeros, or, where it would be less than half full,
- * computed by routines of our own that were found to give the same bits. */
-enum { KERNEL_ROW_TILE = 32 };
+enum { KERNEL_ROW_TILE = 32 }; /* rows that one call of oneDNN computes; the last tile is padded with zeros */
 
 /* Makes the oneDNN primitives (one for each width of column panel) and memory objects; they are released with the
  * arena. `threads`: the size of the largest pool that the object is run with (for all three kinds of product).
@@ -90,8 +88,8 @@ enum { KERNEL_ROW_TILE = 32 };
 status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, size_t threads, kernel_matmul **out, error *err);
 /* The implementations that oneDNN chose, such as "brg:avx512_core_bf16". */
 const char *kernel_matmul_implementation(const kernel_matmul *m);
-/* Up to this many rows go to those routines; 0: none were found. */
-size_t kernel_matmul_few_rows(const kernel_matmul *m);
+/* Whether our own routines, which give the same bits, take the place of those implementations. */
+bool kernel_matmul_is_direct(const kernel_matmul *m);
 size_t kernel_matmul_packed_bytes(const kernel_matmul *m);
 size_t kernel_matmul_scratch_bytes(const kernel_matmul *m);
 /* Brings the weight into the layout of the primitives; `weight` has stride k (transposed) or n. */

@@ -1,5 +1,5 @@
+#include "kernels/cpu/direct.h"
 #include "kernels/cpu/fast.h"
-#include "kernels/cpu/few.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/kernels.h"
 #include "kernels/quant_product.h"
@@ -11,8 +11,8 @@
  * the product runs in f32. Only oneDNN's "brg" kernels are used: they give a row the same bits at every place of a tile
  * (its older ones for AVX2 do not). Where it has none, our own tile product of the same layout does the work.
  *
- * A tile that would be less than half full goes to routines of our own that give the bits of the tile (few.h), and do no
- * more than its rows need. */
+ * Where routines of our own were found to give the bits of these tiles (direct.h), they run instead: they are faster and
+ * need no padding. */
 enum { PANEL = 256, GROUP = 4 /* row tiles in a task */, BIG = 512 * 1024 };
 
 struct kernel_matmul {
@@ -23,7 +23,8 @@ struct kernel_matmul {
     size_t panels;
     quant_product *quant; /* of a weight in a storage format, which does all the work; else NULL */
     tile_product *whole, *last; /* of the full panels and of the last one; NULL: our own */
-    few_rows few_whole, few_last;
+    direct_product direct_whole, direct_last;
+    bool direct; /* both were found */
     size_t tile_scratch, worker_scratch;
 };
 
@@ -42,13 +43,8 @@ static size_t panel_width(const kernel_matmul *m, size_t panel)
     return panel + 1 < m->panels ? PANEL : m->np - panel * PANEL;
 }
 
-static bool is_few(const kernel_matmul *m, size_t panel, size_t count)
-{
-    return count <= FEW_ROWS && (panel + 1 < m->panels ? m->few_whole.chunk : m->few_last.chunk) > 0;
-}
-
 /* A tile's results go to scratch first: a primitive has fixed strides, the caller's rows do not. */
-static status new_tile(arena *a, const kernel_matmul *m, size_t panel, tile_product **out, few_rows *few, error *err)
+static status new_tile(arena *a, const kernel_matmul *m, size_t panel, tile_product **out, direct_product *direct, error *err)
 {
     size_t width = panel_width(m, panel);
     tile_spec s = {.type = m->compute,
@@ -63,7 +59,7 @@ static status new_tile(arena *a, const kernel_matmul *m, size_t panel, tile_prod
     TRY(tile_product_new(a, &s, m->threads, out, err));
     if (strncmp(tile_product_implementation(*out), "brg", 3) != 0)
         return error_set(err, STATUS_UNSUPPORTED, "%s is not of the fast kind", tile_product_implementation(*out));
-    return few_rows_match(&s, *out, few, err);
+    return direct_match(&s, *out, direct, err);
 }
 
 static status choose(arena *a, kernel_matmul *m, kernel_type compute, bool ours, error *err)
@@ -74,12 +70,21 @@ static status choose(arena *a, kernel_matmul *m, kernel_type compute, bool ours,
     m->np = round_up(m->spec.n, TILE_N);
     m->panels = (m->np + PANEL - 1) / PANEL;
     m->whole = m->last = NULL;
-    m->few_whole = m->few_last = (few_rows){0};
+    m->direct = false;
+    m->direct_whole = m->direct_last = (direct_product){0};
     if (ours)
         return STATUS_OK;
     if (m->panels > 1)
-        TRY(new_tile(a, m, 0, &m->whole, &m->few_whole, err));
-    return new_tile(a, m, m->panels - 1, &m->last, &m->few_last, err);
+        TRY(new_tile(a, m, 0, &m->whole, &m->direct_whole, err));
+    TRY(new_tile(a, m, m->panels - 1, &m->last, &m->direct_last, err));
+    m->direct = m->direct_last.chunk > 0 && (m->panels == 1 || m->direct_whole.chunk > 0);
+    return STATUS_OK;
+}
+
+/* Rows need no padding and no other type. */
+static bool reads_in_place(const kernel_matmul *m)
+{
+    return m->kp == m->spec.k && m->compute == m->spec.type;
 }
 
 status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, size_t threads, kernel_matmul **out, error *err)
@@ -109,7 +114,8 @@ status kernel_matmul_new(arena *a, const kernel_matmul_spec *spec, size_t thread
         m->tile_scratch = tile_product_scratch_bytes(m->last);
     if (m->whole && tile_product_scratch_bytes(m->whole) > m->tile_scratch)
         m->tile_scratch = tile_product_scratch_bytes(m->whole);
-    m->worker_scratch = m->tile_scratch + KERNEL_ROW_TILE * (m->kp + PANEL) * sizeof(float);
+    m->worker_scratch = m->direct ? 2 * DIRECT_SCRATCH + (reads_in_place(m) ? 0 : DIRECT_ROWS * m->kp * sizeof(float))
+                                  : m->tile_scratch + KERNEL_ROW_TILE * (m->kp + PANEL) * sizeof(float);
     *out = m;
     return STATUS_OK;
 }
@@ -122,11 +128,9 @@ const char *kernel_matmul_implementation(const kernel_matmul *m)
     return m->last ? tile_product_implementation(m->last) : ours[kernel_isa_used()];
 }
 
-size_t kernel_matmul_few_rows(const kernel_matmul *m)
+bool kernel_matmul_is_direct(const kernel_matmul *m)
 {
-    if (m->quant)
-        return 0;
-    return is_few(m, 0, 1) && is_few(m, m->panels - 1, 1) ? FEW_ROWS : 0;
+    return m->direct;
 }
 
 size_t kernel_matmul_packed_bytes(const kernel_matmul *m)
@@ -194,41 +198,29 @@ typedef struct run_job {
     char *y, *scratch;
 } run_job;
 
-/* Rows as the product reads them: where they are, or padded and widened in `copy`. A tile has no stride but its own, and is
- * full. */
-static const void *rows_to_read(const run_job *job, size_t row, size_t count, bool few, char *copy, size_t *stride)
+/* Rows with zeros behind them up to kp, in the type that is computed. */
+static void copy_rows(const run_job *job, size_t row, size_t count, char *to)
 {
     const kernel_matmul *m = job->m;
     size_t size = kernel_type_size(m->spec.type), to_size = kernel_type_size(m->compute);
     const char *from = job->x + row * job->x_stride * size;
-    bool as_it_is = m->kp == m->spec.k && m->compute == m->spec.type;
-    *stride = few && as_it_is ? job->x_stride : m->kp;
-    if (as_it_is && (few || (count == KERNEL_ROW_TILE && job->x_stride == m->kp)))
-        return from;
-    size_t height = few ? count : KERNEL_ROW_TILE;
-    if (count < height || m->kp != m->spec.k)
-        memset(copy, 0, height * m->kp * to_size);
-    for (size_t r = 0; r < count; r++)
-        kernel_cast(m->spec.k, m->spec.type, from + r * job->x_stride * size, m->compute, copy + r * m->kp * to_size);
-    return copy;
+    for (size_t r = 0; r < count; r++, to += m->kp * to_size, from += job->x_stride * size) {
+        kernel_cast(m->spec.k, m->spec.type, from, m->compute, to);
+        memset(to + m->spec.k * to_size, 0, (m->kp - m->spec.k) * to_size);
+    }
 }
 
-/* 64 columns of few rows; x as rows_to_read gave it. */
-static void run_block(const run_job *job, size_t row, size_t count, size_t block, const void *x, size_t x_stride)
+/* ---- oneDNN's tiles, or our own where it has none ---- */
+
+static const void *tile_rows(const run_job *job, size_t row, size_t count, char *copy)
 {
     const kernel_matmul *m = job->m;
-    const few_rows *f = block * TILE_N / PANEL + 1 < m->panels ? &m->few_whole : &m->few_last;
-    size_t first = block * TILE_N, columns = least(TILE_N, m->spec.n - first), size = kernel_type_size(m->spec.out);
-    const char *w = job->packed + first * m->kp * kernel_type_size(m->compute);
-    char *y = job->y + (row * job->y_stride + first) * size;
-    float sums[FEW_ROWS * TILE_N];
-    if (f->out == m->spec.out) {
-        few_rows_block(f, count, x, x_stride, w, y, job->y_stride, columns);
-        return;
-    }
-    few_rows_block(f, count, x, x_stride, w, sums, TILE_N, columns);
-    for (size_t r = 0; r < count; r++)
-        kernel_cast(columns, f->out, sums + r * TILE_N, m->spec.out, y + r * job->y_stride * size);
+    size_t bytes = m->kp * kernel_type_size(m->compute);
+    if (count == KERNEL_ROW_TILE && job->x_stride == m->kp && reads_in_place(m))
+        return job->x + row * bytes;
+    copy_rows(job, row, count, copy);
+    memset(copy + count * bytes, 0, (KERNEL_ROW_TILE - count) * bytes);
+    return copy;
 }
 
 static void run_tile(const run_job *job, size_t row, size_t panel, size_t worker)
@@ -238,13 +230,7 @@ static void run_tile(const run_job *job, size_t row, size_t panel, size_t worker
     char *x_copy = scratch + m->tile_scratch, *y_copy = x_copy + KERNEL_ROW_TILE * m->kp * sizeof(float);
     size_t count = least(KERNEL_ROW_TILE, job->rows - row), width = panel_width(m, panel);
     size_t columns = least(width, m->spec.n - panel * PANEL), size = kernel_type_size(m->spec.out);
-    bool few = is_few(m, panel, count);
-    size_t x_stride;
-    const void *x = rows_to_read(job, row, count, few, x_copy, &x_stride);
-    for (size_t j = 0; few && j < columns; j += TILE_N)
-        run_block(job, row, count, (panel * PANEL + j) / TILE_N, x, x_stride);
-    if (few)
-        return;
+    const void *x = tile_rows(job, row, count, x_copy);
     const char *w = job->packed + panel * PANEL * m->kp * kernel_type_size(m->compute);
     char *y = job->y + (row * job->y_stride + panel * PANEL) * size;
     tile_product *tile = panel + 1 < m->panels ? m->whole : m->last;
@@ -271,17 +257,46 @@ static void run_task(void *context, size_t task, size_t worker)
         run_tile(job, row, panel, worker);
 }
 
-typedef struct few_job {
-    run_job run;
-    const void *x;
-    size_t x_stride;
-} few_job;
+/* ---- directly ---- */
 
-static void few_task(void *context, size_t task, size_t worker)
+/* 64 columns of at most DIRECT_ROWS rows; x as it is or copied. */
+static void run_block(const run_job *job, size_t row, size_t count, size_t block, const void *x, size_t x_stride,
+                      float *sums)
 {
-    const few_job *job = context;
-    (void)worker;
-    run_block(&job->run, 0, job->run.rows, task, job->x, job->x_stride);
+    const kernel_matmul *m = job->m;
+    const direct_product *d = block * TILE_N / PANEL + 1 < m->panels ? &m->direct_whole : &m->direct_last;
+    size_t first = block * TILE_N, columns = least(TILE_N, m->spec.n - first), size = kernel_type_size(m->spec.out);
+    const char *w = job->packed + first * m->kp * kernel_type_size(m->compute);
+    char *y = job->y + (row * job->y_stride + first) * size;
+    float *wide = sums + DIRECT_ROWS * TILE_N;
+    if (d->out == m->spec.out) {
+        direct_block(d, count, x, x_stride, w, y, job->y_stride, columns, sums);
+        return;
+    }
+    direct_block(d, count, x, x_stride, w, wide, TILE_N, columns, sums);
+    for (size_t r = 0; r < count; r++)
+        kernel_cast(columns, d->out, wide + r * TILE_N, m->spec.out, y + r * job->y_stride * size);
+}
+
+/* Some rows of some columns: a block of 64 columns, or a panel where rows must be copied first. */
+static void direct_task(void *context, size_t task, size_t worker)
+{
+    const run_job *job = context;
+    const kernel_matmul *m = job->m;
+    size_t row = task % job->groups * DIRECT_ROWS, count = least(DIRECT_ROWS, job->rows - row), x_stride = job->x_stride;
+    const char *x = job->x + row * x_stride * kernel_type_size(m->spec.type);
+    size_t blocks = (m->spec.n + TILE_N - 1) / TILE_N, first = task / job->groups, end = first + 1;
+    char *scratch = job->scratch + worker * m->worker_scratch;
+    if (!reads_in_place(m)) {
+        char *copy = scratch + 2 * DIRECT_SCRATCH;
+        copy_rows(job, row, count, copy);
+        x = copy;
+        x_stride = m->kp;
+        first *= PANEL / TILE_N;
+        end = least(blocks, first + PANEL / TILE_N);
+    }
+    for (; first < end; first++)
+        run_block(job, row, count, first, x, x_stride, (float *)(void *)scratch);
 }
 
 /* Neighbouring tasks share rows while the whole weight fits the second-level cache, and a panel of the weight when not. */
@@ -304,11 +319,11 @@ void kernel_matmul_run(const kernel_matmul *m, thread_pool *pool, size_t rows, c
                    .packed = packed,
                    .y = y,
                    .scratch = scratch};
-    if (rows == 0 || rows > kernel_matmul_few_rows(m)) {
+    if (!m->direct) {
         thread_pool_run(pool, job.groups * m->panels, run_task, &job);
         return;
     }
-    few_job few = {.run = job};
-    few.x = rows_to_read(&job, 0, rows, true, scratch, &few.x_stride);
-    thread_pool_run(pool, (m->spec.n + TILE_N - 1) / TILE_N, few_task, &few);
+    size_t width = reads_in_place(m) ? TILE_N : PANEL;
+    job.groups = (rows + DIRECT_ROWS - 1) / DIRECT_ROWS;
+    thread_pool_run(pool, job.groups * ((m->spec.n + width - 1) / width), direct_task, &job);
 }

@@ -1,4 +1,5 @@
 /* Products against the scalar reference, and the promise of the same bits for any rows and threads. */
+#include "kernels/cpu/direct.h"
 #include "kernels/kernels.h"
 #include "kernels/reference/reference.h"
 
@@ -112,8 +113,9 @@ static void matmul_gives_the_same_bits_for_any_rows_and_threads(void **state)
     thread_pool_free(pool);
 }
 
-/* Rows that are few are not padded, and may lie apart; nothing between them is touched. */
-static void few_rows_have_routines_of_their_own(void **state)
+/* On machines that have the instructions our own routines must be found; rows may lie apart, and nothing between them is
+ * touched. */
+static void products_are_direct_where_the_machine_can(void **state)
 {
     (void)state;
     static const size_t sizes[][2] = {{2048, 512}, {1024, 300}, {512, 128}, {11008, 64}, {288, 768}, {8192, 128}};
@@ -134,7 +136,7 @@ static void few_rows_have_routines_of_their_own(void **state)
             assert_int_equal(kernel_matmul_new(a, &(kernel_matmul_spec){type, out, k, n, true, QUANT_PLAIN}, 1, &m, &err), STATUS_OK);
             bool expected = type == KERNEL_BF16 ? half : single;
             if (type == KERNEL_F32 || half || !single) /* else bf16 may run in f32 */
-                assert_int_equal(kernel_matmul_few_rows(m), expected ? 16 : 0);
+                assert_int_equal(kernel_matmul_is_direct(m), expected);
             char *x = filled(a, type, 32 * k, 9), *apart = arena_alloc(a, ROWS * (k + 5) * size);
             char *y = arena_alloc(a, 32 * n * out_size), *z = arena_alloc(a, ROWS * (n + 3) * out_size);
             void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m)), *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m));
@@ -152,6 +154,51 @@ static void few_rows_have_routines_of_their_own(void **state)
             arena_free(a);
         }
 }
+
+#if defined(__x86_64__) && !defined(PRODUCTS_ISA)
+/* Our own routine against the tile that it stands for. */
+static void direct_of(size_t k, size_t n, kernel_type type, kernel_type out)
+{
+    enum { TILE = 32 };
+    arena *a = arena_new(NULL);
+    error err;
+    tile_product *tile;
+    direct_product d;
+    tile_spec spec = {.type = type, .out = out, .m = TILE, .k = k, .n = n, .x_stride = k, .w_layout = TILE_BLOCKED, .w_stride = n,
+                      .y_stride = n};
+    assert_int_equal(tile_product_new(a, &spec, 1, &tile, &err), STATUS_OK);
+    assert_int_equal(direct_match(&spec, tile, &d, &err), STATUS_OK);
+    assert_true(d.chunk > 0);
+    size_t size = kernel_type_size(type), out_size = kernel_type_size(out);
+    char *x = filled(a, type, TILE * k, 11), *w = filled(a, type, k * n, 12);
+    char *y = arena_alloc(a, TILE * n * out_size), *z = arena_alloc(a, TILE * n * out_size);
+    void *scratch = arena_alloc(a, tile_product_scratch_bytes(tile) + DIRECT_SCRATCH);
+    tile_product_run(tile, 0, x, w, y, scratch);
+    static const size_t cuts[] = {0, 1, 3, 6, 10, 15, 21, TILE}; /* 1 to 6 rows at once, and more */
+    for (size_t i = 0; i + 1 < COUNT_OF(cuts); i++)
+        for (size_t j = 0; j < n; j += TILE_N)
+            direct_block(&d, cuts[i + 1] - cuts[i], x + cuts[i] * k * size, k, w + j * k * size, z + (cuts[i] * n + j) * out_size,
+                         n, TILE_N, scratch);
+    assert_memory_equal(y, z, TILE * n * out_size);
+    arena_free(a);
+}
+
+static void direct_products_have_the_bits_of_tiles(void **state)
+{
+    (void)state;
+    static const size_t sizes[][2] = {{2048, 256}, {1024, 256},  {512, 128}, {11008, 256}, {8192, 256},
+                                      {288, 256},  {32, 64},     {768, 192}, {3072, 256},  {4096, 64}};
+    if (kernel_isa_used() != KERNEL_AVX512)
+        skip();
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        direct_of(sizes[i][0], sizes[i][1], KERNEL_F32, KERNEL_F32);
+        if (!__builtin_cpu_supports("avx512bf16"))
+            continue;
+        direct_of(sizes[i][0], sizes[i][1], KERNEL_BF16, KERNEL_F32);
+        direct_of(sizes[i][0], sizes[i][1], KERNEL_BF16, KERNEL_BF16);
+    }
+}
+#endif
 
 static void outer_of(size_t m, size_t n, size_t tokens, kernel_type type, thread_pool *pool)
 {
@@ -245,7 +292,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matmul_matches_the_reference),
         cmocka_unit_test(matmul_gives_the_same_bits_for_any_rows_and_threads),
-        cmocka_unit_test(few_rows_have_routines_of_their_own),
+        cmocka_unit_test(products_are_direct_where_the_machine_can),
+#if defined(__x86_64__) && !defined(PRODUCTS_ISA)
+        cmocka_unit_test(direct_products_have_the_bits_of_tiles),
+#endif
         cmocka_unit_test(weight_gradients_match_the_reference_with_any_threads),
         cmocka_unit_test(batched_products_match_the_reference),
     };

@@ -1,4 +1,4 @@
-#include "kernels/cpu/few.h"
+#include "kernels/cpu/direct.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -93,13 +93,12 @@ static bool machine_has(kernel_type type)
     return kernel_isa_used() == KERNEL_AVX512 && (type == KERNEL_F32 || __builtin_cpu_supports("avx512bf16"));
 }
 
-void few_rows_block(const few_rows *f, size_t rows, const void *x, size_t x_stride, const void *w, void *y, size_t y_stride,
-                    size_t columns)
+void direct_block(const direct_product *d, size_t rows, const void *x, size_t x_stride, const void *w, void *y,
+                  size_t y_stride, size_t columns, float *sums)
 {
-    float sums[FEW_ROWS * TILE_N];
-    size_t half = f->type == KERNEL_BF16, per_step = half ? 2 : 1, x_bytes = x_stride * kernel_type_size(f->type);
-    for (size_t at = 0; at < f->k; at += f->chunk) {
-        size_t steps = (f->k - at < f->chunk ? f->k - at : f->chunk) / per_step;
+    size_t half = d->type == KERNEL_BF16, per_step = half ? 2 : 1, x_bytes = x_stride * kernel_type_size(d->type);
+    for (size_t at = 0; at < d->k; at += d->chunk) {
+        size_t steps = (d->k - at < d->chunk ? d->k - at : d->chunk) / per_step;
         for (size_t r = 0; r < rows; r += GROUP) {
             size_t count = rows - r < GROUP ? rows - r : GROUP;
             chunks[half][count - 1](steps, (const char *)x + r * x_bytes + at / per_step * 4, x_bytes,
@@ -107,8 +106,8 @@ void few_rows_block(const few_rows *f, size_t rows, const void *x, size_t x_stri
         }
     }
     for (size_t r = 0; r < rows; r++) {
-        char *to = (char *)y + r * y_stride * kernel_type_size(f->out);
-        if (f->out == KERNEL_BF16)
+        char *to = (char *)y + r * y_stride * kernel_type_size(d->out);
+        if (d->out == KERNEL_BF16)
             store_bf16(sums + r * TILE_N, columns, (uint16_t *)(void *)to);
         else
             memcpy(to, sums + r * TILE_N, columns * sizeof(float));
@@ -123,19 +122,22 @@ static bool machine_has(kernel_type type)
     return false;
 }
 
-void few_rows_block(const few_rows *f, size_t rows, const void *x, size_t x_stride, const void *w, void *y, size_t y_stride,
-                    size_t columns)
+void direct_block(const direct_product *d, size_t rows, const void *x, size_t x_stride, const void *w, void *y,
+                  size_t y_stride, size_t columns, float *sums)
 {
-    BUG("no product of few rows on this machine");
+    BUG("no direct product on this machine");
 }
 
 #endif
 
 /* ---- finding the order of the tile ---- */
 
+enum { TRIAL_ROWS = 16 };
+
 typedef struct trial {
     const tile_spec *spec;
     void *x, *w, *tile, *own;
+    float *sums;
 } trial;
 
 /* Random signs and fractions, magnitudes over some powers of two; from row 13 on so small that results are hardly numbers,
@@ -171,46 +173,47 @@ static bool equal(kernel_type type, size_t count, const void *a, const void *b)
 }
 
 /* Whether all columns of rows first .. end - 1, taken together, get the tile's bits. */
-static bool agrees(const trial *t, const few_rows *f, size_t first, size_t end)
+static bool agrees(const trial *t, const direct_product *d, size_t first, size_t end)
 {
     const tile_spec *s = t->spec;
     size_t in = kernel_type_size(s->type), out = kernel_type_size(s->out);
     for (size_t j = 0; j < s->n; j += TILE_N)
-        few_rows_block(f, end - first, (const char *)t->x + first * s->k * in, s->k, (const char *)t->w + j * s->k * in,
-                       (char *)t->own + (first * s->n + j) * out, s->n, TILE_N);
+        direct_block(d, end - first, (const char *)t->x + first * s->k * in, s->k, (const char *)t->w + j * s->k * in,
+                       (char *)t->own + (first * s->n + j) * out, s->n, TILE_N, t->sums);
     return equal(s->out, (end - first) * s->n, (const char *)t->own + first * s->n * out,
                  (const char *)t->tile + first * s->n * out);
 }
 
-static bool agrees_in_all(const trial *t, const few_rows *f)
+static bool agrees_in_all(const trial *t, const direct_product *d)
 {
-    return agrees(t, f, 0, 1) && agrees(t, f, 1, 3) && agrees(t, f, 3, 6) && agrees(t, f, 0, FEW_ROWS);
+    return agrees(t, d, 0, 1) && agrees(t, d, 1, 3) && agrees(t, d, 3, 6) && agrees(t, d, 0, TRIAL_ROWS);
 }
 
-status few_rows_match(const tile_spec *spec, const tile_product *tile, few_rows *out, error *err)
+status direct_match(const tile_spec *spec, const tile_product *tile, direct_product *out, error *err)
 {
     enum { LEAST = 64 };
-    *out = (few_rows){.type = spec->type, .out = spec->out, .k = spec->k};
+    *out = (direct_product){.type = spec->type, .out = spec->out, .k = spec->k};
     if (!machine_has(spec->type) || spec->w_layout != TILE_BLOCKED || spec->accumulate || spec->x_transposed ||
-        spec->m < FEW_ROWS || spec->x_stride != spec->k || spec->y_stride != spec->n)
+         spec->x_stride != spec->k || spec->y_stride != spec->n)
         return STATUS_OK;
     size_t in = kernel_type_size(spec->type), results = spec->m * spec->n * kernel_type_size(spec->out);
     arena *a = arena_new(NULL);
     trial t = {.spec = spec, .x = arena_alloc(a, spec->m * spec->k * in), .w = arena_alloc(a, spec->k * spec->n * in),
-               .tile = arena_alloc(a, results), .own = arena_alloc(a, results)};
+               .tile = arena_alloc(a, results), .own = arena_alloc(a, results),
+               .sums = arena_alloc(a, DIRECT_SCRATCH)};
     void *scratch = arena_alloc(a, tile_product_scratch_bytes(tile) + 64);
-    if (!t.x || !t.w || !t.tile || !t.own || !scratch) {
+    if (!t.x || !t.w || !t.tile || !t.own || !t.sums || !scratch) {
         arena_free(a);
         return error_set(err, STATUS_MEMORY, "no memory for a product");
     }
     fill(spec->type, spec->m, spec->k, true, t.x);
     fill(spec->type, spec->k, spec->n, false, t.w);
     tile_product_run(tile, 0, t.x, t.w, t.tile, scratch);
-    few_rows f = *out;
-    f.chunk = spec->k; /* one chain over all of k, or chunks of a power of two */
-    for (size_t next = 4096; f.chunk && !agrees_in_all(&t, &f); next /= 2)
-        f.chunk = next < LEAST ? 0 : next;
-    out->chunk = f.chunk;
+    direct_product d = *out;
+    d.chunk = spec->k; /* one chain over all of k, or chunks of a power of two */
+    for (size_t next = 4096; d.chunk && !agrees_in_all(&t, &d); next /= 2)
+        d.chunk = next < LEAST ? 0 : next;
+    out->chunk = d.chunk;
     arena_free(a);
     return STATUS_OK;
 }
