@@ -195,7 +195,7 @@ metric_list: [{{metric: exact_match}}]
 
 def lm_eval(job, model, route, task, more):
     folder = Path(job["folder"])
-    out = folder / ("out-" + task)
+    out = folder / f"out-{task}-{more.split('=')[0]}"
     command = [sys.executable, "-m", "lm_eval", "--model", model, "--tasks", task, "--include_path", folder, "--output_path", out, "--log_samples",
                "--model_args", f"model={job['name']},base_url={job['address']}{route},num_concurrent=4," + more]
     if model == "local-chat-completions":
@@ -226,8 +226,10 @@ def ask_lm_eval(job):
     (folder / "choices.yaml").write_text(MULTIPLE_CHOICE.format(items=items))
     (folder / "answers.yaml").write_text(GENERATION.format(items=items, max_tokens=job["max_tokens"]))
     results, samples = lm_eval(job, "local-completions", "/v1/completions", "served_choices", f"tokenizer={job['model']},max_length=512")
+    _, remote = lm_eval(job, "local-completions", "/v1/completions", "served_choices", "tokenizer_backend=remote,max_length=512,auth_token=" + KEY)
     chosen, answers = lm_eval(job, "local-chat-completions", "/v1/chat/completions", "served_answers", "tokenizer_backend=None")
     return {"acc": results["acc,none"], "logprobs": [[float(r[0][0]) for r in s["resps"]] for s in samples],
+            "remote": [[float(r[0][0]) for r in s["resps"]] for s in remote],
             "greedy": [[str(r[0][1]) == "True" for r in s["resps"]] for s in samples],
             "exact": chosen["exact_match,none"], "answers": [s["resps"][0][0] for s in answers]}
 
@@ -290,6 +292,7 @@ def compare(options, folder, address, name, table):
     ours = scores_of(options, folder, hard)
     out = part(options, "lm_eval", folder, items=hard, max_tokens=96, model=str(options.model), **served)
     table.largest("lm_eval", "log-likelihood of a choice", [p for a, b in zip(out["logprobs"], ours) for p in zip(a, b)], SUM)
+    table.largest("lm_eval", "... with the server's tokenizer", [p for a, b in zip(out["remote"], ours) for p in zip(a, b)], SUM)
     best = [max(range(len(s)), key=lambda k: s[k]) for s in ours]
     table.add("lm_eval", "acc", out["acc"], sum(b == x["right"] for b, x in zip(best, hard)) / len(hard))
     table.same("lm_eval", "is greedy: the run's answer alone", [[c == x["answered"] for c in x["choices"]] for x in hard], out["greedy"])

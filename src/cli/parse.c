@@ -42,13 +42,23 @@ static status take_study(parser *p, const char *word, error *err)
     return param_values_new(p->arena, p->study->params, p->study->param_count, &p->study_params, err);
 }
 
+/* Most often a subject without its -m. */
+static status unexpected(const command *c, const char *word, error *err)
+{
+    error_set(err, STATUS_USAGE, "unexpected argument '%s'", word);
+    for (size_t i = 0; i < c->option_count; i++)
+        if (strcmp(c->options[i].name, "model") == 0)
+            return error_hint(err, "a subject is named with -m: -m %s", word);
+    return STATUS_USAGE;
+}
+
 static status take_argument(parser *p, const char *word, error *err)
 {
     const command *c = p->command;
     size_t place = p->argument_count;
     if (place >= c->argument_count) {
         if (c->argument_count == 0 || !c->arguments[c->argument_count - 1].repeats)
-            return error_set(err, STATUS_USAGE, "unexpected argument '%s'", word);
+            return unexpected(c, word, err);
         place = c->argument_count - 1;
     }
     const command_argument *argument = &c->arguments[place];

@@ -48,9 +48,11 @@ static status read_key(const char *variable, const char **key, error *err)
     if (!variable)
         return STATUS_OK;
     *key = getenv(variable);
-    if (*key && **key)
-        return STATUS_OK;
-    return error_set(err, STATUS_USAGE, "--api-key-env: the environment variable %s is %s", variable, *key ? "empty" : "not set");
+    const char *wrong = !*key ? "is not set" : !**key ? "is empty" : NULL;
+    for (const char *c = *key; c && *c && !wrong; c++) /* what no header can bring would let nobody in */
+        if ((unsigned char)*c <= ' ' || *c == 127)
+            wrong = "contains white space";
+    return wrong ? error_set(err, STATUS_USAGE, "--api-key-env: the environment variable %s %s", variable, wrong) : STATUS_OK;
 }
 
 /* Not silent where the system has none to give. */
@@ -84,8 +86,11 @@ static status options_of(command_call *call, serve_options *out, error *err)
 /* At once, not when the command ends: whoever started the server waits for it. */
 static status announce(command_call *call, const server *s, const char *model, error *err)
 {
+    bool json = param_flag(call->options, "json");
     fprintf(stderr, "%s\n", serve_address(s));
-    if (!param_flag(call->options, "json"))
+    if (!json)
+        fprintf(stderr, "%s answers; clients take %s/v1 as their base URL; Ctrl-C ends the server\n", model, serve_address(s));
+    if (!json)
         return STATUS_OK;
     json_t *words = json_pack("{s:s, s:s, s:I}", "address", serve_address(s), "model", model, "pid", (json_int_t)getpid());
     status result = words ? jsonio_print(words, 0, &call->out, err) : error_set(err, STATUS_MEMORY, "out of memory");

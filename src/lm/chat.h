@@ -87,6 +87,8 @@ typedef struct chat_format chat_format;
  * conversation while none is given. */
 status chat_format_open(arena *a, const char *name, const chat_files *files, const tokenizer *t,
                         const chat_options *options, chat_format **out, error *err);
+/* The template itself. */
+const char *chat_format_text(const chat_format *f);
 /* SHA-256 of the template, in hexadecimal digits. */
 const char *chat_format_hash(const chat_format *f);
 /* What tells prompts of this format from those of our own template without options: "" for that, else a text that begins

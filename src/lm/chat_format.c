@@ -193,6 +193,11 @@ status chat_format_open(arena *a, const char *name, const chat_files *files, con
     return f->has_date || !jinja_names(f->template, "strftime_now") ? STATUS_OK : check_date(f, err);
 }
 
+const char *chat_format_text(const chat_format *f)
+{
+    return f->text;
+}
+
 const char *chat_format_hash(const chat_format *f)
 {
     return f->hash;

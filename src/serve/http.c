@@ -5,6 +5,7 @@
 #include "core/progress.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <string.h>
 #include <unistd.h>
@@ -254,8 +255,10 @@ static answer_result dispatch(server *s, job *j, const char *path, const char *m
     if (strcmp(method, "OPTIONS") == 0 && j->cors && allowed[0])
         return preflight(j);
     problem p;
-    problem_set(&p, allowed[0] ? 405 : 404, NULL, allowed[0] ? "%.20s is not a method of %.200s" : "there is no route %.20s %.200s",
-                method, path);
+    if (allowed[0])
+        problem_set(&p, 405, NULL, "%.20s is not a method of %.200s", method, path);
+    else
+        problem_set(&p, 404, NULL, "there is no route %.20s %.200s; there are%s", method, path, route_names(j->arena));
     return refuse(s, j, &p, allowed[0] ? allowed : NULL);
 }
 
@@ -313,7 +316,10 @@ static status listen_on(const server *s, const struct sockaddr_storage *address,
         return error_system(err, "opening a socket");
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)address, length) != 0 || listen(fd, 1024) != 0) {
+        bool taken = errno == EADDRINUSE;
         error_system(err, "listening on %s port %d", s->options.host, s->options.port);
+        if (taken)
+            error_hint(err, "another program has it: choose another port, or 0 for any that is free");
         close(fd);
         return err ? err->code : STATUS_IO;
     }

@@ -36,6 +36,8 @@ typedef struct route {
 
 /* NULL, with *allowed the methods of that path ("" where there is no such path). */
 const route *route_find(const char *method, const char *path, const char **allowed);
+/* " GET /health, POST /v1/completions, ..." */
+const char *route_names(arena *a);
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------- */
 
@@ -183,6 +185,8 @@ void speak_answer(server *s, job *j);
 void ask_answer(server *s, job *j);
 /* tokens.c */
 void tokens_answer(server *s, job *j);
+/* What a client needs to know to use the tokenizer over HTTP, as vLLM says it. */
+void tokens_describe(server *s, job *j);
 
 /* ---- forms ------------------------------------------------------------------------------------------------------ */
 

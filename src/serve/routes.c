@@ -56,10 +56,19 @@ static const route routes[] = {
     {"POST", "/detokenize", REQUEST_DETOKENIZE, NULL, false},
     {"POST", "/v1/tokenize", REQUEST_TOKENIZE, NULL, false},
     {"POST", "/v1/detokenize", REQUEST_DETOKENIZE, NULL, false},
+    {"GET", "/tokenizer_info", 0, tokens_describe, false},
     {"GET", "/v1/models", 0, answer_models, false},
     {"GET", "/health", 0, answer_health, true},
     {"GET", "/metrics", 0, answer_metrics, false},
 };
+
+const char *route_names(arena *a)
+{
+    strbuf text = strbuf_new(a, 4096);
+    for (size_t i = 0; i < COUNT_OF(routes); i++)
+        strbuf_printf(&text, "%s %s %s", i ? "," : "", routes[i].method, routes[i].path);
+    return text.failed ? "" : text.text;
+}
 
 const route *route_find(const char *method, const char *path, const char **allowed)
 {

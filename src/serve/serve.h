@@ -6,7 +6,7 @@
  *     status result = serve_wait(s, &stop, err);     // until somebody sets `stop`
  *     serve_free(s);
  *
- * Routes: POST /v1/chat/completions, /v1/completions, /tokenize, /detokenize (also below /v1), GET /v1/models, /health,
+ * Routes: POST /v1/chat/completions, /v1/completions, /tokenize, /detokenize (also below /v1), GET /tokenizer_info, /v1/models, /health,
  * /metrics. docs/serving.md says what each takes. A checkpoint on this machine answers token by token, all requests in one
  * engine; any other subject (script, router, API) answers chats, whole.
  *

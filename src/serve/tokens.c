@@ -184,23 +184,48 @@ static json_t *detokenized(server *s, job *j, problem *p)
     return json_pack("{s:o, s:o}", "prompt", json_text(strbuf_slice(&text)), "content", json_text(strbuf_slice(&text)));
 }
 
+static void finish(job *j, json_t *body)
+{
+    strbuf text = job_text();
+    if (!body || jsonio_print(body, 0, &text, NULL) != STATUS_OK)
+        text.failed = true;
+    strbuf_add_char(&text, '\n');
+    job_finish(j, 200, "application/json", &text);
+    json_decref(body);
+}
+
+static bool has_tokens(const server *s, problem *p)
+{
+    return s->local.engine || problem_set(p, 400, NULL, "%s shows no tokens; a checkpoint on this machine does", s->model);
+}
+
+/* The special tokens by their names, and the template that is in use. */
+void tokens_describe(server *s, job *j)
+{
+    problem p = {0};
+    if (!has_tokens(s, &p)) {
+        job_fail(j, &p);
+        return;
+    }
+    const chat_files *files = &s->local.checkpoint->chat;
+    json_t *body = json_pack("{s:s}", "tokenizer_class", "PreTrainedTokenizerFast");
+    for (size_t i = 0; i < files->special_count; i++)
+        json_object_set_new(body, files->specials[i].name, json_text(slice_of(files->specials[i].text)));
+    json_object_set_new(body, "model_max_length", json_integer(engine_context(s->local.engine)));
+    json_object_set_new(body, "chat_template",
+                        s->local.format ? json_text(slice_of(chat_format_text(s->local.format))) : json_null());
+    finish(j, body);
+}
+
 void tokens_answer(server *s, job *j)
 {
     problem p = {0};
     json_t *body = NULL;
-    if (!s->local.engine)
-        problem_set(&p, 400, NULL, "%s shows no tokens; a checkpoint on this machine does", s->model);
-    else
+    if (has_tokens(s, &p))
         body = j->request.kind == REQUEST_TOKENIZE ? tokenized(s, j, &p) : detokenized(s, j, &p);
-    if (p.http != 0) {
+    if (p.http != 0)
         answer_problem(j, &p);
-    } else {
-        strbuf text = job_text();
-        if (!body || jsonio_print(body, 0, &text, NULL) != STATUS_OK)
-            text.failed = true;
-        strbuf_add_char(&text, '\n');
-        job_finish(j, 200, "application/json", &text);
-    }
-    json_decref(body);
+    else
+        finish(j, body);
     job_leave(j);
 }

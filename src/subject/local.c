@@ -287,7 +287,7 @@ bool subject_local_parts(const subject *s, local_parts *out)
     if (s->class != &local_class)
         return false;
     const local *l = s->state;
-    *out = (local_parts){.engine = l->engine, .checkpoint = l->checkpoint};
+    *out = (local_parts){.engine = l->engine, .checkpoint = l->checkpoint, .format = l->style.format};
     return true;
 }
 

@@ -6,12 +6,14 @@
 #ifndef ASSAY_SUBJECT_LOCAL_H
 #define ASSAY_SUBJECT_LOCAL_H
 
+#include "lm/chat.h"
 #include "lm/engine.h"
 #include "subject/subject.h"
 
 typedef struct local_parts {
     engine *engine; /* NULL: the subject is something else */
     const checkpoint *checkpoint;
+    const chat_format *format; /* NULL: texts are put as they are */
 } local_parts;
 
 /* False where the subject is no checkpoint on this machine. The parts stay the subject's; whoever uses the engine is its one

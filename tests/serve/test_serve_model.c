@@ -193,6 +193,9 @@ static void tokens_go_there_and_back(void **state)
     assert_string_equal(desk_text(&r, "prompt"), "<|begin|>h\xc3\xa9llo <|user|>");
     free(ids);
     assert_int_equal(desk_ask(&d, "/detokenize", "{\"tokens\": [9999999]}").code, 400);
+    reply about = desk_ask(&d, "/tokenizer_info", NULL);
+    assert_string_equal(desk_text(&about, "bos_token"), "<|begin|>");
+    assert_non_null(strstr(desk_text(&about, "chat_template"), "<|assistant|>"));
     r = ask("/tokenize", "{" ASK "}");
     reply answer = ask("/v1/chat/completions", "{" ASK ", \"max_tokens\": 1}");
     assert_true(json_equal(desk_at(r.json, "count"), desk_at(answer.json, "usage.prompt_tokens")));
