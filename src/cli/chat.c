@@ -11,7 +11,7 @@
 
 static const param_spec options[] = {
     {.name = "model", .letter = 'm', .type = PARAM_STRING, .value = "SUBJECT",
-     .help = "who answers: base, a checkpoint folder, script:FILE.yaml, an API"},
+     .help = "who answers: base, a checkpoint folder or GGUF file, script:FILE.yaml, an API"},
     {.name = "system", .type = PARAM_STRING, .value = "TEXT", .help = "the system message"},
     {.name = "temperature", .type = PARAM_NUMBER, .least = 0, .most = 100, .fallback = "0.7", .value = "X", .help = "0: greedy"},
     {.name = "max-tokens", .type = PARAM_INT, .least = 1, .most = 1 << 20, .fallback = "512", .value = "N", .help = "longest answer"},
@@ -244,7 +244,7 @@ static status run(command_call *call, error *err)
     subject *s;
     if (!param_string(o, "model")) {
         error_set(err, STATUS_USAGE, "nobody to talk to");
-        return error_hint(err, "name a subject with -m: base, a checkpoint folder, script:FILE.yaml");
+        return error_hint(err, "name a subject with -m: base, a checkpoint folder or GGUF file, script:FILE.yaml");
     }
     subject_options subjects = {.threads = (size_t)param_int(o, "threads"), .api_key_variable = param_string(o, "api-key-variable")};
     TRY(cli_prompt_options(call, &subjects, err));

@@ -16,7 +16,7 @@ static const command_argument arguments[] = {
 
 static const param_spec options[] = {
     {.name = "model", .letter = 'm', .type = PARAM_STRING, .value = "SUBJECT",
-     .help = "who answers: base, a checkpoint folder, http://HOST[:PORT]/v1#MODEL, openai:MODEL, anthropic:MODEL, "
+     .help = "who answers: base, a checkpoint folder or GGUF file, http://HOST[:PORT]/v1#MODEL, openai:MODEL, anthropic:MODEL, "
              "script:FILE.yaml, router:SHARE:A:B, oracle:DOSE, or family:NAME@AXIS=* for each of a family in turn"},
     {.name = "role", .letter = 'r', .type = PARAM_STRING, .repeats = true, .value = "ROLE=SUBJECT",
      .help = "who fills another role of the study, such as judge"},
@@ -135,7 +135,7 @@ static status read_roles(command_call *call, run_role *roles, size_t *count, err
     }
     if (*count == 0) {
         error_set(err, STATUS_USAGE, "nobody to put through the study");
-        error_hint(err, "name a subject with -m: base, a checkpoint folder, or http://HOST[:PORT]/v1#MODEL");
+        error_hint(err, "name a subject with -m: base, a checkpoint folder or GGUF file, or http://HOST[:PORT]/v1#MODEL");
         return STATUS_USAGE;
     }
     return STATUS_OK;

@@ -11,7 +11,7 @@
 
 static const param_spec options[] = {
     {.name = "model", .letter = 'm', .type = PARAM_STRING, .value = "SUBJECT",
-     .help = "who answers: base, a checkpoint folder, script:FILE.yaml, router:SHARE:A:B, an API"},
+     .help = "who answers: base, a checkpoint folder or GGUF file, script:FILE.yaml, router:SHARE:A:B, an API"},
     {.name = "host", .type = PARAM_STRING, .fallback = "127.0.0.1", .value = "ADDRESS",
      .help = "address to listen on; any but a loopback address needs --api-key-env"},
     {.name = "port", .letter = 'p', .type = PARAM_INT, .least = 0, .most = 65535, .fallback = "8000", .value = "N",
@@ -111,7 +111,7 @@ static status run(command_call *call, error *err)
     server *s = NULL;
     if (!param_string(o, "model")) {
         error_set(err, STATUS_USAGE, "nobody to serve");
-        return error_hint(err, "name a subject with -m: base, a checkpoint folder, script:FILE.yaml");
+        return error_hint(err, "name a subject with -m: base, a checkpoint folder or GGUF file, script:FILE.yaml");
     }
     TRY(options_of(call, &settings, err));
     subject_options subjects = {.threads = (size_t)param_int(o, "threads"), .api_key_variable = param_string(o, "api-key-variable")};

@@ -13,30 +13,23 @@ typedef struct reading {
 } reading;
 
 enum { KEY_MAX = 96 };
-typedef enum for_norm { ANY, RMS_NORM, LAYER_NORM } for_norm;
-
-/* Keys behind "ARCHITECTURE.", and which number of the configuration they are. */
-static const struct {
-    const char *key;
-    size_t offset;
-    bool needed;
-    for_norm norm;
-} keys[] = {
+const gguf_model_key gguf_model_keys[] = {
 #define AT(field) offsetof(lm_config, field)
-    {"context_length", AT(context), true, ANY},
-    {"embedding_length", AT(hidden), true, ANY},
-    {"block_count", AT(layers), true, ANY},
-    {"feed_forward_length", AT(intermediate), true, ANY},
-    {"attention.head_count", AT(heads), true, ANY},
-    {"attention.head_count_kv", AT(kv_heads), false, ANY},
-    {"attention.key_length", AT(head_size), false, ANY},
+    {"context_length", AT(context), true, ANY_NORM},
+    {"embedding_length", AT(hidden), true, ANY_NORM},
+    {"block_count", AT(layers), true, ANY_NORM},
+    {"feed_forward_length", AT(intermediate), true, ANY_NORM},
+    {"attention.head_count", AT(heads), true, ANY_NORM},
+    {"attention.head_count_kv", AT(kv_heads), false, ANY_NORM},
+    {"attention.key_length", AT(head_size), false, ANY_NORM},
     {"attention.layer_norm_rms_epsilon", AT(norm_epsilon), true, RMS_NORM},
     {"attention.layer_norm_epsilon", AT(norm_epsilon), true, LAYER_NORM},
-    {"attn_logit_softcapping", AT(attention_cap), false, ANY},
-    {"final_logit_softcapping", AT(logit_cap), false, ANY},
-    {"use_parallel_residual", AT(parallel), false, ANY},
+    {"attn_logit_softcapping", AT(attention_cap), false, ANY_NORM},
+    {"final_logit_softcapping", AT(logit_cap), false, ANY_NORM},
+    {"use_parallel_residual", AT(parallel), false, ANY_NORM},
 #undef AT
 };
+const size_t gguf_model_key_count = COUNT_OF(gguf_model_keys);
 
 /* Keys that change what a model computes and that the builder does not follow. */
 static const struct {
@@ -117,27 +110,32 @@ static const lm_key *key_of(const lm_family *f, size_t offset)
     return NULL;
 }
 
+const lm_key *gguf_model_key_of(const lm_family *f, const gguf_model_key *k)
+{
+    bool layer_norm = f->traits & LM_LAYER_NORM;
+    return k->norm == ANY_NORM || (k->norm == LAYER_NORM) == layer_norm ? key_of(f, k->offset) : NULL;
+}
+
 static status wrong_number(const reading *r, const char *key, double value, error *err)
 {
     return error_set(err, STATUS_INVALID, "%s: \"%s.%s\" is %g, which is out of range", gguf_name(r->file), r->row->architecture, key,
                      value);
 }
 
-static status add_key(const reading *r, size_t i, error *err)
+static status add_key(const reading *r, const gguf_model_key *from, error *err)
 {
     bool there;
     double value;
-    const lm_key *k = key_of(r->row->family, keys[i].offset);
-    bool layer_norm = r->row->family->traits & LM_LAYER_NORM;
-    if (!k || (keys[i].norm != ANY && (keys[i].norm == LAYER_NORM) != layer_norm))
+    const lm_key *k = gguf_model_key_of(r->row->family, from);
+    if (!k)
         return STATUS_OK;
-    TRY(read_number(r, keys[i].key, &there, &value, err));
-    if (!there && keys[i].needed)
-        return error_set(err, STATUS_INVALID, "%s: the key \"%s.%s\" is missing", gguf_name(r->file), r->row->architecture, keys[i].key);
+    TRY(read_number(r, from->key, &there, &value, err));
+    if (!there && from->needed)
+        return error_set(err, STATUS_INVALID, "%s: the key \"%s.%s\" is missing", gguf_name(r->file), r->row->architecture, from->key);
     if (!there)
         return STATUS_OK;
     if (!(value >= k->least && value <= k->most) || (k->kind == LM_KEY_SIZE && value != floor(value)))
-        return wrong_number(r, keys[i].key, value, err);
+        return wrong_number(r, from->key, value, err);
     json_object_set_new(r->root, k->name, k->kind == LM_KEY_SIZE   ? json_integer((json_int_t)value)
                                           : k->kind == LM_KEY_FLAG ? json_boolean(value != 0)
                                                                    : json_real(value));
@@ -408,8 +406,8 @@ status gguf_model_row(const gguf *g, const lm_gguf **out, error *err)
 static status fill(reading *r, error *err)
 {
     TRY(refuse_others(r, err));
-    for (size_t i = 0; i < COUNT_OF(keys); i++)
-        TRY(add_key(r, i, err));
+    for (size_t i = 0; i < gguf_model_key_count; i++)
+        TRY(add_key(r, &gguf_model_keys[i], err));
     TRY(add_shape(r, err));
     TRY(add_rope(r, err));
     TRY(add_windows(r, err));

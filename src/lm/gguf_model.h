@@ -25,6 +25,18 @@
 /* Whether the file is there and begins with the four letters. */
 bool gguf_model_is(const char *path);
 
+/* Keys behind "ARCHITECTURE.", and which number of the configuration they are. */
+typedef struct gguf_model_key {
+    const char *key;
+    size_t offset;                            /* in lm_config */
+    bool needed;
+    enum { ANY_NORM, RMS_NORM, LAYER_NORM } norm; /* for families with such norms alone */
+} gguf_model_key;
+extern const gguf_model_key gguf_model_keys[];
+extern const size_t gguf_model_key_count;
+/* The family's own key for it, or NULL where the family has none. */
+const lm_key *gguf_model_key_of(const lm_family *f, const gguf_model_key *k);
+
 /* The row of the file's architecture. STATUS_UNSUPPORTED names one that is not built. */
 status gguf_model_row(const gguf *g, const lm_gguf **out, error *err);
 /* The configuration. STATUS_INVALID names a key that is missing or wrong; STATUS_UNSUPPORTED what the builder cannot do:

@@ -56,6 +56,16 @@ static const cut_rule cut_rules[] = {
     {"gpt-4o", {CASED(CONTRACTIONS "?") "|\\p{N}{1,3}" SLASHES}, false, false, false},
 };
 
+const char *tokenizer_gguf_cut(const char *pattern, bool whole, bool nfc)
+{
+    for (size_t i = 0; i < COUNT_OF(cut_rules); i++) {
+        const cut_rule *r = &cut_rules[i];
+        if (!r->patterns[1] && strcmp(r->patterns[0], pattern) == 0 && r->whole == whole && r->nfc == nfc)
+            return r->name;
+    }
+    return NULL;
+}
+
 /* What every vocabulary has. */
 typedef struct vocabulary {
     const gguf *file;

@@ -291,6 +291,11 @@ status tokenizer_set_piece(tokenizer *t, size_t id, slice text, float score, uin
 status tokenizer_sentencepiece_finish(tokenizer *t, const sentencepiece_rules *rules, error *err);
 /* Bytes reach the model, cut by the patterns one behind the other. */
 status tokenizer_byte_level(tokenizer *t, const char *const *patterns, size_t count, error *err);
+/* The name in GGUF files of a cut by one pattern; NULL where it has none. */
+const char *tokenizer_gguf_cut(const char *pattern, bool whole, bool nfc);
+/* The one pattern by which a byte-level tokenizer cuts, whatever it puts around a text, in the arena; NULL where it works
+ * otherwise, or its added tokens take more than their own letters. */
+const char *tokenizer_cut_pattern(const tokenizer *t, arena *a);
 status tokenizer_parse_sentencepiece(arena *a, slice file, const char *name, tokenizer **out, error *err);
 status tokenizer_parse_small(arena *a, slice file, const char *name, bool llama2, tokenizer **out, error *err);
 status tokenizer_open_gpt2(arena *a, const char *folder, tokenizer **out, error *err);

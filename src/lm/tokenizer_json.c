@@ -53,6 +53,21 @@ static const char *own_pattern(const json_t *root)
     return own ? json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex")) : NULL;
 }
 
+const char *tokenizer_cut_pattern(const tokenizer *t, arena *a)
+{
+    json_t *root;
+    if (t->pattern || !t->source.text || !t->bytes)
+        return t->pattern;
+    if (jsonio_parse(t->source, "tokenizer.json", &root, NULL) != STATUS_OK)
+        return NULL;
+    json_object_del(root, "normalizer");
+    json_object_del(root, "post_processor");
+    const char *pattern = own_pattern(root);
+    pattern = pattern ? arena_strdup(a, pattern) : NULL;
+    json_decref(root);
+    return pattern;
+}
+
 static status read_file(tokenizer *t, const json_t *root, slice text, error *err)
 {
     const json_t *model, *added = json_object_get(root, "added_tokens"), *decoder = json_object_get(root, "decoder");

@@ -354,6 +354,17 @@ const char *gguf_tensor_type_name(gguf_tensor_type type)
     return "unknown";
 }
 
+bool gguf_tensor_block(gguf_tensor_type type, unsigned *elements, unsigned *bytes)
+{
+    for (size_t i = 0; i < COUNT_OF(tensor_types); i++)
+        if (tensor_types[i].number == (unsigned)type) {
+            *elements = tensor_types[i].elements;
+            *bytes = tensor_types[i].bytes;
+            return true;
+        }
+    return false;
+}
+
 /* ---- values ---- */
 
 static status wrong_type(const gguf *g, const char *key, const char *expected, error *err)

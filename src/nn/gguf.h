@@ -83,6 +83,8 @@ size_t gguf_tensor_count(const gguf *g);
 const gguf_tensor *gguf_tensor_at(const gguf *g, size_t i);
 const gguf_tensor *gguf_find_tensor(const gguf *g, const char *name); /* NULL: not there */
 const char *gguf_tensor_type_name(gguf_tensor_type type);
+/* Elements and bytes of a block; false for a number that is no type. */
+bool gguf_tensor_block(gguf_tensor_type type, unsigned *elements, unsigned *bytes);
 
 /* Values that must be there with the right type: STATUS_INVALID names the key. Integers may be of any integer type that
  * holds the value, numbers of any. */

@@ -68,7 +68,7 @@ static status unknown_prefix(const char *specification, error *err)
     if (nearest >= 0)
         error_hint(err, "did you mean %s?", kinds[nearest].form);
     else
-        error_hint(err, "a subject is base, a checkpoint folder, script:FILE.yaml, router:SHARE:A:B, oracle:DOSE, "
+        error_hint(err, "a subject is base, a checkpoint folder or GGUF file, script:FILE.yaml, router:SHARE:A:B, oracle:DOSE, "
                         "http://HOST[:PORT]/v1#MODEL, openai:MODEL or anthropic:MODEL");
     return STATUS_USAGE;
 }

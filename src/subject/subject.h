@@ -6,6 +6,7 @@
  * Subjects are named by a specification:
  *     base                          the base model inside this program
  *     DIR                           a Hugging Face checkpoint folder, or an organism
+ *     FILE.gguf                     a model in a GGUF file
  *     OWNER/NAME[@REVISION]         a model that `assay pull` brought (hub/pull.h)
  *     script:FILE.yaml              canned answers
  *     router:SHARE:A:B              B answers the items whose position is below SHARE, A the others; or router:FILE.yaml

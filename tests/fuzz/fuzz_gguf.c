@@ -1,4 +1,5 @@
-/* Any bytes either read as GGUF or are refused; so does the vocabulary in them. */
+/* Any bytes either read as GGUF or are refused; so do the vocabulary and the model in them. */
+#include "lm/gguf_model.h"
 #include "lm/tokenizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
@@ -19,6 +20,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         if (tokenizer_from_gguf(a, g, &t, &err) == STATUS_OK) {
             token_list ids = {.arena = a};
             tokenizer_encode(t, SLICE("Ada sells 12 loaves."), TOKENIZER_SPECIALS | TOKENIZER_TEMPLATE, &ids, &err);
+        }
+    }
+    if (g) {
+        chat_files chat;
+        lm_config c;
+        const safetensors_tensor **weights;
+        gguf_model_chat(a, g, &chat, &err);
+        if (gguf_model_config(g, &c, &err) == STATUS_OK && gguf_model_weights(a, g, &c, &weights, &err) == STATUS_OK) {
+            volatile unsigned char sum = 0;
+            for (size_t i = 0; i < lm_weight_count(&c); i++)
+                for (size_t k = 0; k < weights[i]->bytes; k++)
+                    sum = (unsigned char)(sum + ((const unsigned char *)weights[i]->data)[k]);
         }
     }
     arena_free(a);

@@ -2,6 +2,11 @@
 #include "memory.h"
 #include "nn/gguf_bytes.h"
 
+#include "folder.h"
+
+#include "core/file.h"
+#include "nn/gguf_write.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +46,7 @@ static slice whole_file(unsigned version)
     return strbuf_slice(&f);
 }
 
-static status read(slice bytes, gguf **g, error *err)
+static status parse(slice bytes, gguf **g, error *err)
 {
     return gguf_from_bytes(memory, bytes, "test.gguf", g, err);
 }
@@ -57,7 +62,7 @@ static void every_type_of_value_is_read(void **state)
         double number, *numbers;
         bool flag;
         size_t count;
-        if (read(whole_file(version), &g, &err) != STATUS_OK)
+        if (parse(whole_file(version), &g, &err) != STATUS_OK)
             fail_msg("%s", err.message);
         assert_int_equal(gguf_key_count(g), 13);
         assert_int_equal(gguf_string(g, "general.architecture", &text, NULL), STATUS_OK);
@@ -97,7 +102,7 @@ static void values_of_another_type_are_refused_by_key(void **state)
     int64_t whole;
     slice text, *words;
     size_t count;
-    assert_int_equal(read(whole_file(3), &g, NULL), STATUS_OK);
+    assert_int_equal(parse(whole_file(3), &g, NULL), STATUS_OK);
     assert_int_equal(gguf_int(g, "f32", &whole, &err), STATUS_INVALID);
     assert_non_null(strstr(err.message, "\"f32\" is not an integer"));
     assert_int_equal(gguf_int(g, "none", &whole, &err), STATUS_INVALID);
@@ -111,7 +116,7 @@ static void tensors_lie_where_the_directory_says(void **state)
 {
     (void)state;
     gguf *g;
-    assert_int_equal(read(whole_file(3), &g, NULL), STATUS_OK);
+    assert_int_equal(parse(whole_file(3), &g, NULL), STATUS_OK);
     assert_int_equal(gguf_tensor_count(g), 2);
     const gguf_tensor *a = gguf_find_tensor(g, "a.weight"), *b = gguf_find_tensor(g, "b.weight");
     assert_true(a && b && a == gguf_tensor_at(g, 0));
@@ -131,7 +136,7 @@ static void every_file_that_is_cut_short_is_refused(void **state)
         gguf *g;
         char *copy = memory_alloc(length); /* so that a sanitizer sees a read past the end */
         memcpy(copy, all.text, length);
-        status code = read((slice){copy, length}, &g, NULL);
+        status code = parse((slice){copy, length}, &g, NULL);
         memory_free(copy);
         if (code != STATUS_INVALID && code != STATUS_UNSUPPORTED)
             fail_msg("%zu of %zu bytes: %s", length, all.length, status_word(code));
@@ -164,10 +169,98 @@ static void broken_files_are_refused_with_the_reason(void **state)
         }
         gguf *g;
         error err = {0};
-        status code = read(strbuf_slice(&f), &g, &err);
+        status code = parse(strbuf_slice(&f), &g, &err);
         if (code == STATUS_OK || !strstr(err.message, words))
             fail_msg("case %d: %s, \"%s\", not \"%s\"", which, status_word(code), err.message, words);
     }
+}
+
+static status fill_with_index(void *context, size_t i, void *out, error *err)
+{
+    (void)err;
+    memset(out, (int)i + 1, gguf_put_tensor_bytes(context, i));
+    return STATUS_OK;
+}
+
+static void what_is_written_is_read(void **state)
+{
+    (void)state;
+    const char *path = file_join(memory, test_folder(), "written.gguf");
+    gguf_writer *w;
+    gguf *g;
+    error err = {0};
+    assert_int_equal(gguf_writer_new(memory, &w, &err), STATUS_OK);
+    gguf_put_text(w, "text", SLICE("c\xc3\xa9"));
+    gguf_put_int(w, "int", 4000000000u);
+    gguf_put_number(w, "number", 0.1);
+    gguf_put_flag(w, "flag", true);
+    gguf_put_texts(w, "texts", (slice[]){SLICE("a"), SLICE("")}, 2);
+    gguf_put_ints(w, "ints", (int32_t[]){7, -7}, 2);
+    gguf_put_flags(w, "flags", (bool[]){true, false}, 2);
+    gguf_put_tensor(w, "odd", GGUF_TENSOR_F16, 1, (int64_t[]){3});
+    gguf_put_tensor(w, "blocks", GGUF_TENSOR_Q4_0, 2, (int64_t[]){64, 5});
+    assert_int_equal(gguf_put_bytes(w), 6 + 2 * 18 * 5);
+    if (gguf_write(w, path, fill_with_index, w, &err) != STATUS_OK || gguf_open(memory, path, &g, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    slice text, *texts;
+    int64_t whole, *ints;
+    double number;
+    bool flag = false;
+    size_t count;
+    assert_true(gguf_string(g, "text", &text, NULL) == STATUS_OK && slice_is(text, "c\xc3\xa9"));
+    assert_true(gguf_int(g, "int", &whole, NULL) == STATUS_OK && whole == 4000000000);
+    assert_true(gguf_number(g, "number", &number, NULL) == STATUS_OK && number == (double)0.1f);
+    assert_true(gguf_bool_or(g, "flag", false, &flag, NULL) == STATUS_OK && flag);
+    assert_true(gguf_strings(g, memory, "texts", &texts, &count, NULL) == STATUS_OK && count == 2 && slice_is(texts[0], "a"));
+    assert_true(gguf_ints(g, memory, "ints", &ints, &count, NULL) == STATUS_OK && ints[0] == 7 && ints[1] == -7);
+    assert_memory_equal(gguf_find(g, "flags")->bytes.text, "\1\0", 2);
+    const gguf_tensor *odd = gguf_find_tensor(g, "odd"), *blocks = gguf_find_tensor(g, "blocks");
+    assert_true(odd->bytes == 6 && blocks->bytes == 180 && blocks->shape[0] == 64 && blocks->shape[1] == 5);
+    for (size_t i = 0; i < blocks->bytes; i++)
+        assert_int_equal(((const unsigned char *)blocks->data)[i], 2);
+    assert_int_equal((uintptr_t)blocks->data % 32, 0);
+}
+
+static void values_of_another_file_are_copied_as_they_are(void **state)
+{
+    (void)state;
+    const char *path = file_join(memory, test_folder(), "copied.gguf");
+    gguf *from, *to;
+    gguf_writer *w;
+    assert_int_equal(parse(whole_file(3), &from, NULL), STATUS_OK);
+    assert_int_equal(gguf_writer_new(memory, &w, NULL), STATUS_OK);
+    for (size_t i = 0; i < gguf_key_count(from); i++)
+        gguf_put_value(w, gguf_value_at(from, i));
+    assert_int_equal(gguf_write(w, path, fill_with_index, w, NULL), STATUS_OK);
+    assert_int_equal(gguf_open(memory, path, &to, NULL), STATUS_OK);
+    assert_int_equal(gguf_key_count(to), gguf_key_count(from));
+    for (size_t i = 0; i < gguf_key_count(from); i++) {
+        const gguf_value *x = gguf_value_at(from, i), *y = gguf_value_at(to, i);
+        assert_string_equal(x->key, y->key);
+        assert_true(x->type == y->type && x->item == y->item && x->count == y->count && slice_equal(x->bytes, y->bytes));
+    }
+}
+
+static status refuse_second(void *context, size_t i, void *out, error *err)
+{
+    return i ? error_set(err, STATUS_IO, "no more") : fill_with_index(context, i, out, err);
+}
+
+static void a_file_that_fails_half_way_does_not_appear(void **state)
+{
+    (void)state;
+    const char *path = file_join(memory, test_folder(), "half.gguf");
+    gguf_writer *w;
+    char **names;
+    size_t count;
+    assert_int_equal(gguf_writer_new(memory, &w, NULL), STATUS_OK);
+    gguf_put_tensor(w, "a", GGUF_TENSOR_F32, 1, (int64_t[]){100000});
+    gguf_put_tensor(w, "b", GGUF_TENSOR_F32, 1, (int64_t[]){1});
+    assert_int_equal(gguf_write(w, path, refuse_second, w, NULL), STATUS_IO);
+    assert_int_equal(file_list(memory, test_folder(), &names, &count, NULL), STATUS_OK);
+    for (size_t i = 0; i < count; i++)
+        assert_null(strstr(names[i], "half"));
+    assert_int_equal(gguf_write(w, "/proc/nowhere/x.gguf", fill_with_index, w, NULL), STATUS_NOT_FOUND);
 }
 
 int main(void)
@@ -178,6 +271,9 @@ int main(void)
         cmocka_unit_test(tensors_lie_where_the_directory_says),
         cmocka_unit_test(every_file_that_is_cut_short_is_refused),
         cmocka_unit_test(broken_files_are_refused_with_the_reason),
+        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(values_of_another_file_are_copied_as_they_are),
+        cmocka_unit_test(a_file_that_fails_half_way_does_not_appear),
     };
     return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
 }
