@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "core/yaml.h"
+#include "lm/checkpoint.h"
 
 #include <math.h>
 
@@ -264,7 +265,7 @@ static status check_folders(const reading *r, const family *f, error *err)
 {
     size_t missing = 0, first = 0;
     for (size_t i = 0; r->folder && i < f->count; i++)
-        if (!file_is_folder(f->members[i].specification)) {
+        if (!checkpoint_plausible(f->members[i].specification)) {
             first = missing++ ? first : i;
         }
     if (missing == 0)
