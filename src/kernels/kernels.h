@@ -210,6 +210,17 @@ void kernel_reduce(kernel_reduce_op op, kernel_type type, thread_pool *pool, siz
 size_t kernel_sum_squares_scratch_bytes(size_t count);
 double kernel_sum_squares(kernel_type type, thread_pool *pool, size_t count, const void *x, void *scratch);
 
+/* --- distributions over tokens, on the calling thread ---------------------------------------------------------------- */
+
+enum { KERNEL_SUM_BLOCK = 64 };
+
+/* The largest of x; NaN is passed over (-inf where there is nothing else). */
+float kernel_highest(size_t count, const float *x);
+/* y[i] = exp((x[i] - top) * factor); 0 where x[i] is NaN. x may equal y. */
+void kernel_weigh(size_t count, const float *x, float top, float factor, float *y);
+/* Sums in f64 of the blocks of KERNEL_SUM_BLOCK elements, the last one shorter: sums [ceil(count / KERNEL_SUM_BLOCK)]. */
+void kernel_block_sums(size_t count, const float *x, double *sums);
+
 /* --- rows: softmax, normalisation, cross-entropy ------------------------------------------------------------------ */
 
 /* y = softmax of each row of `width`. x may equal y. */

@@ -252,3 +252,18 @@ void kernel_cross_entropy_backward(kernel_type type, thread_pool *pool, size_t r
         reference_cross_entropy_backward(type, rows, width, logits, stride, target, weights, lse, dloss, dloss_step,
                                          dlogits);
 }
+
+float kernel_highest(size_t count, const float *x)
+{
+    return fast()->highest(KERNEL_F32, count, x);
+}
+
+void kernel_weigh(size_t count, const float *x, float top, float factor, float *y)
+{
+    fast()->weigh(count, x, top, factor, y);
+}
+
+void kernel_block_sums(size_t count, const float *x, double *sums)
+{
+    fast()->block_sums(count, x, sums);
+}

@@ -26,10 +26,11 @@ static bool picks(const engine_want *w)
 static void alternatives(const engine *e, engine_want *w, const float *logits, void *scratch)
 {
     int32_t ids[ENGINE_TOP_MAX];
+    float logprobs[ENGINE_TOP_MAX];
     size_t count = sampler_largest(logits, vocabulary_of(e), (size_t)w->s->request.top, ids);
+    sampler_logprobs(logits, vocabulary_of(e), ids, count, scratch, logprobs);
     for (size_t i = 0; i < (size_t)w->s->request.top; i++)
-        w->top[i] = i < count ? (engine_top){ids[i], sampler_logprob(logits, vocabulary_of(e), ids[i], scratch)}
-                              : (engine_top){-1, 0};
+        w->top[i] = i < count ? (engine_top){ids[i], logprobs[i]} : (engine_top){-1, 0};
 }
 
 static void sample_one(void *context, size_t task, size_t worker)
@@ -44,16 +45,15 @@ static void sample_one(void *context, size_t task, size_t worker)
     void *scratch = (char *)e->sampler_scratch + worker * e->sampler_bytes;
     if (s->over)
         return;
-    if (w->position + 1 == r->prompt_count)
-        for (size_t i = 0; i < r->candidate_count; i++)
-            s->candidates[i] = sampler_logprob(logits, vocabulary, r->candidates[i], scratch);
+    if (w->position + 1 == r->prompt_count && r->candidate_count > 0)
+        sampler_logprobs(logits, vocabulary, r->candidates, r->candidate_count, scratch, s->candidates);
     if (picks(w)) {
         double uniform = random_uniform_at(&r->random, s->count);
         w->id = w->allowed ? sampler_pick_among(logits, vocabulary, &r->rule, uniform, w->allowed, scratch, &w->logprob)
                            : sampler_pick(logits, vocabulary, &r->rule, uniform, scratch, &w->logprob);
     } else if (w->position + 1 < r->prompt_count) {
         w->id = s->ids[w->position + 1];
-        w->logprob = sampler_logprob(logits, vocabulary, w->id, scratch);
+        sampler_logprobs(logits, vocabulary, &w->id, 1, scratch, &w->logprob);
     } else {
         return;
     }

@@ -5,46 +5,76 @@
 #include <math.h>
 #include <stdbool.h>
 
-enum { BLOCK = 64 };
+enum { BLOCK = KERNEL_SUM_BLOCK, SEARCHED = 1024 };
 
+/* Scratch: a weight for each token, the sums of their blocks, a heap of tokens. */
+typedef struct workspace {
+    float *weights;
+    double *sums;
+    int32_t *heap;
+} workspace;
+
+static size_t sums_bytes(size_t count)
+{
+    return ((count + BLOCK - 1) / BLOCK * sizeof(double) + 63) / 64 * 64;
+}
+
+static size_t weights_bytes(size_t count)
+{
+    return (count * sizeof(float) + 63) / 64 * 64;
+}
+
+size_t sampler_scratch_bytes(size_t count)
+{
+    return weights_bytes(count) + sums_bytes(count) + count * sizeof(int32_t);
+}
+
+static workspace workspace_in(void *scratch, size_t count)
+{
+    char *at = scratch;
+    void *sums = at + weights_bytes(count), *heap = at + weights_bytes(count) + sums_bytes(count);
+    return (workspace){scratch, sums, heap};
+}
+
+/* The first of the largest. */
 static size_t largest(const float *values, size_t count)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < count; i++)
-        if (values[i] > values[best] || values[best] != values[best])
-            best = i;
-    return best;
+    float most = kernel_highest(count, values);
+    for (size_t from = 0; from < count; from += SEARCHED) {
+        size_t size = count - from < SEARCHED ? count - from : SEARCHED;
+        if (kernel_highest(size, values + from) != most)
+            continue;
+        for (size_t i = from; i < from + size; i++)
+            if (values[i] == most)
+                return i;
+    }
+    return 0; /* all are NaN */
 }
 
-/* The sum of a block: four sums side by side, so that additions do not wait for each other; always the same order. */
-static double block_sum(const float *values, size_t count)
-{
-    double sums[4] = {0, 0, 0, 0};
-    size_t i = 0;
-    for (; i + 4 <= count; i += 4)
-        for (size_t k = 0; k < 4; k++)
-            sums[k] += (double)values[i + k];
-    for (; i < count; i++)
-        sums[0] += (double)values[i];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
-
-static double sum_of(const float *values, size_t count)
+/* Sums of blocks, and of all. */
+static double sum_of(const float *weights, size_t count, double *sums)
 {
     double sum = 0;
-    for (size_t i = 0; i < count; i += BLOCK)
-        sum += block_sum(values + i, count - i < BLOCK ? count - i : BLOCK);
+    kernel_block_sums(count, weights, sums);
+    for (size_t i = 0; i < (count + BLOCK - 1) / BLOCK; i++)
+        sum += sums[i];
     return sum;
 }
 
-/* exp((logits - top) * factor) for all; at most 1, so that nothing overflows. */
-static void weigh(const float *logits, size_t count, float top, float factor, float *weights)
+/* What log-probabilities are counted from. */
+typedef struct normal {
+    float top, log_sum;
+} normal;
+
+static normal normal_of(const float *logits, size_t count, float top, const workspace *w)
 {
-    for (size_t i = 0; i < count; i++) {
-        float x = (logits[i] - top) * factor;
-        weights[i] = x == x ? x : -200;
-    }
-    kernel_unary(KERNEL_EXP, KERNEL_F32, count, weights, weights);
+    kernel_weigh(count, logits, top, 1, w->weights);
+    return (normal){top, (float)log(sum_of(w->weights, count, w->sums))};
+}
+
+static float logprob_of(const float *logits, int32_t id, const normal *n)
+{
+    return logits[id] - n->top - n->log_sum;
 }
 
 /* A token before another: more probable, or the smaller id among equals. */
@@ -79,8 +109,10 @@ static int32_t pop(const float *weights, int32_t *heap, size_t *count)
 
 /* Leaves only the weights inside of top_k and top_p; tokens come off a heap, most probable first, so that the cost
  * follows the number that stay. */
-static void cut(float *weights, size_t count, const sampler_rule *rule, int32_t *heap)
+static void cut(const workspace *w, size_t count, const sampler_rule *rule)
 {
+    float *weights = w->weights;
+    int32_t *heap = w->heap;
     size_t most = rule->top_k > 0 && (size_t)rule->top_k < count ? (size_t)rule->top_k : count, left = count;
     double share = rule->top_p > 0 && rule->top_p < 1 ? rule->top_p : 2, total = 0, sum = 0;
     for (size_t i = 0; i < count; i++)
@@ -95,7 +127,7 @@ static void cut(float *weights, size_t count, const sampler_rule *rule, int32_t 
             sum += (double)weights[heap[--kept]];
         left = kept;
     } else {
-        total = sum_of(weights, count);
+        total = sum_of(weights, count, w->sums);
         while (left > 0 && sum < share * total)
             sum += (double)weights[pop(weights, heap, &left)];
     }
@@ -103,19 +135,20 @@ static void cut(float *weights, size_t count, const sampler_rule *rule, int32_t 
         weights[heap[i]] = 0;
 }
 
-/* The first token at which the sum over ids passes uniform * total: block by block, then inside of the block. */
-static size_t locate(const float *weights, size_t count, double uniform, size_t fallback)
+/* The first token at which the sum over ids passes uniform * total: block by block, then inside of the block. The sums of
+ * blocks are those of the weights. */
+static size_t locate(const workspace *w, size_t count, double total, double uniform, size_t fallback)
 {
-    double goal = uniform * sum_of(weights, count), sum = 0;
+    double goal = uniform * total, sum = 0;
     for (size_t i = 0; i < count; i += BLOCK) {
         size_t size = count - i < BLOCK ? count - i : BLOCK;
-        double block = block_sum(weights + i, size), inside = sum;
+        double block = w->sums[i / BLOCK], inside = sum;
         if (sum + block > goal) {
             for (size_t k = 0; k < size; k++)
-                if ((inside += (double)weights[i + k]) > goal)
+                if ((inside += (double)w->weights[i + k]) > goal)
                     return i + k;
             for (size_t k = size; k-- > 0;) /* rounding: the last one of the block that has a weight */
-                if (weights[i + k] > 0)
+                if (w->weights[i + k] > 0)
                     return i + k;
         }
         sum += block;
@@ -123,9 +156,9 @@ static size_t locate(const float *weights, size_t count, double uniform, size_t 
     return fallback;
 }
 
-size_t sampler_scratch_bytes(size_t count)
+static bool cuts(const sampler_rule *rule, size_t count)
 {
-    return count * (sizeof(float) + sizeof(int32_t)) + 64;
+    return (rule->top_p > 0 && rule->top_p < 1) || (rule->top_k > 0 && (size_t)rule->top_k < count);
 }
 
 static bool is_allowed(const uint64_t *allowed, size_t i)
@@ -145,36 +178,36 @@ static size_t largest_allowed(const float *logits, size_t count, const uint64_t 
 int32_t sampler_pick(const float *logits, size_t count, const sampler_rule *rule, double uniform, void *scratch,
                      float *logprob)
 {
-    float *weights = scratch;
+    workspace w = workspace_in(scratch, count);
     size_t best = largest(logits, count), picked = best;
-    weigh(logits, count, logits[best], 1, weights);
-    float normal = (float)log(sum_of(weights, count));
+    normal n = normal_of(logits, count, logits[best], &w);
     if (rule->temperature > 0) {
         if (rule->temperature != 1)
-            weigh(logits, count, logits[best], (float)(1 / rule->temperature), weights);
-        if ((rule->top_p > 0 && rule->top_p < 1) || (rule->top_k > 0 && (size_t)rule->top_k < count))
-            cut(weights, count, rule, (int32_t *)(void *)(weights + count));
-        picked = locate(weights, count, uniform, best);
+            kernel_weigh(count, logits, logits[best], (float)(1 / rule->temperature), w.weights);
+        if (cuts(rule, count))
+            cut(&w, count, rule);
+        picked = locate(&w, count, sum_of(w.weights, count, w.sums), uniform, best);
     }
-    *logprob = logits[picked] - logits[best] - normal;
+    *logprob = logprob_of(logits, (int32_t)picked, &n);
     return (int32_t)picked;
 }
 
 int32_t sampler_pick_among(const float *logits, size_t count, const sampler_rule *rule, double uniform,
                            const uint64_t *allowed, void *scratch, float *logprob)
 {
-    float *weights = scratch;
+    workspace w = workspace_in(scratch, count);
     size_t top = largest_allowed(logits, count, allowed), picked = top;
     if (rule->temperature > 0) {
-        weigh(logits, count, logits[top], (float)(1 / rule->temperature), weights);
+        kernel_weigh(count, logits, logits[top], (float)(1 / rule->temperature), w.weights);
         for (size_t i = 0; i < count; i++)
-            weights[i] = is_allowed(allowed, i) ? weights[i] : 0;
-        if ((rule->top_p > 0 && rule->top_p < 1) || (rule->top_k > 0 && (size_t)rule->top_k < count))
-            cut(weights, count, rule, (int32_t *)(void *)(weights + count));
-        picked = locate(weights, count, uniform, top);
+            w.weights[i] = is_allowed(allowed, i) ? w.weights[i] : 0;
+        if (cuts(rule, count))
+            cut(&w, count, rule);
+        picked = locate(&w, count, sum_of(w.weights, count, w.sums), uniform, top);
     }
-    *logprob = sampler_logprob(logits, count, (int32_t)picked, scratch);
-    return (int32_t)picked;
+    int32_t id = (int32_t)picked;
+    sampler_logprobs(logits, count, &id, 1, scratch, logprob);
+    return id;
 }
 
 size_t sampler_largest(const float *logits, size_t count, size_t most, int32_t *ids)
@@ -191,9 +224,10 @@ size_t sampler_largest(const float *logits, size_t count, size_t most, int32_t *
     return kept;
 }
 
-float sampler_logprob(const float *logits, size_t count, int32_t id, void *scratch)
+void sampler_logprobs(const float *logits, size_t count, const int32_t *ids, size_t wanted, void *scratch, float *out)
 {
-    float top = logits[largest(logits, count)];
-    weigh(logits, count, top, 1, scratch);
-    return logits[id] - top - (float)log(sum_of(scratch, count));
+    workspace w = workspace_in(scratch, count);
+    normal n = normal_of(logits, count, logits[largest(logits, count)], &w);
+    for (size_t i = 0; i < wanted; i++)
+        out[i] = logprob_of(logits, ids[i], &n);
 }

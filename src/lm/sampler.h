@@ -30,7 +30,7 @@ int32_t sampler_pick_among(const float *logits, size_t count, const sampler_rule
 /* The `most` tokens of the largest logits in falling order (the smaller id first among equals); returns how many there
  * are (fewer where logits are NaN). */
 size_t sampler_largest(const float *logits, size_t count, size_t most, int32_t *ids);
-/* The log-probability of token `id`: the same bits as sampler_pick gives for it. */
-float sampler_logprob(const float *logits, size_t count, int32_t id, void *scratch);
+/* The log-probabilities of some tokens: the same bits as sampler_pick gives for them. out [wanted]. */
+void sampler_logprobs(const float *logits, size_t count, const int32_t *ids, size_t wanted, void *scratch, float *out);
 
 #endif

@@ -299,6 +299,39 @@ static int stop(void **state)
     return 0;
 }
 
+static void distribution_case(arena *a, size_t count)
+{
+    size_t blocks = (count + KERNEL_SUM_BLOCK - 1) / KERNEL_SUM_BLOCK;
+    float *x = filled(a, KERNEL_F32, count, 8), *y = arena_alloc(a, count * sizeof *y + 4), most = -INFINITY, *got = arena_alloc(a, 4);
+    double *sums = arena_alloc(a, blocks * sizeof *sums + 8);
+    for (size_t i = 3; i < count; i += 50)
+        x[i] = i % 100 == 3 ? NAN : -INFINITY;
+    for (size_t i = 0; i < count; i++)
+        most = x[i] > most ? x[i] : most;
+    SAME_BITS(got, sizeof *got, *got = kernel_highest(count, x));
+    assert_true(*got == most);
+    SAME_BITS(y, count * sizeof *y, kernel_weigh(count, x, most, 0.7f, y));
+    SAME_BITS(sums, blocks * sizeof *sums, kernel_block_sums(count, y, sums));
+    for (size_t i = 0; i < count; i++) {
+        double expected = isnan(x[i]) ? 0 : exp(((double)x[i] - (double)most) * 0.7);
+        assert_true(fabs((double)y[i] - expected) < 1e-6);
+        sums[i / KERNEL_SUM_BLOCK] -= (double)y[i];
+    }
+    for (size_t i = 0; i < blocks; i++)
+        assert_true(fabs(sums[i]) < 1e-13);
+}
+
+static void distributions_match_what_libm_gives(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {1, 15, 16, 63, 64, 65, 130, 1000, 32000};
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        arena *a = arena_new(NULL);
+        distribution_case(a, counts[i]);
+        arena_free(a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +340,7 @@ int main(void)
         cmocka_unit_test(scatter_adds_rows_in_order),
         cmocka_unit_test(adamw_steps_match_the_reference),
         cmocka_unit_test(sums_of_squares_do_not_depend_on_threads),
+        cmocka_unit_test(distributions_match_what_libm_gives),
         cmocka_unit_test(binary_operations_match_the_reference),
         cmocka_unit_test(strided_copies_move_every_element),
     };

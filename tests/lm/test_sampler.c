@@ -22,7 +22,9 @@ static void count(sampler_rule rule, int counts[4])
         int32_t id = sampler_pick(logits, 4, &rule, (i + 0.5) / 1000, scratch, &logprob);
         counts[id]++;
         assert_true(fabsf(logprob - logprobs[id]) < 1e-6f); /* whatever the rule */
-        assert_true(logprob == sampler_logprob(logits, 4, id, scratch));
+        float again;
+        sampler_logprobs(logits, 4, &id, 1, scratch, &again);
+        assert_true(logprob == again);
     }
 }
 
@@ -85,6 +87,35 @@ static void top_p_keeps_the_smallest_set_that_holds_it(void **state)
     expect((sampler_rule){1, 0.6, 3}, 0, 4.0 / 7, 0, 3.0 / 7);
 }
 
+/* Thousands of tokens, some broken: against sums in f64, taken one by one. */
+static void large_vocabularies_are_searched_through(void **state)
+{
+    (void)state;
+    enum { COUNT = 5003, BEST = 4100 };
+    static float logits[COUNT];
+    static char scratch[16 * COUNT] __attribute__((aligned(64)));
+    double total = 0;
+    assert_true(sampler_scratch_bytes(COUNT) <= sizeof scratch);
+    for (int i = 0; i < COUNT; i++)
+        logits[i] = i % 97 == 5 ? NAN : i % 89 == 7 ? -INFINITY : (float)sin(i * 1.7) * 3;
+    logits[BEST] = logits[BEST + 60] = 3.5f;
+    for (int i = 0; i < COUNT; i++)
+        total += isnan(logits[i]) ? 0 : exp((double)logits[i]);
+    sampler_rule plain = {1, 1, 0}, greedy = {0};
+    float logprob;
+    assert_int_equal(sampler_pick(logits, COUNT, &greedy, 0, scratch, &logprob), BEST);
+    for (double uniform = 0.0004; uniform < 1; uniform += 0.0127) {
+        double sum = 0, before = 0;
+        int32_t id = sampler_pick(logits, COUNT, &plain, uniform, scratch, &logprob);
+        for (int i = 0; i <= id; i++) {
+            before = sum;
+            sum += isnan(logits[i]) ? 0 : exp((double)logits[i]);
+        }
+        assert_true(before / total <= uniform + 1e-6 && sum / total >= uniform - 1e-6);
+        assert_true(fabs((double)logprob - ((double)logits[id] - log(total))) < 2e-6);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +124,7 @@ int main(void)
         cmocka_unit_test(temperature_sharpens),
         cmocka_unit_test(top_k_keeps_the_most_probable),
         cmocka_unit_test(top_p_keeps_the_smallest_set_that_holds_it),
+        cmocka_unit_test(large_vocabularies_are_searched_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

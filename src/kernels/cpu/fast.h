@@ -21,6 +21,8 @@ typedef struct fast_table {
     float (*sum_squares)(kernel_type type, size_t count, const void *x);
     float (*highest)(kernel_type type, size_t count, const void *x);
     float (*logsumexp)(kernel_type type, size_t count, const void *x);
+    void (*weigh)(size_t count, const float *x, float top, float factor, float *y);
+    void (*block_sums)(size_t count, const float *x, double *sums);
     /* sums[i] (+)= row i of `count` rows of `inner` elements, in order */
     void (*sum_rows)(kernel_type type, size_t count, size_t inner, const void *x, void *y);
 

@@ -7,10 +7,11 @@
 
 #include "kernels/cpu/body_elementwise.h"
 #include "kernels/cpu/body_rows.h"
+#include "kernels/cpu/body_distribution.h"
 #include "kernels/cpu/body_layers.h"
 #include "kernels/cpu/body_tiles.h"
 #include "kernels/cpu/body_attention.h"
 
-const fast_table fast_avx2 = {UNARY_FIELDS, BINARY_FIELDS, ROWS_FIELDS, LAYERS_FIELDS, ATTENTION_FIELDS};
+const fast_table fast_avx2 = {UNARY_FIELDS, BINARY_FIELDS, ROWS_FIELDS, DISTRIBUTION_FIELDS, LAYERS_FIELDS, ATTENTION_FIELDS};
 SIMD_END
 #endif
