@@ -1,9 +1,13 @@
 #include "hub/datasets.h"
 
+#include "core/file.h"
 #include "core/text.h"
 #include "core/yaml.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { MOST_LIST = 16 << 20 };
 
 __asm__(".section .rodata\n"
         ".local assay_datasets, assay_datasets_end\n"
@@ -72,8 +76,24 @@ status datasets_parse(arena *a, slice text, const char *name, const dataset **ou
 
 status datasets_read(arena *a, const dataset **out, size_t *count, error *err)
 {
-    slice text = {assay_datasets, (size_t)(assay_datasets_end - assay_datasets)};
-    return datasets_parse(a, text, "tasks/datasets.yaml", out, count, err);
+    slice text = {assay_datasets, (size_t)(assay_datasets_end - assay_datasets)}, own;
+    const char *path = getenv("ASSAY_DATASETS");
+    const dataset *first, *known;
+    size_t more = 0;
+    TRY(datasets_parse(a, text, "tasks/datasets.yaml", &known, count, err));
+    *out = known;
+    if (!path || !path[0])
+        return STATUS_OK;
+    TRY(file_read(a, path, MOST_LIST, &own, err));
+    TRY(datasets_parse(a, own, path, &first, &more, err));
+    dataset *both = ARENA_ARRAY(a, dataset, more + *count + 1);
+    if (!both)
+        return error_set(err, STATUS_MEMORY, "out of memory for the list of data sets");
+    for (size_t i = 0; i < more + *count; i++)
+        both[i] = i < more ? first[i] : known[i - more];
+    *out = both;
+    *count += more;
+    return STATUS_OK;
 }
 
 status datasets_find(arena *a, const char *name, const dataset **out, error *err)

@@ -1,4 +1,5 @@
-/* datasets.h - the public data sets that the program knows by name (tasks/datasets.yaml, which lies in it). */
+/* datasets.h - the public data sets that the program knows by name: those of the file that ASSAY_DATASETS names, where there is
+ * one, and then those of tasks/datasets.yaml, which lies in the program. */
 #ifndef ASSAY_HUB_DATASETS_H
 #define ASSAY_HUB_DATASETS_H
 
@@ -23,7 +24,7 @@ typedef struct dataset {
 
 /* Reads a list of data sets; `name` is that of the file, for messages. */
 status datasets_parse(arena *a, slice text, const char *name, const dataset **out, size_t *count, error *err);
-/* The list that lies in the program. */
+/* All that are known; a name of the user's own goes before. */
 status datasets_read(arena *a, const dataset **out, size_t *count, error *err);
 /* STATUS_NOT_FOUND, with the nearest name as a hint. */
 status datasets_find(arena *a, const char *name, const dataset **out, error *err);

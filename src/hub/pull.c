@@ -191,7 +191,26 @@ static status list_files(hub_job *job, error *err)
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
-static status get_one(hub_job *job, const hub_file *f, error *err)
+/* What was not known of a file before it came. */
+static status note_file(hub_job *job, hub_file *f, const char *path, error *err)
+{
+    unsigned char digest[SHA256_BYTES];
+    char hex[SHA256_HEX];
+    struct stat about;
+    if (f->size < 0) {
+        if (stat(path, &about) != 0)
+            return error_system(err, "%s", path);
+        f->size = about.st_size;
+    }
+    if (f->sha256 || f->git_sha1)
+        return STATUS_OK;
+    TRY(sha256_file(path, digest, err));
+    sha256_hex(digest, hex);
+    f->sha256 = arena_strdup(job->arena, hex);
+    return f->sha256 ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory while fetching %s", f->path);
+}
+
+static status get_one(hub_job *job, hub_file *f, error *err)
 {
     static const char unreserved[] = "-_.~/";
     strbuf url = strbuf_new(job->arena, 1 << 14);
@@ -217,7 +236,30 @@ static status get_one(hub_job *job, const hub_file *f, error *err)
     r.size = f->size;
     r.on_progress = job->request->on_progress;
     r.context = job->request->context;
-    return fetch_file(&r, err);
+    TRY(fetch_file(&r, err));
+    return note_file(job, f, path, err);
+}
+
+/* Of files whose hash nobody lists, the one that they had when they were first pulled: another is refused. */
+static void recall_files(hub_job *job)
+{
+    json_t *record = NULL, *was;
+    const char *path = file_join(job->arena, job->folder, "pulled.json");
+    size_t k;
+    if (!path || !file_exists(path) || jsonio_read(path, MOST_LISTING, &record, NULL) != STATUS_OK)
+        return;
+    json_array_foreach(json_object_get(record, "files"), k, was) {
+        const char *name = json_string_value(json_object_get(was, "path")), *sum = json_string_value(json_object_get(was, "sha256"));
+        const json_t *size = json_object_get(was, "size");
+        for (size_t i = 0; name && sum && strlen(sum) == 64 && i < job->count; i++) {
+            hub_file *f = &job->files[i];
+            if (f->sha256 || f->git_sha1 || strcmp(f->path, name) != 0)
+                continue;
+            f->sha256 = arena_strdup(job->arena, sum);
+            f->size = f->size < 0 && json_is_integer(size) && json_integer_value(size) >= 0 ? json_integer_value(size) : f->size;
+        }
+    }
+    json_decref(record);
 }
 
 /* Last of all: a folder with it is whole. */
@@ -275,6 +317,7 @@ static status pull_hub(hub_job *job, pull_done *out, error *err)
     TRY(find_files(job, err));
     job->folder = job->request->folder ? job->request->folder : file_join(job->arena, job->base, job->commit);
     TRY(file_make_folders(job->folder, err));
+    recall_files(job);
     for (size_t i = 0; i < job->count; i++) {
         if (job->request->on_file)
             job->request->on_file(job->request->context, job->files[i].path, i, job->count);

@@ -12,7 +12,8 @@
  * The cache is $ASSAY_CACHE/hub, else $XDG_CACHE_HOME/assay/hub, else ~/.cache/assay/hub:
  *     models/OWNER/NAME/COMMIT/...       the files; pulled.json last: names, sizes, hashes
  *     models/OWNER/NAME/refs/REVISION    the commit that it was when it was pulled
- * Every file is checked against the hash that the hub lists (SHA-256 of large files, git's of small ones). The hub is at
+ * Every file is checked against the hash that the hub lists (SHA-256 of large files, git's of small ones). Where a list of data
+ * sets has none for a file, the one that it had when it was first pulled is recorded, and counts from then on. The hub is at
  * HF_ENDPOINT, or https://huggingface.co, raw files of GitHub at ASSAY_GITHUB_RAW; HF_TOKEN goes to it alone, and is written nowhere.
  */
 #ifndef ASSAY_HUB_PULL_H

@@ -56,6 +56,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             repo, name = self.path[1:].split("|")
             return self.content(repo, name, files[name], '"%s"' % hashlib.md5(files[name]).hexdigest())
         m = re.match(r"/api/models/(o/\w+)/(revision|tree)/(\w+)", self.path) or re.match(r"/(o/\w+)/resolve/(\w+)/(.+)", self.path)
+        if self.path.startswith("/own/"):
+            grown = os.path.exists(os.path.join(folder, "grown"))
+            return self.say(200, b"more" if grown else b"rows")
         if self.path.startswith("/lgw863/"): return self.say(200, b"not what it should be" if "Train" in self.path else b"too short")
         if self.path == "/file.bin": return self.say(200, b"abc", {"ETag": '"f"'})
         if not m or m[1] == "o/missing": return self.say(404)
@@ -153,5 +156,34 @@ check "a data set that is not the listed one is refused" "[ $? -eq 1 ] && grep -
 check "GitHub gets no token of the hub" "grep -q 'hub /lgw863/.*token=None' $folder/seen"
 "$ASSAY" pull data:nosuch -q 2> "$folder/err" > /dev/null
 check "an unknown data set" "[ $? -eq 1 ] && grep -q nosuch $folder/err"
+# A list of one's own, without hashes: what the files had at first is recorded, and holds.
+commit40=89abcdef0123456789abcdef0123456789abcdef
+cat > "$folder/own.yaml" <<YAML
+datasets:
+  mine:
+    title: "Rows"
+    licence: "MIT"
+    repository: own/rows
+    commit: $commit40
+    files:
+      - {path: "rows.txt"}
+YAML
+export ASSAY_DATASETS="$folder/own.yaml" ASSAY_GITHUB_RAW="http://127.0.0.1:$port"
+mine="$folder/cache/hub/data/mine/$commit40"
+"$ASSAY" list datasets > "$folder/out" || failed=1
+check "data sets of one's own are listed beside the others" "grep -q '^ *mine ' $folder/out && grep -q truthfulqa $folder/out"
+"$ASSAY" pull data:mine -q > "$folder/out" 2> "$folder/err" || { cat "$folder/err"; failed=1; }
+check "the size that came is shown" "grep -q '1 file, 0.0 MB' $folder/out"
+check "the hash that came is recorded" "grep -q $(printf rows | sha256sum | cut -d' ' -f1) $mine/pulled.json && grep -q '\"size\": 4' $mine/pulled.json"
+rm "$mine/rows.txt"; touch "$folder/grown"
+"$ASSAY" pull data:mine -q > /dev/null 2> "$folder/err"
+check "other content is refused later" "[ $? -eq 1 ] && [ ! -e $mine/rows.txt ] && grep -q 'expected' $folder/err"
+rm "$folder/grown"
+"$ASSAY" pull data:mine -q > /dev/null 2> "$folder/err" || { cat "$folder/err"; failed=1; }
+check "the same content is taken" "[ \"\$(cat $mine/rows.txt)\" = rows ]"
+echo 'datasets: {mine: {title: x}}' > "$folder/own.yaml"
+"$ASSAY" list datasets > /dev/null 2> "$folder/err"
+check "a list that is wrong is named" "[ $? -eq 1 ] && grep -q 'own.yaml:1' $folder/err"
+unset ASSAY_DATASETS
 [ $failed -eq 0 ] && echo "pull: all as it should be"
 exit $failed
