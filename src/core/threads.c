@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_THREADS = 256, SPINS = 2000 };
@@ -96,22 +97,28 @@ static void *worker_main(void *argument)
     }
 }
 
+/* What the control group of a container allows, rounded up; 0: no limit. The file has "QUOTA PERIOD" or "max PERIOD". */
+static size_t quota_processors(void)
+{
+    char line[64] = "", *end;
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (!file)
+        return 0;
+    bool read = fgets(line, sizeof line, file) != NULL;
+    fclose(file);
+    unsigned long long quota = read ? strtoull(line, &end, 10) : 0, period = quota ? strtoull(end, NULL, 10) : 0;
+    return period > 0 && quota <= SIZE_MAX - period ? (size_t)((quota + period - 1) / period) : 0;
+}
+
 size_t thread_processors(void)
 {
     cpu_set_t set;
     size_t n = 1;
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         n = (size_t)CPU_COUNT(&set);
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r");
-    if (file) {
-        unsigned long long quota, period;
-        if (fscanf(file, "%llu %llu", &quota, &period) == 2 && period > 0) {
-            size_t allowed = (size_t)((quota + period - 1) / period);
-            if (allowed >= 1 && allowed < n)
-                n = allowed;
-        }
-        fclose(file);
-    }
+    size_t allowed = quota_processors();
+    if (allowed >= 1 && allowed < n)
+        n = allowed;
     return n < 1 ? 1 : n;
 }
 
