@@ -6,11 +6,17 @@
 #include <assert.h>
 #include <string.h>
 
-enum { PANELS = 4 /* in a task */, ROWS = 128 /* prepared at a time */, TASK_ROWS = 32, ALONE = 4 /* rows, in one task */ };
+enum {
+    ROWS = 128,             /* prepared at a time */
+    TASK_ROWS = 32,         /* multiplied in a task */
+    PANELS = 4,             /* in a task, and more when they are less than TASK_BYTES */
+    TASK_BYTES = 192 * 1024, /* enough to read ahead in, few enough for tasks to even out */
+    ALONE = 4,              /* rows that are not worth waking anybody for */
+};
 
 struct quant_product {
     kernel_matmul_spec spec;
-    size_t panels, panel_bytes, scratch;
+    size_t panels, panel_bytes, task_panels, scratch;
 };
 
 static const quant_layout layouts[] = {
@@ -87,6 +93,8 @@ status quant_product_new(arena *a, const kernel_matmul_spec *spec, size_t thread
     p->spec = *spec;
     p->panels = (spec->n + QUANT_PANEL - 1) / QUANT_PANEL;
     p->panel_bytes = quant_panel_bytes(spec->format, spec->k);
+    p->task_panels = TASK_BYTES / p->panel_bytes / PANELS * PANELS;
+    p->task_panels = p->task_panels < PANELS ? PANELS : p->task_panels;
     p->scratch = ROWS / QUANT_TILE * quant_tile_bytes(spec->format, QUANT_TILE, spec->k);
     if (p->panels > PTRDIFF_MAX / p->panel_bytes)
         return error_set(err, STATUS_INVALID, "a weight of %zu x %zu is too large", spec->n, spec->k);
@@ -198,7 +206,7 @@ static size_t tile_rows(size_t left)
 typedef struct run_job {
     const quant_product *p;
     const quant_routines *with;
-    size_t rows, x_stride, y_stride, groups;
+    size_t rows, x_stride, y_stride, groups, skip;
     const char *x;
     const uint8_t *packed;
     char *y, *scratch;
@@ -228,26 +236,27 @@ static void multiply_task(void *context, size_t task, size_t worker)
     (void)worker;
     const run_job *job = context;
     const quant_product *p = job->p;
-    size_t panel = task / job->groups * PANELS, row = task % job->groups * TASK_ROWS, n, size = kernel_type_size(p->spec.out);
+    size_t panel = task / job->groups * p->task_panels, row = task % job->groups * TASK_ROWS, n, size = kernel_type_size(p->spec.out);
     size_t end = row + TASK_ROWS < job->rows ? row + TASK_ROWS : job->rows, column = panel * QUANT_PANEL;
-    size_t columns = p->spec.n - column < PANELS * QUANT_PANEL ? p->spec.n - column : PANELS * QUANT_PANEL;
+    size_t columns = p->spec.n - column < p->task_panels * QUANT_PANEL ? p->spec.n - column : p->task_panels * QUANT_PANEL;
     for (; row < end; row += n) {
         n = tile_rows(end - row);
         job->with->multiply(p->spec.format, n, p->spec.k, tile_at(job, row), job->packed + panel * p->panel_bytes, columns,
-                            p->spec.out, job->y + (row * job->y_stride + column) * size, job->y_stride);
+                            job->skip, p->spec.out, job->y + (row * job->y_stride + column) * size, job->y_stride);
     }
 }
 
 void quant_product_run(const quant_product *p, thread_pool *pool, size_t rows, const void *x, size_t x_stride,
                        const void *packed, void *y, size_t y_stride, void *scratch)
 {
-    run_job job = {.p = p, .with = routines(), .x_stride = x_stride, .y_stride = y_stride, .packed = packed, .scratch = scratch};
+    run_job job = {.p = p, .with = routines(), .x_stride = x_stride, .y_stride = y_stride, .packed = packed, .scratch = scratch,
+                   .skip = (thread_pool_size(pool) - 1) * p->task_panels * p->panel_bytes};
     for (size_t row = 0; row < rows; row += job.rows) {
         job.rows = rows - row < ROWS ? rows - row : ROWS;
         job.x = (const char *)x + row * x_stride * kernel_type_size(p->spec.type);
         job.y = (char *)y + row * y_stride * kernel_type_size(p->spec.out);
         job.groups = (job.rows + TASK_ROWS - 1) / TASK_ROWS;
         thread_pool_run(job.rows <= ALONE ? NULL : pool, (job.rows + QUANT_TILE - 1) / QUANT_TILE, prepare_task, &job);
-        thread_pool_run(pool, (p->panels + PANELS - 1) / PANELS * job.groups, multiply_task, &job);
+        thread_pool_run(pool, (p->panels + p->task_panels - 1) / p->task_panels * job.groups, multiply_task, &job);
     }
 }

@@ -43,8 +43,9 @@ size_t quant_panel_bytes(quant_format f, size_t k); /* of a panel of k elements 
 typedef struct quant_routines {
     /* n rows (at most QUANT_TILE) of k elements into a tile. */
     void (*prepare)(quant_format f, kernel_type type, size_t n, size_t k, const void *x, size_t stride, void *tile);
-    /* y[n][columns] = the tile times `columns` columns of panels that lie one after the other. */
-    void (*multiply)(quant_format f, size_t n, size_t k, const void *tile, const uint8_t *panels, size_t columns,
+    /* y[n][columns] = the tile times `columns` columns of panels that lie one after the other. `skip`: how many bytes lie
+     * between these panels and those that are likely to come next (a hint for fetching ahead). */
+    void (*multiply)(quant_format f, size_t n, size_t k, const void *tile, const uint8_t *panels, size_t columns, size_t skip,
                      kernel_type out, void *y, size_t y_stride);
 } quant_routines;
 

@@ -213,7 +213,7 @@ static void instruction_sets_agree_bit_for_bit(void **state)
                 for (int k = 0; k < 2; k++) {
                     const quant_routines *with = sets[k ? s : 0].routines;
                     with->prepare(formats[f], type, n, K, x, K, tiles[k]);
-                    with->multiply(formats[f], n, K, tiles[k], p.packed, N, KERNEL_F32, y[k], N);
+                    with->multiply(formats[f], n, K, tiles[k], p.packed, N, 0, KERNEL_F32, y[k], N);
                 }
                 if (memcmp(tiles[0], tiles[1], bytes) != 0 || memcmp(y[0], y[1], n * N * sizeof(float)) != 0)
                     fail_msg("%s: %s differs from portable for %zu rows", quant_name(formats[f]), sets[s].name, n);

@@ -270,11 +270,28 @@ static void quant_prepare(quant_format f, kernel_type type, size_t n, size_t k, 
         }                                                                                                          \
     }
 
+/* With few rows memory is the limit: what comes next is fetched early, behind the task's end from where its worker is
+ * likely to go on. Measured: at 4 KiB ahead Q4_0 runs at 80 % of a plain read, at 32 KiB at all of it. Addresses beyond the
+ * weight do no harm, so they are numbers here. */
+enum { AHEAD = 32 * 1024 };
+typedef struct following {
+    uintptr_t end;
+    size_t skip;
+} following;
+
+SIMD_FN void fetch_quants(const uint8_t *at, size_t bytes, following next)
+{
+    uintptr_t from = (uintptr_t)at + AHEAD;
+    from += from >= next.end ? next.skip : 0;
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch((const void *)(from + i));
+}
+
 /* c rows of a tile of n, from row `first`, times one panel. */
 #define QUANT_ROWS(c)                                                                                              \
-    SIMD_FN void quant_rows_##c(quant_format f, size_t n, size_t first, size_t blocks, const char *tile,            \
-                                const uint8_t *quants, size_t block_bytes, size_t columns, kernel_type out, void *y,\
-                                size_t y_stride)                                                                   \
+    SIMD_FN void quant_rows_##c(quant_format f, size_t n, size_t first, size_t blocks, const char *tile,           \
+                                const uint8_t *quants, size_t block_bytes, following next, size_t columns,         \
+                                kernel_type out, void *y, size_t y_stride)                                         \
     {                                                                                                              \
         const uint8_t *scales = quants + blocks * block_bytes;                                                     \
         const int8_t *q = (const int8_t *)tile + first * QUANT_BLOCK;                                              \
@@ -283,6 +300,8 @@ static void quant_prepare(quant_format f, kernel_type type, size_t n, size_t k, 
         EACH_##c(QUANT_ZERO)                                                                                       \
         for (size_t j = 0; j < blocks; j++) {                                                                      \
             EACH_##c(QUANT_INTEGER)                                                                                \
+            if (c <= 4)                                                                                            \
+                fetch_quants(quants, block_bytes, next);                                                           \
             QUANT_HALF(c, 0)                                                                                       \
             QUANT_HALF(c, 1)                                                                                       \
             if (f == QUANT_Q4_K || f == QUANT_Q5_K) {                                                              \
@@ -296,12 +315,14 @@ static void quant_prepare(quant_format f, kernel_type type, size_t n, size_t k, 
         }                                                                                                          \
         EACH_##c(QUANT_PUT)                                                                                        \
     }                                                                                                              \
-    SIMD_FN void half_rows_##c(size_t n, size_t first, size_t k, const float *x, const uint8_t *weight,             \
-                               size_t columns, kernel_type out, void *y, size_t y_stride)                          \
+    SIMD_FN void half_rows_##c(size_t n, size_t first, size_t k, const float *x, const uint8_t *weight,            \
+                               following next, size_t columns, kernel_type out, void *y, size_t y_stride)          \
     {                                                                                                              \
         EACH_##c(QUANT_ZERO)                                                                                       \
         x += first;                                                                                                \
         for (size_t i = 0; i < k; i++, x += n, weight += 2 * QUANT_PANEL) {                                        \
+            if (c <= 4)                                                                                            \
+                fetch_quants(weight, i % 2 ? 0 : 64, next);                                                        \
             v16 w = v_load_f16(weight);                                                                            \
             EACH_##c(F16_FMA)                                                                                      \
         }                                                                                                          \
@@ -319,13 +340,13 @@ enum { STEP = 2 };
 
 #define QUANT_CALL(c)                                                                                              \
     if (f == QUANT_F16)                                                                                            \
-        half_rows_##c(n, r, k, tile, panel, columns, out, to, y_stride);                                           \
+        half_rows_##c(n, r, k, tile, panel, next, columns, out, to, y_stride);                                     \
     else                                                                                                           \
-        quant_rows_##c(f, n, r, k / QUANT_BLOCK, tile, panel, bytes, columns, out, to, y_stride)
+        quant_rows_##c(f, n, r, k / QUANT_BLOCK, tile, panel, bytes, next, columns, out, to, y_stride)
 
 /* A tile times one panel, with a constant format. */
 SIMD_FN void quant_panel(quant_format f, size_t n, size_t k, const void *tile, const uint8_t *panel, size_t bytes,
-                         size_t columns, kernel_type out, void *y, size_t y_stride)
+                         following next, size_t columns, kernel_type out, void *y, size_t y_stride)
 {
     for (size_t r = 0; r < n;) {
         void *to = (char *)y + r * y_stride * element_size(out);
@@ -349,24 +370,45 @@ SIMD_FN void quant_panel(quant_format f, size_t n, size_t k, const void *tile, c
 }
 
 #define QUANT_MULTIPLY(NAME, word, ...)                                                                            \
-    static void multiply_##NAME(size_t n, size_t k, const void *tile, const uint8_t *panel, size_t bytes,           \
-                                size_t columns, kernel_type out, void *y, size_t y_stride)                         \
+    static void multiply_##NAME(size_t n, size_t k, const void *tile, const uint8_t *panel, size_t bytes,          \
+                                following next, size_t columns, kernel_type out, void *y, size_t y_stride)         \
     {                                                                                                              \
-        quant_panel(QUANT_##NAME, n, k, tile, panel, bytes, columns, out, y, y_stride);                            \
+        quant_panel(QUANT_##NAME, n, k, tile, panel, bytes, next, columns, out, y, y_stride);                      \
     }
 QUANT_FORMATS(QUANT_MULTIPLY)
 
-static void quant_multiply(quant_format f, size_t n, size_t k, const void *tile, const uint8_t *panels, size_t columns,
-                           kernel_type out, void *y, size_t y_stride)
+/* One row of f32 times WIDE panels at a time: with one the additions would wait for each other. */
+enum { WIDE = 4 };
+static void half_row(size_t k, const float *x, const uint8_t *panels, size_t bytes, kernel_type out, void *y)
 {
-    static void (*const multiply[QUANT_COUNT])(size_t, size_t, const void *, const uint8_t *, size_t, size_t, kernel_type,
-                                               void *, size_t) = {
+    v16 a = v_zero(), b = v_zero(), c = v_zero(), d = v_zero();
+    for (size_t i = 0; i < k; i++, panels += 2 * QUANT_PANEL) {
+        v16 value = v_set(x[i]);
+        a = v_fma(value, v_load_f16(panels), a);
+        b = v_fma(value, v_load_f16(panels + bytes), b);
+        c = v_fma(value, v_load_f16(panels + 2 * bytes), c);
+        d = v_fma(value, v_load_f16(panels + 3 * bytes), d);
+    }
+    v_put(out, y, 0, a);
+    v_put(out, y, QUANT_PANEL, b);
+    v_put(out, y, 2 * QUANT_PANEL, c);
+    v_put(out, y, 3 * QUANT_PANEL, d);
+}
+
+static void quant_multiply(quant_format f, size_t n, size_t k, const void *tile, const uint8_t *panels, size_t columns,
+                           size_t skip, kernel_type out, void *y, size_t y_stride)
+{
+    static void (*const multiply[QUANT_COUNT])(size_t, size_t, const void *, const uint8_t *, size_t, following, size_t,
+                                               kernel_type, void *, size_t) = {
 #define X(NAME, ...) [QUANT_##NAME] = multiply_##NAME,
         QUANT_FORMATS(X)
 #undef X
     };
-    size_t bytes = quant_layout_of(f).quants;
-    for (size_t c = 0; c < columns; c += QUANT_PANEL, panels += quant_panel_bytes(f, k))
-        multiply[f](n, k, tile, panels, bytes, columns - c < QUANT_PANEL ? columns - c : QUANT_PANEL, out,
+    size_t block_bytes = quant_layout_of(f).quants, bytes = quant_panel_bytes(f, k), c = 0;
+    following next = {(uintptr_t)panels + (columns + QUANT_PANEL - 1) / QUANT_PANEL * bytes, skip};
+    for (; f == QUANT_F16 && n == 1 && c + WIDE * QUANT_PANEL <= columns; c += WIDE * QUANT_PANEL, panels += WIDE * bytes)
+        half_row(k, tile, panels, bytes, out, (char *)y + c * element_size(out));
+    for (; c < columns; c += QUANT_PANEL, panels += bytes)
+        multiply[f](n, k, tile, panels, block_bytes, next, columns - c < QUANT_PANEL ? columns - c : QUANT_PANEL, out,
                     (char *)y + c * element_size(out), y_stride);
 }
