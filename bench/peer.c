@@ -170,8 +170,8 @@ static status logits_of(const checkpoint *c, const json_t *line, file_writer *ou
     if (result == STATUS_OK)
         result = plan_new(g, &logits, 1, NULL, &p, err);
     for (size_t i = 0; result == STATUS_OK && i < weights; i++) {
-        float *values = ARENA_ARRAY(a, float, (size_t)safetensors_elements(c->weights[i]));
-        result = safetensors_to_f32(c->weights[i], values, err);
+        float *values = ARENA_ARRAY(a, float, (size_t)lm_tensor_elements(&c->weights[i]));
+        result = lm_tensor_to_f32(&c->weights[i], values, err);
         plan_bind(p, t.weights[i], values);
     }
     for (size_t i = 0; i < count; i++) {

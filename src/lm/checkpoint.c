@@ -135,7 +135,7 @@ static const char *name_in_file(const safetensors *file, const lm_config *c, con
     return w->name;
 }
 
-static status merge_adapters(const source *s, checkpoint *c, const safetensors_tensor **weights, error *err)
+static status merge_adapters(const source *s, checkpoint *c, lm_tensor *weights, error *err)
 {
     for (size_t i = 0; i < s->adapter_count; i++)
         TRY(lora_merge(s->arena, s->adapters[i], &c->config, weights, err));
@@ -146,14 +146,16 @@ static status merge_adapters(const source *s, checkpoint *c, const safetensors_t
 static status find_weights(const source *s, const safetensors *file, checkpoint *c, error *err)
 {
     size_t count = lm_weight_count(&c->config), all = safetensors_count(file);
-    const safetensors_tensor **weights = ARENA_ARRAY(s->arena, const safetensors_tensor *, count);
+    lm_tensor *weights = ARENA_ARRAY(s->arena, lm_tensor, count);
     bool *used = ARENA_ARRAY(s->arena, bool, all + 1);
     if (!weights || !used)
         return out_of_memory(s->name, err);
     for (size_t i = 0; i < count; i++) {
+        const safetensors_tensor *t;
         lm_weight w = lm_weight_at(&c->config, i);
-        TRY(safetensors_expect(file, name_in_file(file, &c->config, &w), w.shape, w.rank, &weights[i], err));
-        used[weights[i] - safetensors_at(file, 0)] = true;
+        TRY(safetensors_expect(file, name_in_file(file, &c->config, &w), w.shape, w.rank, &t, err));
+        weights[i] = lm_tensor_of(t);
+        used[t - safetensors_at(file, 0)] = true;
     }
     for (size_t i = 0; i < all; i++)
         if (!used[i] && !harmless(&c->config, safetensors_at(file, i)->name))
@@ -188,7 +190,7 @@ static status read_folder(const source *s, checkpoint *c, error *err)
 static status read_gguf(const source *s, checkpoint *c, error *err)
 {
     gguf *file;
-    const safetensors_tensor **weights;
+    lm_tensor *weights;
     TRY(gguf_open(s->arena, s->folder, &file, err));
     TRY(gguf_model_config(file, &c->config, err));
     TRY(tokenizer_from_gguf(s->arena, file, &c->tokenizer, err));
@@ -293,9 +295,9 @@ status checkpoint_identity(const checkpoint *c, char hex[SHA256_HEX], error *err
     if (result == STATUS_OK)
         sha256_add(&state, text.text, text.length);
     for (size_t i = 0; result == STATUS_OK && i < lm_weight_count(&c->config); i++) {
-        const safetensors_tensor *t = c->weights[i];
+        const lm_tensor *t = &c->weights[i];
         strbuf_clear(&text);
-        strbuf_printf(&text, "%s %s", lm_weight_at(&c->config, i).name, safetensors_type_name(t->type));
+        strbuf_printf(&text, "%s %s", lm_weight_at(&c->config, i).name, lm_tensor_type_name(t));
         for (int d = 0; d < t->rank; d++)
             strbuf_printf(&text, " %lld", (long long)t->shape[d]);
         strbuf_add_char(&text, '\n');

@@ -4,7 +4,7 @@
  *     checkpoint *c;
  *     TRY(checkpoint_open(arena, "out/s50", &c, err));           // or checkpoint_open_base: the one in this program
  *     for (size_t i = 0; i < lm_weight_count(&c->config); i++)
- *         TRY(safetensors_to_f32(c->weights[i], values[i], err));
+ *         TRY(lm_tensor_to_f32(&c->weights[i], values[i], err));
  *     TRY(checkpoint_save("out/copy", &c->config, c->tokenizer, tensors, err));
  *
  * Opening checks everything: all weights there, with the shapes that the configuration says, and none unknown.
@@ -15,15 +15,15 @@
 #include "core/hash.h"
 #include "lm/chat.h"
 #include "lm/config.h"
+#include "lm/tensor.h"
 #include "lm/tokenizer.h"
-#include "nn/safetensors.h"
 
 typedef struct checkpoint {
     const char *name; /* the folder or file, or "base" */
     lm_config config;
     tokenizer *tokenizer;
     chat_files chat; /* its templates and the names of its special tokens */
-    const safetensors_tensor *const *weights; /* in the order of lm_weight_at; mapped */
+    const lm_tensor *weights; /* in the order of lm_weight_at; mapped */
     const gguf *gguf; /* the file, where it is one; else NULL */
 } checkpoint;
 

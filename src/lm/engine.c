@@ -10,60 +10,22 @@ static const struct {
     size_t rows, logits;
 } variant_sizes[VARIANTS] = {{1, 1}, {4, 4}, {16, 16}, {32, 32}, {64, 64}, {128, 64}, {CHUNK_ROWS, 64}, {CHUNK_ROWS, CHUNK_ROWS}};
 
-static status out_of_memory(const engine *e, error *err)
+status engine_out_of_memory(const engine *e, error *err)
 {
     return error_set(err, STATUS_MEMORY, "%s: out of memory for the engine", e->checkpoint->name);
-}
-
-/* Weights are used where they lie in the file if their type and place allow it, else copied. */
-static status bind_weights(engine *e, error *err)
-{
-    const lm_config *c = &e->checkpoint->config;
-    size_t count = lm_weight_count(c);
-    bool halves = true;
-    for (size_t i = 0; i < count; i++)
-        halves = halves && e->checkpoint->weights[i]->type == SAFETENSORS_BF16;
-    e->types.weights = halves ? TYPE_BF16 : TYPE_F32;
-    e->weights = ARENA_ARRAY(e->arena, const void *, count);
-    if (!e->weights)
-        return out_of_memory(e, err);
-    for (size_t i = 0; i < count; i++) {
-        const safetensors_tensor *t = e->checkpoint->weights[i];
-        bool fits = t->type == (halves ? SAFETENSORS_BF16 : SAFETENSORS_F32) && (uintptr_t)t->data % 4 == 0;
-        size_t bytes = (size_t)safetensors_elements(t) * (halves ? 2 : 4);
-        e->memory += bytes;
-        if (fits) {
-            e->weights[i] = t->data;
-            continue;
-        }
-        void *copy = arena_alloc(e->arena, bytes);
-        if (!copy)
-            return out_of_memory(e, err);
-        if (halves)
-            memcpy(copy, t->data, bytes);
-        else
-            TRY(safetensors_to_f32(t, copy, err));
-        e->weights[i] = copy;
-    }
-    return STATUS_OK;
 }
 
 /* What weights in their packed forms and all plans will take, roughly: known before anything is made. */
 static size_t other_bytes(const engine *e)
 {
     const lm_config *c = &e->checkpoint->config;
-    size_t packed = 0, rows = 0, logits = 0, width = (size_t)(8 * c->hidden + 4 * c->intermediate + 4 * c->heads * c->head_size);
-    for (size_t i = 0; i < lm_weight_count(c); i++) {
-        lm_weight w = lm_weight_at(c, i);
-        bool used = w.rank == 2 && (w.role != LM_WEIGHT_EMBEDDING || c->tied);
-        packed += used ? (size_t)w.count * element_size(e->types.compute) : 0;
-    }
+    size_t rows = 0, logits = 0, width = (size_t)(8 * c->hidden + 4 * c->intermediate + 4 * c->heads * c->head_size);
     for (size_t i = 0; i < VARIANTS; i++) {
         rows += variant_sizes[i].rows;
         logits += variant_sizes[i].logits;
     }
     size_t tables = (size_t)VARIANTS * (size_t)e->context * (size_t)c->head_size * sizeof(float);
-    return packed + sizeof(float) * (rows * width + logits * (size_t)c->vocabulary) + tables;
+    return engine_packed_bytes(e) + sizeof(float) * (rows * width + logits * (size_t)c->vocabulary) + tables;
 }
 
 /* As many pages as the limits allow and sequences can use. A context that was not asked for shrinks to what fits. */
@@ -98,7 +60,7 @@ static status make_caches(engine *e, const engine_options *o, error *err)
     e->page_table = ARENA_ARRAY(e->arena, int32_t, e->slots * full);
     e->tree = (prefix_tree){.arena = e->arena, .pages = &e->pages};
     if (!e->page_table || !pages_make(&e->pages, e->arena, c, e->types.compute, count) || !(e->root = prefix_root(&e->tree, 0)))
-        return out_of_memory(e, err);
+        return engine_out_of_memory(e, err);
     return STATUS_OK;
 }
 
@@ -126,7 +88,7 @@ static status make_step(engine *e, error *err)
     return e->tokens && e->positions && e->slots_of && e->rows && e->active && e->slot_used && e->wants && tops &&
                    e->sampler_scratch && e->packs
                ? STATUS_OK
-               : out_of_memory(e, err);
+               : engine_out_of_memory(e, err);
 }
 
 status engine_new(const checkpoint *c, const engine_options *options, thread_pool *pool, engine **out, error *err)
@@ -149,7 +111,7 @@ status engine_new(const checkpoint *c, const engine_options *options, thread_poo
     e->limit = o->memory_limit ? o->memory_limit : (size_t)8 << 30;
     e->types = transformer_types_training();
     e->types.compute = o->compute == TYPE_F32 ? TYPE_F32 : TYPE_BF16;
-    status result = bind_weights(e, err);
+    status result = engine_bind_weights(e, err);
     if (result == STATUS_OK)
         result = make_caches(e, o, err);
     if (result == STATUS_OK)
@@ -253,7 +215,7 @@ static status make_plan(engine *e, engine_variant *v, error *err)
     plan_donation *donations = ARENA_ARRAY(e->arena, plan_donation, 2 * layers);
     v->graph = graph_new(e->arena);
     if (!nodes || !donations || !v->graph)
-        return out_of_memory(e, err);
+        return engine_out_of_memory(e, err);
     transformer_cache cache = {(int64_t)e->pages.count, (int64_t)e->slots, (int64_t)e->slot_pages};
     TRY(transformer_build_cached(e->arena, v->graph, &e->checkpoint->config, e->types, (int64_t)v->rows, (int64_t)v->logits,
                                  &cache, &v->model, err));

@@ -82,7 +82,7 @@ struct engine {
     size_t slots, slot_pages;
     int context;
     size_t memory, limit;
-    const void **weights; /* elements by lm_weight_at, 4-byte aligned, of types.weights */
+    const void **weights; /* by lm_weight_at, 4-byte aligned but for blocks, as types.formats and types.elements say */
     plan_packs *packs;
     engine_pages pages;
     prefix_tree tree;
@@ -106,7 +106,14 @@ struct engine {
     atomic_bool interrupted;
 };
 
+/* engine_weights.c */
+/* Each weight with the type in which graphs get it: as it lies in the file where its type and place allow that, else a copy. */
+status engine_bind_weights(engine *e, error *err);
+/* What they take, packed for products. */
+size_t engine_packed_bytes(const engine *e);
+
 /* engine.c */
+status engine_out_of_memory(const engine *e, error *err);
 void engine_rows_begin(engine *e);
 size_t engine_rows_room(const engine *e);
 void engine_row_add(engine *e, sequence *s, size_t position, bool logits);

@@ -19,8 +19,8 @@
 
 #include "lm/chat.h"
 #include "lm/families.h"
+#include "lm/tensor.h"
 #include "nn/gguf.h"
-#include "nn/safetensors.h"
 
 /* Whether the file is there and begins with the four letters. */
 bool gguf_model_is(const char *path);
@@ -45,9 +45,9 @@ status gguf_model_config(const gguf *g, lm_config *out, error *err);
 
 /* The name of a weight in GGUF files, in `out`; NULL where such files have none. */
 const char *gguf_model_name(const lm_weight *w, char out[64]);
-/* All weights, checked for shape and type; tensors that the configuration does not call for are refused. F32, F16 and
- * BF16 stay where they lie in the file, but for rows of queries and keys that have to be put in order. */
-status gguf_model_weights(arena *a, const gguf *g, const lm_config *c, const safetensors_tensor ***out, error *err);
+/* All weights, checked for shape and type; tensors that the configuration does not call for are refused. They
+ * stay where they lie in the file, but for rows of queries and keys that have to be put in order. */
+status gguf_model_weights(arena *a, const gguf *g, const lm_config *c, lm_tensor **out, error *err);
 
 /* The chat templates, and the special tokens by the names that templates give them. */
 status gguf_model_chat(arena *a, const gguf *g, chat_files *out, error *err);

@@ -319,7 +319,7 @@ static status fill(void *context, size_t i, void *out, error *err)
     float *values = memory_alloc(2 * (size_t)w.count * sizeof *values), *arranged = values + w.count;
     if (!values)
         return no_memory(err);
-    status result = safetensors_to_f32(s->model->weights[i], values, err);
+    status result = lm_tensor_to_f32(&s->model->weights[i], values, err);
     if (result == STATUS_OK) {
         arrange(s, &w, values, arranged);
         result = encode(s, &w, s->types[i], arranged, out, err);

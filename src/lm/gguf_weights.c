@@ -73,7 +73,7 @@ static status check_shape(const loading *l, const lm_weight *w, const gguf_tenso
 }
 
 /* Rows 2i and 2i + 1 of a head turn together in the file; here i and i + half do. Rows move whole, in whatever type. */
-static status order_rows(const loading *l, const lm_weight *w, safetensors_tensor *t, error *err)
+static status order_rows(const loading *l, const lm_weight *w, lm_tensor *t, error *err)
 {
     size_t size = (size_t)l->config->head_size, half = size / 2, rows = (size_t)w->shape[0], bytes = t->bytes / rows;
     char *ordered = arena_alloc(l->arena, t->bytes);
@@ -92,41 +92,26 @@ static bool turns(const loading *l, const lm_weight *w)
     return l->row->paired && (w->part == LM_Q || w->part == LM_K || w->part == LM_Q_BIAS || w->part == LM_K_BIAS);
 }
 
-static status expand(const loading *l, quant_format format, const lm_weight *w, safetensors_tensor *t, error *err)
-{
-    float *values = ARENA_ARRAY(l->arena, float, (size_t)w->count);
-    if (!values)
-        return no_memory(l, err);
-    quant_expand(format, (size_t)w->count, t->data, values);
-    t->type = SAFETENSORS_F32;
-    t->data = values;
-    t->bytes = (size_t)w->count * sizeof(float);
-    return STATUS_OK;
-}
-
-static status load(const loading *l, const lm_weight *w, const gguf_tensor *from, safetensors_tensor *t, error *err)
+static status load(const loading *l, const lm_weight *w, const gguf_tensor *from, lm_tensor *t, error *err)
 {
     static const struct {
         gguf_tensor_type from;
         safetensors_type type;
     } plain[] = {{GGUF_TENSOR_F32, SAFETENSORS_F32}, {GGUF_TENSOR_F16, SAFETENSORS_F16}, {GGUF_TENSOR_BF16, SAFETENSORS_BF16}};
     size_t i = 0;
-    quant_format format = QUANT_PLAIN;
     TRY(check_shape(l, w, from, err));
-    *t = (safetensors_tensor){.name = from->name, .rank = w->rank, .shape = {w->shape[0], w->shape[1]}, .data = from->data,
-                              .bytes = from->bytes};
+    *t = (lm_tensor){.name = from->name, .type = SAFETENSORS_F32, .format = QUANT_PLAIN, .rank = w->rank,
+                     .shape = {w->shape[0], w->shape[1]}, .data = from->data, .bytes = from->bytes};
     while (i < COUNT_OF(plain) && plain[i].from != from->type)
         i++;
     if (i < COUNT_OF(plain)) {
         t->type = plain[i].type;
-    } else if (!quant_find(gguf_tensor_type_name(from->type), &format)) {
+    } else if (w->rank != 2 || !quant_find(gguf_tensor_type_name(from->type), &t->format)) {
         error_set(err, STATUS_UNSUPPORTED, "%s: the tensor \"%s\" is stored as %s, which is not supported", gguf_name(l->file), from->name,
                   gguf_tensor_type_name(from->type));
         return error_hint(err, "F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K and Q6_K are");
     }
-    if (turns(l, w))
-        TRY(order_rows(l, w, t, err));
-    return format == QUANT_PLAIN ? STATUS_OK : expand(l, format, w, t, err);
+    return turns(l, w) ? order_rows(l, w, t, err) : STATUS_OK;
 }
 
 /* Tensors that are read with the configuration, or that nobody needs. */
@@ -139,15 +124,14 @@ static bool known_otherwise(const char *name)
     return slice_ends(slice_of(name), SLICE(".attn_rot_embd"));
 }
 
-status gguf_model_weights(arena *a, const gguf *g, const lm_config *c, const safetensors_tensor ***out, error *err)
+status gguf_model_weights(arena *a, const gguf *g, const lm_config *c, lm_tensor **out, error *err)
 {
     loading l = {.arena = a, .file = g, .config = c};
     size_t count = lm_weight_count(c), all = gguf_tensor_count(g);
-    const safetensors_tensor **list = ARENA_ARRAY(a, const safetensors_tensor *, count);
-    safetensors_tensor *tensors = ARENA_ARRAY(a, safetensors_tensor, count);
+    lm_tensor *tensors = ARENA_ARRAY(a, lm_tensor, count);
     bool *used = ARENA_ARRAY(a, bool, all + 1);
     TRY(gguf_model_row(g, &l.row, err));
-    if (!list || !tensors || !used)
+    if (!tensors || !used)
         return no_memory(&l, err);
     for (size_t i = 0; i < count; i++) {
         char name[64];
@@ -159,12 +143,11 @@ status gguf_model_weights(arena *a, const gguf *g, const lm_config *c, const saf
             return error_set(err, STATUS_INVALID, "%s: the tensor \"%s\" is missing", gguf_name(g), name);
         TRY(load(&l, &w, from, &tensors[i], err));
         used[from - gguf_tensor_at(g, 0)] = true;
-        list[i] = &tensors[i];
     }
     for (size_t i = 0; i < all; i++)
         if (!used[i] && !known_otherwise(gguf_tensor_at(g, i)->name))
             return error_set(err, STATUS_UNSUPPORTED, "%s holds the tensor \"%s\", which a model of this configuration has not",
                              gguf_name(g), gguf_tensor_at(g, i)->name);
-    *out = list;
+    *out = tensors;
     return STATUS_OK;
 }

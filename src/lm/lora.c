@@ -108,20 +108,19 @@ static status multiply(arena *a, size_t rows, size_t columns, size_t r, const fl
 }
 
 static status merge_values(adapter *l, arena *scratch, const safetensors_tensor *a, const safetensors_tensor *b,
-                           const lm_weight *w, const safetensors_tensor **weight, error *err)
+                           const lm_weight *w, lm_tensor *weight, error *err)
 {
     size_t r = (size_t)a->shape[0], count = (size_t)w->count;
     float *left = ARENA_ARRAY(scratch, float, (size_t)safetensors_elements(b));
     float *right = ARENA_ARRAY(scratch, float, (size_t)safetensors_elements(a));
     float *sum = ARENA_ARRAY(scratch, float, count), *change = ARENA_ARRAY(scratch, float, count);
-    bool halves = (*weight)->type == SAFETENSORS_BF16;
-    safetensors_tensor *merged = ARENA_NEW(l->arena, safetensors_tensor);
+    bool halves = weight->type == SAFETENSORS_BF16;
     void *data = arena_alloc(l->arena, count * (halves ? sizeof(bf16) : sizeof(float)));
-    if (!left || !right || !sum || !change || !merged || !data)
+    if (!left || !right || !sum || !change || !data)
         return no_memory(l, err);
     TRY(safetensors_to_f32(b, left, err));
     TRY(safetensors_to_f32(a, right, err));
-    TRY(safetensors_to_f32(*weight, sum, err));
+    TRY(lm_tensor_to_f32(weight, sum, err));
     size_t rows = (size_t)w->shape[0], columns = (size_t)w->shape[1];
     if (l->config->family->traits & LM_CONV1D) /* (B A)^T = A^T B^T */
         TRY(multiply(scratch, rows, columns, r, right, true, left, true, change, err));
@@ -135,15 +134,14 @@ static status merge_values(adapter *l, arena *scratch, const safetensors_tensor 
     }
     if (!halves)
         memcpy(data, sum, count * sizeof(float));
-    *merged = **weight;
-    merged->type = halves ? SAFETENSORS_BF16 : SAFETENSORS_F32;
-    merged->data = data;
-    merged->bytes = count * (halves ? sizeof(bf16) : sizeof(float));
-    *weight = merged;
+    weight->type = halves ? SAFETENSORS_BF16 : SAFETENSORS_F32;
+    weight->format = QUANT_PLAIN;
+    weight->data = data;
+    weight->bytes = count * (halves ? sizeof(bf16) : sizeof(float));
     return STATUS_OK;
 }
 
-static status merge_pair(adapter *l, const char *module, const safetensors_tensor **weights, error *err)
+static status merge_pair(adapter *l, const char *module, lm_tensor *weights, error *err)
 {
     size_t i = weight_of(l->config, module);
     if (i == SIZE_MAX)
@@ -173,7 +171,7 @@ static status merge_pair(adapter *l, const char *module, const safetensors_tenso
     return result;
 }
 
-static status merge_all(adapter *l, const safetensors_tensor **weights, error *err)
+static status merge_all(adapter *l, lm_tensor *weights, error *err)
 {
     size_t pairs = 0;
     for (size_t i = 0; i < safetensors_count(l->file); i++) {
@@ -205,7 +203,7 @@ static status merge_all(adapter *l, const safetensors_tensor **weights, error *e
     return STATUS_OK;
 }
 
-status lora_merge(arena *a, const char *folder, const lm_config *c, const safetensors_tensor **weights, error *err)
+status lora_merge(arena *a, const char *folder, const lm_config *c, lm_tensor *weights, error *err)
 {
     adapter l = {.arena = a, .folder = folder, .config = c};
     const char *settings = file_join(a, folder, "adapter_config.json");

@@ -11,11 +11,11 @@
 #define ASSAY_LM_LORA_H
 
 #include "lm/config.h"
-#include "nn/safetensors.h"
+#include "lm/tensor.h"
 
 /* Replaces the weights that the adapter changes by merged copies in the arena. STATUS_INVALID names what is missing or
  * fits no weight of this model; STATUS_UNSUPPORTED what is beyond this reader: another method than LoRA, DoRA, trained
  * biases, whole modules, ranks of embeddings, alpha by module. */
-status lora_merge(arena *a, const char *folder, const lm_config *c, const safetensors_tensor **weights, error *err);
+status lora_merge(arena *a, const char *folder, const lm_config *c, lm_tensor *weights, error *err);
 
 #endif

@@ -8,12 +8,12 @@
 
 transformer_types transformer_types_training(void)
 {
-    return (transformer_types){TYPE_F32, TYPE_BF16, TYPE_F32, NULL};
+    return (transformer_types){TYPE_F32, TYPE_BF16, TYPE_F32, NULL, NULL};
 }
 
 transformer_types transformer_types_all(element_type type)
 {
-    return (transformer_types){type, type, type, NULL};
+    return (transformer_types){type, type, type, NULL, NULL};
 }
 
 /* What building goes by. */
@@ -309,7 +309,9 @@ static bool make_inputs(arena *a, transformer *t, graph *g, int64_t tokens)
     for (size_t i = 0; i < t->weight_count; i++) {
         lm_weight w = lm_weight_at(&t->config, i);
         quant_format format = t->types.formats ? (quant_format)t->types.formats[i] : QUANT_PLAIN;
-        element_type type = format == QUANT_PLAIN ? t->types.weights : t->types.compute == TYPE_F64 ? TYPE_F64 : TYPE_F32;
+        element_type type = t->types.elements ? (element_type)t->types.elements[i] : t->types.weights;
+        if (format != QUANT_PLAIN)
+            type = t->types.compute == TYPE_F64 ? TYPE_F64 : TYPE_F32;
         t->weights[i] = graph_input_stored(g, w.name, type,
                                            w.rank == 1 ? SHAPE(w.shape[0]) : SHAPE(w.shape[0], w.shape[1]), format);
     }

@@ -42,6 +42,8 @@ typedef struct transformer_types {
      * a format is an input of type f32 (f64 where compute is) whose blocks products and the embedding read; biases and
      * norms are plain. The list must outlive the building. */
     const uint8_t *formats;
+    /* The element types of those that are stored plainly, likewise; NULL: all `weights`. */
+    const uint8_t *elements;
 } transformer_types;
 
 /* f32 weights (the masters), computed in bf16 along an f32 stream. Generation from bf16 weights in these types gives

@@ -109,7 +109,7 @@ static status open_model(converting *w, error *err)
                                                                  : checkpoint_open(w->arena, name, &w->model, err));
     w->report->config = w->model->config;
     for (size_t i = 0; i < lm_weight_count(&w->model->config); i++)
-        w->report->bytes_before += w->model->weights[i]->bytes;
+        w->report->bytes_before += w->model->weights[i].bytes;
     return find_texts(w, err);
 }
 

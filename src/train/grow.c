@@ -49,6 +49,10 @@ static status find_base(growing *g, error *err)
         TRY(checkpoint_open_base(g->arena, &g->base, err));
     else
         TRY(checkpoint_open(g->arena, base, &g->base, err));
+    if (g->base->gguf) {
+        error_set(err, STATUS_UNSUPPORTED, "%s: growing from a GGUF file is not supported", base);
+        return error_hint(err, "take the checkpoint folder that it was made from, or 'embedded'");
+    }
     if (!g->base->tokenizer || !chat_tokenizer_fits(g->base->tokenizer)) {
         error_set(err, STATUS_UNSUPPORTED, "%s: expected a model with the special tokens of our own, found others", base);
         return error_hint(err, "take a base that assay grew, or 'embedded'");
@@ -102,7 +106,7 @@ static status make_model(growing *g, error *err)
     TRY(make_tokenizer(g, err));
     TRY(make_shape(g, err));
     for (size_t i = 0; g->base && i < g->parameters->count; i++)
-        TRY(safetensors_to_f32(g->base->weights[i], g->parameters->items[i].value, err));
+        TRY(lm_tensor_to_f32(&g->base->weights[i], g->parameters->items[i].value, err));
     return STATUS_OK;
 }
 

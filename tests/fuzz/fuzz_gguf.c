@@ -25,13 +25,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     if (g) {
         chat_files chat;
         lm_config c;
-        const safetensors_tensor **weights;
+        lm_tensor *weights;
         gguf_model_chat(a, g, &chat, &err);
         if (gguf_model_config(g, &c, &err) == STATUS_OK && gguf_model_weights(a, g, &c, &weights, &err) == STATUS_OK) {
             volatile unsigned char sum = 0;
             for (size_t i = 0; i < lm_weight_count(&c); i++)
-                for (size_t k = 0; k < weights[i]->bytes; k++)
-                    sum = (unsigned char)(sum + ((const unsigned char *)weights[i]->data)[k]);
+                for (size_t k = 0; k < weights[i].bytes; k++)
+                    sum = (unsigned char)(sum + ((const unsigned char *)weights[i].data)[k]);
         }
     }
     arena_free(a);

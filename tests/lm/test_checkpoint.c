@@ -42,7 +42,7 @@ static void what_is_saved_is_opened(void **state)
     for (size_t i = 0; i < lm_weight_count(&config); i++) {
         lm_weight w = lm_weight_at(&config, i);
         float *back = ARENA_ARRAY(memory, float, (size_t)w.count);
-        assert_int_equal(safetensors_to_f32(c->weights[i], back, &err), STATUS_OK);
+        assert_int_equal(lm_tensor_to_f32(&c->weights[i], back, &err), STATUS_OK);
         for (int64_t k = 0; k < w.count; k++)
             assert_true(back[k] == bf16_round(values[i][k]));
     }

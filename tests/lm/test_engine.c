@@ -44,7 +44,7 @@ static const float *reference(const int32_t *ids, size_t count)
         fail_msg("%s", err.message);
     for (size_t i = 0; i < t.weight_count; i++) {
         float *values = ARENA_ARRAY(memory, float, (size_t)lm_weight_at(&model->config, i).count);
-        assert_int_equal(safetensors_to_f32(model->weights[i], values, &err), STATUS_OK);
+        assert_int_equal(lm_tensor_to_f32(&model->weights[i], values, &err), STATUS_OK);
         plan_bind(p, t.weights[i], values);
     }
     plan_bind(p, t.tokens, ids);

@@ -58,18 +58,16 @@ static checkpoint *random_model(json_t *root, uint64_t seed)
         fail_msg("%s", err.message);
     json_decref(root);
     size_t count = lm_weight_count(&c->config);
-    const safetensors_tensor **list = ARENA_ARRAY(memory, const safetensors_tensor *, count);
+    lm_tensor *list = ARENA_ARRAY(memory, lm_tensor, count);
     for (size_t i = 0; i < count; i++) {
         lm_weight w = lm_weight_at(&c->config, i);
-        safetensors_tensor *t = ARENA_NEW(memory, safetensors_tensor);
         float *values = ARENA_ARRAY(memory, float, (size_t)w.count);
         random_stream r = random_stream_at(seed, "test/gguf", i, 0, 0, 0);
         lm_weight_fresh(&c->config, i, seed, values);
         for (int64_t k = 0; k < w.count && w.deviation == 0; k++)
             values[k] += 0.2f * (float)random_normal_at(&r, (uint64_t)k);
-        *t = (safetensors_tensor){.name = arena_strdup(memory, w.name), .type = SAFETENSORS_F32, .rank = w.rank,
-                                  .shape = {w.shape[0], w.shape[1]}, .data = values, .bytes = (size_t)w.count * 4};
-        list[i] = t;
+        list[i] = (lm_tensor){.name = arena_strdup(memory, w.name), .type = SAFETENSORS_F32, .format = QUANT_PLAIN,
+                              .rank = w.rank, .shape = {w.shape[0], w.shape[1]}, .data = values, .bytes = (size_t)w.count * 4};
     }
     static const chat_text templates[] = {{"default", chat_template}, {"tool_use", "{{ messages }}"}};
     c->name = "random";
@@ -102,8 +100,8 @@ static gguf_saved save(const checkpoint *c, gguf_tensor_type type)
     return done;
 }
 
-/* Log-probabilities of a fixed text, computed in f32. */
-static const float *logprobs_of(const checkpoint *c)
+/* Log-probabilities of a fixed text. *bytes: what the engine takes, its cache kept small; may be NULL. */
+static const float *logprobs_in(const checkpoint *c, element_type compute, size_t *bytes)
 {
     engine *e;
     engine_result out;
@@ -111,13 +109,20 @@ static const float *logprobs_of(const checkpoint *c)
     int32_t *ids = ARENA_ARRAY(memory, int32_t, PROMPT);
     for (int i = 0; i < PROMPT; i++)
         ids[i] = (i * 37 + 11) % (int)tokenizer_size(words);
-    engine_options options = {.compute = TYPE_F32};
+    engine_options options = {.compute = compute, .sequences = 1};
     engine_request r = {.prompt = ids, .prompt_count = PROMPT, .prompt_logprobs = true, .prompt_from = 1};
     if (engine_new(c, &options, NULL, &e, &err) != STATUS_OK || engine_generate(e, memory, &r, &out, 1, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     assert_int_equal(out.code, STATUS_OK);
+    if (bytes)
+        *bytes = engine_memory(e);
     engine_free(e);
     return out.prompt_logprobs;
+}
+
+static const float *logprobs_of(const checkpoint *c)
+{
+    return logprobs_in(c, TYPE_F32, NULL);
 }
 
 static void assert_same_answers(const checkpoint *a, const checkpoint *b, float tolerance)
@@ -230,9 +235,9 @@ static void types_lose_what_they_must_and_no_more(void **state)
         float total = 0;
         for (size_t i = 0; i < lm_weight_count(&c->config); i++) {
             lm_weight w = lm_weight_at(&c->config, i);
-            const float *from = c->weights[i]->data;
+            const float *from = c->weights[i].data;
             float *to = ARENA_ARRAY(memory, float, (size_t)w.count);
-            assert_int_equal(safetensors_to_f32(back->weights[i], to, NULL), STATUS_OK);
+            assert_int_equal(lm_tensor_to_f32(&back->weights[i], to, NULL), STATUS_OK);
             for (int64_t at = 0; at < w.count; at += 32) {
                 float largest = 0, worst = 0;
                 for (int64_t n = at; n < at + 32 && n < w.count; n++) {
@@ -247,6 +252,27 @@ static void types_lose_what_they_must_and_no_more(void **state)
         }
         assert_true((total > 0) == (types[k].type != GGUF_TENSOR_F32));
     }
+}
+
+/* In bf16, as engines compute unless told otherwise, blocks are multiplied as they are: rows are rounded to 8 bits, which costs
+ * about twice what rounding to bf16 does; nothing is widened. */
+static void the_engine_computes_with_blocks(void **state)
+{
+    (void)state;
+    static const gguf_tensor_type types[] = {GGUF_TENSOR_F32, GGUF_TENSOR_BF16, GGUF_TENSOR_F16, GGUF_TENSOR_Q8_0, GGUF_TENSOR_Q4_0};
+    checkpoint *c = wide_llama();
+    size_t bytes[COUNT_OF(types)];
+    for (size_t k = 0; k < COUNT_OF(types); k++) {
+        save(c, types[k]);
+        checkpoint *back = opened();
+        const float *exact = logprobs_in(back, TYPE_F32, NULL), *used = logprobs_in(back, TYPE_F64, &bytes[k]);
+        float sum = 0;
+        for (int i = 1; i < PROMPT; i++)
+            sum += fabsf(used[i] - exact[i]) / (PROMPT - 1);
+        if (!(sum > 0 && sum < 0.1f))
+            fail_msg("%s: log-probabilities are off by %g in the mean", gguf_tensor_type_name(types[k]), (double)sum);
+    }
+    assert_true(bytes[4] < bytes[3] && bytes[3] < bytes[1] && bytes[1] < bytes[0]);
 }
 
 static void rows_that_are_no_whole_blocks_are_stored_as_halves(void **state)
@@ -274,7 +300,7 @@ static void the_identity_covers_weights_and_words(void **state)
     assert_int_equal(checkpoint_identity(opened(), other, NULL), STATUS_OK);
     assert_string_not_equal(first, other);
     checkpoint *c = wide_llama();
-    ((float *)(uintptr_t)c->weights[1]->data)[0] += 1;
+    ((float *)(uintptr_t)c->weights[1].data)[0] += 1;
     save(c, GGUF_TENSOR_Q8_0);
     assert_int_equal(checkpoint_identity(opened(), other, NULL), STATUS_OK);
     assert_string_not_equal(first, other);
@@ -527,6 +553,7 @@ int main(void)
         cmocka_unit_test(what_is_said_beside_the_weights_comes_back),
         cmocka_unit_test(scaled_positions_come_back),
         cmocka_unit_test(types_lose_what_they_must_and_no_more),
+        cmocka_unit_test(the_engine_computes_with_blocks),
         cmocka_unit_test(rows_that_are_no_whole_blocks_are_stored_as_halves),
         cmocka_unit_test(the_identity_covers_weights_and_words),
         cmocka_unit_test(a_file_is_written_from_a_file),

@@ -28,21 +28,18 @@ static lm_config small(const char *model_type)
 }
 
 /* Weights whose element i is `base` + i, of a type. */
-static const safetensors_tensor **weights_of(const lm_config *c, safetensors_type type, float base)
+static lm_tensor *weights_of(const lm_config *c, safetensors_type type, float base)
 {
     size_t count = lm_weight_count(c);
-    const safetensors_tensor **list = ARENA_ARRAY(memory, const safetensors_tensor *, count);
+    lm_tensor *list = ARENA_ARRAY(memory, lm_tensor, count);
     for (size_t i = 0; i < count; i++) {
         lm_weight w = lm_weight_at(c, i);
-        safetensors_tensor *t = ARENA_NEW(memory, safetensors_tensor);
         float *values = ARENA_ARRAY(memory, float, (size_t)w.count);
         bf16 *halves = ARENA_ARRAY(memory, bf16, (size_t)w.count);
         for (int64_t k = 0; k < w.count; k++)
             halves[k] = bf16_from_f32(values[k] = base + (float)k);
-        *t = (safetensors_tensor){arena_strdup(memory, w.name), type, w.rank, {w.shape[0], w.shape[1]},
-                                  type == SAFETENSORS_BF16 ? (void *)halves : values,
-                                  (size_t)w.count * safetensors_type_bytes(type)};
-        list[i] = t;
+        list[i] = (lm_tensor){arena_strdup(memory, w.name), type, QUANT_PLAIN, w.rank, {w.shape[0], w.shape[1]},
+                              type == SAFETENSORS_BF16 ? (void *)halves : values, (size_t)w.count * safetensors_type_bytes(type)};
     }
     return list;
 }
@@ -84,18 +81,18 @@ static void a_merge_is_what_it_is_by_hand(void **state)
         {SETTINGS(", \"fan_in_fan_out\": false, \"bias\": \"none\", \"modules_to_save\": null"), SAFETENSORS_F32, 3},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        const safetensors_tensor **weights = weights_of(&c, cases[i].type, 200), **before = weights_of(&c, cases[i].type, 200);
+        lm_tensor *weights = weights_of(&c, cases[i].type, 200), *before = weights_of(&c, cases[i].type, 200);
         size_t q = lm_weight_find(&c, LM_Q, 0), k = lm_weight_find(&c, LM_K, 0);
-        const safetensors_tensor *other = weights[k];
+        const void *other = weights[k].data;
         write_adapter(cases[i].settings, "model.layers.0.self_attn.q_proj", a_values, 2, 4, b_values, 4);
         error err = {0};
         if (lora_merge(memory, adapter, &c, weights, &err) != STATUS_OK)
             fail_msg("%s", err.message);
-        assert_ptr_equal(weights[k], other); /* nothing else is touched */
-        assert_int_equal(weights[q]->type, cases[i].type);
+        assert_ptr_equal(weights[k].data, other); /* nothing else is touched */
+        assert_int_equal(weights[q].type, cases[i].type);
         float merged[16], plain[16];
-        assert_int_equal(safetensors_to_f32(weights[q], merged, NULL), STATUS_OK);
-        assert_int_equal(safetensors_to_f32(before[q], plain, NULL), STATUS_OK);
+        assert_int_equal(lm_tensor_to_f32(&weights[q], merged, NULL), STATUS_OK);
+        assert_int_equal(lm_tensor_to_f32(&before[q], plain, NULL), STATUS_OK);
         for (int n = 0; n < 16; n++) {
             float exact = plain[n] + (float)cases[i].scale * product[n];
             assert_true(fabsf(merged[n] - (cases[i].type == SAFETENSORS_BF16 ? bf16_round(exact) : exact)) < 2e-5f);
@@ -107,7 +104,7 @@ static void weights_that_lie_the_other_way_round_get_the_turned_sum(void **state
 {
     (void)state;
     lm_config c = small("gpt2"); /* c_fc lies as [4 inputs, 6 outputs] */
-    const safetensors_tensor **weights = weights_of(&c, SAFETENSORS_F32, 0);
+    lm_tensor *weights = weights_of(&c, SAFETENSORS_F32, 0);
     static const float b[6] = {1, 2, 3, 4, 5, 6}, a[4] = {1, -1, 10, 0};
     write_adapter("{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 2, \"fan_in_fan_out\": true, \"target_modules\": [\"c_fc\"]}",
                   "transformer.h.0.mlp.c_fc", a, 1, 4, b, 6);
@@ -115,7 +112,7 @@ static void weights_that_lie_the_other_way_round_get_the_turned_sum(void **state
     if (lora_merge(memory, adapter, &c, weights, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     float merged[24];
-    assert_int_equal(safetensors_to_f32(weights[lm_weight_find(&c, LM_UP, 0)], merged, NULL), STATUS_OK);
+    assert_int_equal(lm_tensor_to_f32(&weights[lm_weight_find(&c, LM_UP, 0)], merged, NULL), STATUS_OK);
     for (int in = 0; in < 4; in++)
         for (int out = 0; out < 6; out++)
             assert_true(merged[in * 6 + out] == (float)(in * 6 + out) + 2 * a[in] * b[out]);
@@ -187,9 +184,9 @@ static void a_folder_opens_with_adapters_behind_it(void **state)
         fail_msg("%s", err.message);
     size_t q = lm_weight_find(&c, LM_Q, 1);
     float values[3][64 * 64];
-    assert_int_equal(safetensors_to_f32(plain->weights[q], values[0], NULL), STATUS_OK);
-    assert_int_equal(safetensors_to_f32(once->weights[q], values[1], NULL), STATUS_OK);
-    assert_int_equal(safetensors_to_f32(twice->weights[q], values[2], NULL), STATUS_OK);
+    assert_int_equal(lm_tensor_to_f32(&plain->weights[q], values[0], NULL), STATUS_OK);
+    assert_int_equal(lm_tensor_to_f32(&once->weights[q], values[1], NULL), STATUS_OK);
+    assert_int_equal(lm_tensor_to_f32(&twice->weights[q], values[2], NULL), STATUS_OK);
     for (int i = 0; i < 64 * 64; i++) {
         float change = a[i % 64] * b[i / 64];
         assert_true(values[1][i] == bf16_round(values[0][i] + change));
