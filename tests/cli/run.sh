@@ -43,14 +43,19 @@ expect 1 "there is no store" "$ASSAY" list runs --store "$work/none.db"
 long="--items 1500 --seed 5 --in-flight 1 -q --json"
 expect 0 "" "$ASSAY" run sycophancy -m oracle:0.25 $long --store "$work/calm.db"
 cp "$work/out" "$work/calm.json"
-interrupts=0
+interrupts=0 pause=0.2
 for _ in $(seq 60); do
     "$ASSAY" run sycophancy -m oracle:0.25 $long --store "$work/cut.db" > "$work/out" 2> "$work/err" &
     pid=$!
-    sleep 0.2
+    sleep $pause
     kill -INT $pid 2> /dev/null
     wait $pid; code=$?
-    [ $code -eq 0 ] && break
+    [ $code -ne 0 ] || [ $interrupts -eq 0 ] || break
+    if [ $code -eq 0 ]; then # quicker than the pause: once more from the start, with a shorter one
+        pause=$(awk "BEGIN { print $pause * 0.7 }")
+        rm -f "$work"/cut.db*
+        continue
+    fi
     [ $code -eq 130 ] || { fail "Ctrl-C exits with $code: $(tail -1 "$work/err")"; break; }
     [ ! -s "$work/out" ] || fail "an interrupted run wrote to stdout"
     interrupts=$((interrupts + 1))
