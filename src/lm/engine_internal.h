@@ -133,6 +133,8 @@ status engine_check_prompt(const engine *e, arena *a, const int32_t *ids, size_t
 /* engine_share.c */
 /* Takes what is known of its prompt, and the promise of pages for the rest; false when there are not enough. */
 bool engine_reserve(engine *e, sequence *s);
+/* Positions of its prompt that the tree holds now, behind those that it took. */
+size_t engine_known(const engine *e, const sequence *s);
 /* Before its first row: what became known since then, and a copy of a page that it shares in part. */
 void engine_start(engine *e, sequence *s);
 /* Has a page for the position. */

@@ -29,22 +29,25 @@ static bool goes_before(const sequence *a, const sequence *b)
     return a->read_to != b->read_to ? a->read_to > b->read_to : a->ticket < b->ticket;
 }
 
-/* A sequence that begins as one that is about to be read waits until that much is computed. Who waits for whom follows an
- * order, so nobody waits for himself. */
+/* A sequence that begins as one that is about to be read waits until that much is computed. Of those that share as much with
+ * it, it waits for the one that reads first: they would all wait for that one, and behind each other they would go through
+ * one by one. Who waits for whom follows an order, so nobody waits for himself. */
 static void choose_leader(engine *e, sequence *s)
 {
-    size_t best = s->attached * PAGE + LEAST_SHARED - 1;
+    size_t known = engine_known(e, s), best = 0;
+    const sequence *leader = NULL;
     for (size_t i = 0; i < e->active_count; i++) {
         const sequence *a = e->active[i];
         if (a == s || !engine_reads(a) || a->over || !goes_before(a, s))
             continue;
         size_t same = common(a, s);
-        if (same > best) {
-            best = same;
-            s->leader = a->ticket;
-            s->shared = same;
-        }
+        if (same < known + LEAST_SHARED || same < best || (same == best && !goes_before(a, leader)))
+            continue;
+        best = same;
+        leader = a;
     }
+    s->leader = leader ? leader->ticket : 0;
+    s->shared = best;
 }
 
 void engine_admit(engine *e)

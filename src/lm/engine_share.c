@@ -57,6 +57,14 @@ static int32_t own_page(engine *e, sequence *s)
     return page;
 }
 
+size_t engine_known(const engine *e, const sequence *s)
+{
+    size_t at = s->attached * PAGE, left = s->first_want - at, same = 0;
+    if (left > 0 && !prefix_match(last_node(e, s), s->ids + at, left < PAGE ? left : PAGE, &same))
+        same = 0;
+    return at + (same < LEAST_COPIED ? 0 : same);
+}
+
 /* A copy of the page that goes furthest with the rest of the prompt. */
 static void copy_part(engine *e, sequence *s)
 {

@@ -200,10 +200,35 @@ static void lost_memory_is_said_and_survived(void **state)
     engine_free(e);
 }
 
+/* Forty prefixes of one text: it is read once, then all go on together, not one behind the other. */
+static void prefixes_of_one_text_go_together(void **state)
+{
+    (void)state;
+    enum { PREFIXES = 40, STEP = 5, WRITTEN = 3 };
+    engine *e = make_engine(NULL, NULL);
+    engine_request requests[PREFIXES];
+    engine_result results[PREFIXES];
+    int32_t text[PREFIXES * STEP];
+    random_stream r = random_stream_at(9, "test/prefixes", 0, 0, 0, 0);
+    for (size_t i = 0; i < COUNT_OF(text); i++)
+        text[i] = (int32_t)random_below(&r, (uint64_t)model->config.vocabulary);
+    for (size_t i = 0; i < PREFIXES; i++)
+        requests[i] = (engine_request){.prompt = text, .prompt_count = (i + 1) * STEP, .max_tokens = WRITTEN};
+    for (int known = 0; known < 2; known++) {
+        engine_times before = engine_times_of(e);
+        generate(e, requests, results, PREFIXES);
+        uint64_t steps = engine_times_of(e).steps - before.steps, rows = engine_times_of(e).rows - before.rows;
+        assert_in_range(steps, WRITTEN, known ? WRITTEN + 1 : WRITTEN + 2);
+        assert_in_range(rows, PREFIXES * WRITTEN, PREFIXES * WRITTEN + (known ? 0 : PREFIXES * STEP) + PREFIXES * 8);
+    }
+    engine_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_known_changes_no_bits),
+        cmocka_unit_test(prefixes_of_one_text_go_together),
         cmocka_unit_test(a_tiny_cache_gives_the_same_answers),
         cmocka_unit_test(log_probabilities_of_prompts_are_those_of_scoring),
         cmocka_unit_test(a_choice_has_the_probabilities_of_the_model),
