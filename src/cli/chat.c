@@ -28,20 +28,26 @@ typedef struct chat {
     char last; /* character printed */
 } chat;
 
-/* ---- Ctrl-C stops the answer, not the program ------------------------------------------------------------------- */
+/* ---- signals ---------------------------------------------------------------------------------------------------- */
 
-static atomic_bool stopped;
+/* The answer shall end; the program shall. On a terminal Ctrl-C stops the answer alone. */
+static atomic_bool stopped, ended, on_terminal;
 
-static void on_interrupt(int number)
+static void on_signal(int number)
 {
-    (void)number;
+    if (atomic_load(&ended))
+        _exit(status_exit_code(STATUS_INTERRUPTED));
+    if (number == SIGTERM || !atomic_load(&on_terminal))
+        atomic_store(&ended, true);
     atomic_store(&stopped, true);
 }
 
-static void catch_interrupt(void)
+static void catch_signals(bool terminal)
 {
-    struct sigaction action = {.sa_handler = on_interrupt}; /* without SA_RESTART: reading a line ends too */
+    struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: reading a line ends too */
+    atomic_store(&on_terminal, terminal);
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
 }
 
 /* ---- answers ---------------------------------------------------------------------------------------------------- */
@@ -57,7 +63,7 @@ static void print_piece(void *context, slice text)
 
 static status ask(chat *c, const char *question, error *err)
 {
-    atomic_store(&stopped, false);
+    atomic_store(&stopped, atomic_load(&ended));
     c->last = '\0';
     status result = conversation_ask(&c->talk, question, print_piece, c, &stopped, err);
     if (atomic_exchange(&stopped, false) && result == STATUS_OK)
@@ -66,6 +72,8 @@ static status ask(chat *c, const char *question, error *err)
         fputc('\n', stdout);
     if (fflush(stdout) != 0)
         return error_system(err, "writing to standard output");
+    if (atomic_load(&ended))
+        return error_set(err, STATUS_INTERRUPTED, "interrupted");
     return result;
 }
 
@@ -180,7 +188,7 @@ static bool read_line(const chat *c, char **line, size_t *size)
     }
     errno = 0;
     ssize_t length = getline(line, size, stdin);
-    if (length < 0 && errno == EINTR && c->terminal) {
+    if (length < 0 && errno == EINTR && c->terminal && !atomic_load(&ended)) {
         clearerr(stdin);
         atomic_store(&stopped, false);
         fputs("\n(/quit or Ctrl-D ends)\n", stderr);
@@ -211,7 +219,7 @@ static status talk(chat *c, error *err)
     status result = line ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory");
     while (result == STATUS_OK && !c->over && read_line(c, &line, &size)) {
         result = take_line(c, line, err);
-        if (result != STATUS_OK && c->terminal) {
+        if (result != STATUS_OK && c->terminal && !atomic_load(&ended)) {
             fprintf(stderr, "%s\n", err->message);
             if (err->hint[0])
                 fprintf(stderr, "hint: %s\n", err->hint);
@@ -221,13 +229,17 @@ static status talk(chat *c, error *err)
     if (c->terminal && !c->over)
         fputc('\n', stdout);
     free(line);
-    return result;
+    return result == STATUS_OK && atomic_load(&ended) ? error_set(err, STATUS_INTERRUPTED, "interrupted") : result;
 }
 
 static status prepare(command_call *call, chat *c, subject *s, error *err)
 {
     const param_values *o = call->options;
+    subject_probe seen = {0};
     TRY(conversation_open(&c->talk, s, (uint64_t)param_int(o, "seed"), err));
+    TRY(subject_look(s, call->arena, SUBJECT_GENERATES, NULL, &seen, err)); /* a wrong address is said before the first question */
+    if (seen.notes)
+        fprintf(stderr, "note: %s\n", seen.notes);
     c->talk.temperature = param_number(o, "temperature");
     c->talk.max_tokens = (int)param_int(o, "max-tokens");
     if (param_string(o, "load"))
@@ -251,7 +263,7 @@ static status run(command_call *call, error *err)
     TRY(subject_open(call->arena, param_string(o, "model"), &subjects, &s, err));
     status result = prepare(call, &c, s, err);
     if (result == STATUS_OK) {
-        catch_interrupt();
+        catch_signals(c.terminal);
         if (c.terminal)
             fprintf(stderr, "%s answers; /help names the commands\n", s->specification);
         result = talk(&c, err);

@@ -2,7 +2,9 @@
 
 #include "core/jsonio.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 enum { MOST_FILE = 64 << 20 };
 
@@ -139,13 +141,54 @@ static status ask_engine(conversation *c, arena *a, const message *talk, size_t 
     return STATUS_OK;
 }
 
-static status ask_subject(conversation *c, arena *a, const message *talk, size_t count, answer *x, error *err)
+/* A question that is waited for. */
+typedef struct waiting {
+    subject *subject;
+    arena *arena;
+    const generate_request *request;
+    generate_reply *reply;
+    status result;
+    error err;
+    atomic_bool done;
+} waiting;
+
+static void *wait_for(void *context)
+{
+    waiting *w = context;
+    w->result = w->subject->class->generate(w->subject, w->arena, &w->request, w->reply, 1, &w->err);
+    atomic_store(&w->done, true);
+    return NULL;
+}
+
+/* Asks on another thread where the subject can be interrupted and asked again: so the user need not wait for a server that hangs. */
+static status generate(subject *s, arena *a, const generate_request *q, generate_reply *reply, const atomic_bool *stop, error *err)
+{
+    waiting w = {.subject = s, .arena = a, .request = q, .reply = reply};
+    pthread_t thread;
+    bool stopped = false;
+    if (!s->class->interrupt || !s->class->resume || pthread_create(&thread, NULL, wait_for, &w) != 0)
+        return s->class->generate(s, a, &q, reply, 1, err);
+    while (!atomic_load(&w.done)) {
+        if (!stopped && atomic_load(stop)) {
+            s->class->interrupt(s);
+            stopped = true;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    pthread_join(thread, NULL);
+    if (stopped)
+        s->class->resume(s);
+    if (w.result != STATUS_OK && err)
+        *err = w.err;
+    return w.result;
+}
+
+static status ask_subject(conversation *c, arena *a, const message *talk, size_t count, answer *x, const atomic_bool *stop, error *err)
 {
     generate_request q = {.messages = talk, .count = count, .max_tokens = c->max_tokens, .temperature = c->temperature, .top_p = 1,
                           .position = -1, .address = {.seed = c->seed, .study = "chat", .repeat = c->attempt, .turn = c->count}};
-    const generate_request *one = &q;
     generate_reply reply = {0};
-    TRY(c->subject->class->generate(c->subject, a, &one, &reply, 1, err));
+    TRY(generate(c->subject, a, &q, &reply, stop, err));
     if (reply.code != STATUS_OK)
         return error_set(err, reply.code, "%s", reply.problem ? reply.problem : status_word(reply.code));
     strbuf_add(&x->text, reply.text);
@@ -161,7 +204,7 @@ static status ask(conversation *c, conversation_print *print, void *context, con
     message *talk = a ? talk_of(c, a, &count) : NULL;
     status result = !talk ? no_memory(err)
                     : c->local.engine ? ask_engine(c, a, talk, count, &x, stop, err)
-                                      : ask_subject(c, a, talk, count, &x, err);
+                                      : ask_subject(c, a, talk, count, &x, stop, err);
     if (result == STATUS_OK)
         result = x.text.failed ? no_memory(err) : add(c, MESSAGE_ASSISTANT, x.text.text ? x.text.text : "", err);
     arena_free(a);

@@ -34,7 +34,7 @@ status conversation_reset(conversation *c, error *err);
 status conversation_set_system(conversation *c, const char *text, error *err);
 /* Asks `question` (NULL: the last one again, with another draw) and adds it and the answer to what was said. The answer is
  * given to `print` in pieces, or whole by subjects that do not stream. When *stop turns true the answer ends there, and what
- * came so far is the answer. On failure nothing is added. */
+ * came so far is the answer; of an API nothing has come, and it is a failure (STATUS_INTERRUPTED). On failure nothing is added. */
 status conversation_ask(conversation *c, const char *question, conversation_print *print, void *context, const atomic_bool *stop,
                         error *err);
 /* {"messages": [...]}, as the chat API takes them. */

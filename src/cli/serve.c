@@ -103,12 +103,22 @@ static status announce(command_call *call, const server *s, const char *model, e
     return STATUS_OK;
 }
 
+/* What an API can do, and whether it can be reached, is known before anybody asks. */
+static status look(command_call *call, subject *who, const char **notes, error *err)
+{
+    subject_probe seen = {0};
+    TRY(subject_look(who, call->arena, SUBJECT_GENERATES | SUBJECT_SEEDS, NULL, &seen, err));
+    *notes = seen.notes;
+    return STATUS_OK;
+}
+
 static status run(command_call *call, error *err)
 {
     const param_values *o = call->options;
     serve_options settings;
     subject *who;
     server *s = NULL;
+    const char *notes = NULL;
     if (!param_string(o, "model")) {
         error_set(err, STATUS_USAGE, "nobody to serve");
         return error_hint(err, "name a subject with -m: base, a checkpoint folder or GGUF file, script:FILE.yaml");
@@ -117,9 +127,13 @@ static status run(command_call *call, error *err)
     subject_options subjects = {.threads = (size_t)param_int(o, "threads"), .api_key_variable = param_string(o, "api-key-variable")};
     TRY(cli_prompt_options(call, &subjects, err));
     TRY(subject_open(call->arena, param_string(o, "model"), &subjects, &who, err));
-    status result = serve_new(who, &settings, &s, err);
+    status result = look(call, who, &notes, err);
+    if (result == STATUS_OK)
+        result = serve_new(who, &settings, &s, err);
     if (result == STATUS_OK)
         result = announce(call, s, settings.model ? settings.model : who->specification, err);
+    if (result == STATUS_OK && notes)
+        fprintf(stderr, "note: %s\n", notes);
     if (result == STATUS_OK)
         result = serve_wait(s, cli_interrupt_flag(), err);
     serve_free(s);

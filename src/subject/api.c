@@ -146,6 +146,11 @@ static void api_interrupt(subject *self)
     http_client_interrupt(((api *)self->state)->client);
 }
 
+static void api_resume(subject *self)
+{
+    http_client_resume(((api *)self->state)->client);
+}
+
 static status make_client(api *s, const subject_options *options, size_t in_flight, error *err)
 {
     const char *headers[2];
@@ -187,6 +192,7 @@ status subject_open_api(arena *a, const char *specification, const char *rest, c
                                         .score = api_score,
                                         .close = api_close,
                                         .interrupt = api_interrupt,
+                                        .resume = api_resume,
                                         .probe = api_probe};
     (void)rest;
     subject *self = ARENA_NEW(a, subject);

@@ -233,6 +233,11 @@ void http_client_interrupt(http_client *c)
     curl_multi_wakeup(c->multi);
 }
 
+void http_client_resume(http_client *c)
+{
+    atomic_store(&c->interrupted, false);
+}
+
 void http_exchange_clear(http_exchange *x)
 {
     strbuf_free(&x->answer);

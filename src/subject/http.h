@@ -87,6 +87,8 @@ void http_run(http_client *c, http_exchange *const *exchanges, size_t count);
 void http_again(http_exchange *x);
 /* Everything in flight ends soon, `interrupted`; so does what comes later. From any thread. */
 void http_client_interrupt(http_client *c);
+/* Takes that back; nothing may be in flight. */
+void http_client_resume(http_client *c);
 void http_exchange_clear(http_exchange *x);
 
 /* Whether an outcome is one that may pass: 408, 409, 425, 429, 5xx, a broken connection, a time-out; the server's own

@@ -141,6 +141,8 @@ typedef struct subject_class {
     status (*audit)(subject *self, arena *a, const message *messages, size_t count, subject_audit *out, error *err);
     /* Makes generate and score return soon, with STATUS_INTERRUPTED in what is not answered; from any thread. */
     void (*interrupt)(subject *self);
+    /* Takes an interruption back, once nothing is in flight. */
+    void (*resume)(subject *self);
     /* Finds out by asking what the backend can really do, as far as `needs` goes, and corrects self->abilities. What is
      * found is kept in `cache` (may be NULL) for a day. Called by one thread before anything else is asked. */
     status (*probe)(subject *self, arena *a, unsigned needs, const answer_cache *cache, subject_probe *out, error *err);
