@@ -125,7 +125,7 @@ static void rows(bench *b)
     for (size_t i = 0; i < t; i++)
         position[i] = (int32_t)(i % LENGTH);
     kernel_rotary_frequencies(HEAD, 10000, inverse);
-    kernel_rotary_table(LENGTH, HEAD, inverse, cosine, sine);
+    kernel_rotary_table(0, LENGTH, HEAD, inverse, cosine, sine);
     BEST(seconds, kernel_rotary(KERNEL_BF16, b->pool, t, HEADS + KEY_HEADS, HEAD, x, 6 * HEAD, position, cosine, sine, false, y, 6 * HEAD));
     report(b, "rotary (q and k), and its backward", seconds, element * 12 * HEAD, 2 * LAYERS);
     BEST(seconds, kernel_binary(KERNEL_ADD, KERNEL_BF16, t * WIDTH, x, 1, y, 1, z));

@@ -255,8 +255,9 @@ void kernel_cross_entropy_backward(kernel_type type, thread_pool *pool, size_t r
 
 /* inverse[i] = 1 / theta^(2 i / head_size), i < head_size / 2, in f32 as `transformers` computes it. */
 void kernel_rotary_frequencies(size_t head_size, double theta, float *inverse);
-/* cosine and sine [positions][head_size / 2] of position * inverse[i], in f32. */
-void kernel_rotary_table(size_t positions, size_t head_size, const float *inverse, float *cosine, float *sine);
+/* cosine and sine [positions][head_size / 2] of position * inverse[i], in f32; the first row is of position `first`. */
+void kernel_rotary_table(size_t first, size_t positions, size_t head_size, const float *inverse, float *cosine,
+                         float *sine);
 /* Rotary positions, half-split: element i is paired with i + head_size / 2 (Su et al. 2021, in the order of Hugging
  * Face's Llama). x and y are [rows][heads][head_size] with row strides; position[row] indexes the tables (for f64 too).
  * `backward` turns the other way: the gradient of a rotation. x may equal y. */

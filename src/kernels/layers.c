@@ -12,12 +12,13 @@ void kernel_rotary_frequencies(size_t head_size, double theta, float *inverse)
         inverse[i] = 1.0f / powf((float)theta, (float)(2 * i) / (float)head_size);
 }
 
-void kernel_rotary_table(size_t positions, size_t head_size, const float *inverse, float *cosine, float *sine)
+void kernel_rotary_table(size_t first, size_t positions, size_t head_size, const float *inverse, float *cosine,
+                         float *sine)
 {
     size_t half = head_size / 2;
     for (size_t p = 0; p < positions; p++)
         for (size_t i = 0; i < half; i++) {
-            float angle = (float)p * inverse[i];
+            float angle = (float)(first + p) * inverse[i];
             cosine[p * half + i] = cosf(angle);
             sine[p * half + i] = sinf(angle);
         }

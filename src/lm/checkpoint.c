@@ -155,6 +155,7 @@ static status find_weights(const source *s, const safetensors *file, checkpoint 
         lm_weight w = lm_weight_at(&c->config, i);
         TRY(safetensors_expect(file, name_in_file(file, &c->config, &w), w.shape, w.rank, &t, err));
         weights[i] = lm_tensor_of(t);
+        weights[i].mapped = s->folder != NULL;
         used[t - safetensors_at(file, 0)] = true;
     }
     for (size_t i = 0; i < all; i++)

@@ -24,7 +24,7 @@ static size_t other_bytes(const engine *e)
         rows += variant_sizes[i].rows;
         logits += variant_sizes[i].logits;
     }
-    size_t tables = (size_t)VARIANTS * (size_t)e->context * (size_t)c->head_size * sizeof(float);
+    size_t tables = 2 * (size_t)e->context * (size_t)c->head_size * sizeof(float);
     return engine_packed_bytes(e) + sizeof(float) * (rows * width + logits * (size_t)c->vocabulary) + tables;
 }
 
@@ -59,6 +59,15 @@ static status make_caches(engine *e, const engine_options *o, error *err)
     e->memory += count * page;
     e->page_table = ARENA_ARRAY(e->arena, int32_t, e->slots * full);
     e->tree = (prefix_tree){.arena = e->arena, .pages = &e->pages};
+    size_t turning = e->slot_pages * PAGE * (size_t)lm_config_rotary_size(c) / 2 * sizeof(float);
+    for (int local = 0; local < 2; local++) {
+        if (!transformer_has_rotary(c, local))
+            continue;
+        e->cosine[local] = lazy_memory(e->arena, turning);
+        e->sine[local] = lazy_memory(e->arena, turning);
+        if (!e->cosine[local] || !e->sine[local])
+            return engine_out_of_memory(e, err);
+    }
     if (!e->page_table || !pages_make(&e->pages, e->arena, c, e->types.compute, count) || !(e->root = prefix_root(&e->tree, 0)))
         return engine_out_of_memory(e, err);
     return STATUS_OK;
@@ -243,6 +252,12 @@ static status make_plan(engine *e, engine_variant *v, error *err)
     plan_bind(v->plan, v->model.pages, e->page_table);
     plan_bind(v->plan, v->model.slots, e->slots_of);
     plan_bind(v->plan, v->model.rows, e->rows);
+    for (int local = 0; local < 2; local++) {
+        if (!v->model.cosine[local])
+            continue;
+        plan_bind(v->plan, v->model.cosine[local], e->cosine[local]);
+        plan_bind(v->plan, v->model.sine[local], e->sine[local]);
+    }
     return STATUS_OK;
 }
 
@@ -269,6 +284,26 @@ void engine_row_add(engine *e, sequence *s, size_t position, bool logits)
     e->wants[e->want_count++] = (engine_want){.s = s, .position = position, .top = top};
 }
 
+/* The tables of rotary positions grow with the positions that are used. */
+static status extend_rotary(engine *e, error *err)
+{
+    enum { STEP = 1024 };
+    const lm_config *c = &e->checkpoint->config;
+    size_t end = 0, most = e->slot_pages * PAGE, half = (size_t)lm_config_rotary_size(c) / 2;
+    for (size_t i = 0; i < e->row_count; i++)
+        end = (size_t)e->positions[i] >= end ? (size_t)e->positions[i] + 1 : end;
+    if (end <= e->turned)
+        return STATUS_OK;
+    end = (end + STEP - 1) / STEP * STEP;
+    end = end < most ? end : most;
+    for (int local = 0; local < 2; local++)
+        if (e->cosine[local])
+            TRY(transformer_rotary(c, local, e->turned, end - e->turned, e->cosine[local] + e->turned * half,
+                                   e->sine[local] + e->turned * half, err));
+    e->turned = end;
+    return STATUS_OK;
+}
+
 status engine_rows_run(engine *e, const float **logits, error *err)
 {
     double start = clock_seconds();
@@ -277,6 +312,7 @@ status engine_rows_run(engine *e, const float **logits, error *err)
         v++;
     if (!v->plan)
         TRY(make_plan(e, v, err));
+    TRY(extend_rotary(e, err));
     for (size_t i = e->row_count; i < v->rows; i++) { /* idle rows */
         e->tokens[i] = e->positions[i] = 0;
         e->slots_of[i] = -1;
@@ -284,6 +320,9 @@ status engine_rows_run(engine *e, const float **logits, error *err)
     for (size_t i = e->want_count; i < v->logits; i++)
         e->rows[i] = -1; /* outside: zeros */
     TRY(plan_run(v->plan, e->pool, err));
+    if (!e->packed)
+        engine_give_back(e); /* every plan reads all weights, and the first one packs them */
+    e->packed = true;
     *logits = plan_output(v->plan, 0);
     e->times.computing += clock_seconds() - start;
     e->times.steps++;

@@ -89,6 +89,9 @@ struct engine {
     prefix_node *root;
     int32_t *page_table;  /* [slots][slot_pages] */
     engine_variant variants[VARIANTS];
+    float *cosine[2], *sine[2]; /* as the transformer's inputs; filled for positions before `turned` */
+    size_t turned;
+    bool packed; /* products have made their forms of the weights */
     sequence *waiting, **waiting_end;
     sequence **active;    /* [slots], in the order in which they entered */
     size_t active_count, in_flight;
@@ -111,6 +114,8 @@ struct engine {
 status engine_bind_weights(engine *e, error *err);
 /* What they take, packed for products. */
 size_t engine_packed_bytes(const engine *e);
+/* Lets go of the pages of the file whose weights are packed; they come back from it if anything reads them. */
+void engine_give_back(const engine *e);
 
 /* engine.c */
 status engine_out_of_memory(const engine *e, error *err);

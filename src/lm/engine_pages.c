@@ -2,21 +2,20 @@
 
 #include <sys/mman.h>
 
-/* Zeroed memory that takes space only as it is used: a cache is mostly empty. */
-typedef struct lazy_memory {
+typedef struct lazy_block {
     void *start;
     size_t bytes;
-} lazy_memory;
+} lazy_block;
 
 static void lazy_free(void *context)
 {
-    lazy_memory *m = context;
+    lazy_block *m = context;
     munmap(m->start, m->bytes);
 }
 
-static void *lazy_alloc(arena *a, size_t bytes)
+void *lazy_memory(arena *a, size_t bytes)
 {
-    lazy_memory *m = ARENA_NEW(a, lazy_memory);
+    lazy_block *m = ARENA_NEW(a, lazy_block);
     if (!m)
         return NULL;
     m->bytes = bytes;
@@ -47,7 +46,7 @@ bool pages_make(engine_pages *p, arena *a, const lm_config *c, element_type type
     if (!p->k || !p->v || !p->free)
         return false;
     for (size_t i = 0; i < p->layers; i++)
-        if (!(p->k[i] = lazy_alloc(a, count * layer_bytes(c, type))) || !(p->v[i] = lazy_alloc(a, count * layer_bytes(c, type))))
+        if (!(p->k[i] = lazy_memory(a, count * layer_bytes(c, type))) || !(p->v[i] = lazy_memory(a, count * layer_bytes(c, type))))
             return false;
     for (size_t i = 0; i < count; i++)
         p->free[i] = (int32_t)(count - 1 - i);

@@ -20,6 +20,9 @@ typedef struct engine_pages {
     size_t free_count, reserved;
 } engine_pages;
 
+/* Zeroed memory that takes space only as it is used: a cache is mostly empty. NULL: memory is out. */
+void *lazy_memory(arena *a, size_t bytes);
+
 /* Bytes of one page in all layers, keys and values. */
 size_t pages_bytes(const lm_config *c, element_type type);
 /* false: memory is out. The memory is zeroed, and takes space only as it is used. */

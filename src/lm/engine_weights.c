@@ -4,6 +4,8 @@
 #include "lm/families.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* A weight as the graph gets it. */
 typedef struct given {
@@ -101,4 +103,19 @@ size_t engine_packed_bytes(const engine *e)
             packed += blocks ? bytes + bytes / 32 : (size_t)w.count * element_size(e->types.compute);
     }
     return packed;
+}
+
+void engine_give_back(const engine *e)
+{
+    const lm_config *c = &e->checkpoint->config;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < lm_weight_count(c); i++) {
+        const lm_tensor *t = &e->checkpoint->weights[i];
+        lm_weight w = lm_weight_at(c, i);
+        if (!t->mapped || w.rank != 2 || (w.role == LM_WEIGHT_EMBEDDING && !c->tied))
+            continue;
+        uintptr_t from = ((uintptr_t)t->data + page - 1) / page * page, to = ((uintptr_t)t->data + t->bytes) / page * page;
+        if (from < to)
+            madvise((void *)from, to - from, MADV_DONTNEED); /* advice: nothing depends on it */
+    }
 }

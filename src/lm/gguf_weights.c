@@ -84,6 +84,7 @@ static status order_rows(const loading *l, const lm_weight *w, lm_tensor *t, err
         memcpy(ordered + (head * size + i / 2 + (i % 2) * half) * bytes, (const char *)t->data + row * bytes, bytes);
     }
     t->data = ordered;
+    t->mapped = false;
     return STATUS_OK;
 }
 
@@ -101,7 +102,8 @@ static status load(const loading *l, const lm_weight *w, const gguf_tensor *from
     size_t i = 0;
     TRY(check_shape(l, w, from, err));
     *t = (lm_tensor){.name = from->name, .type = SAFETENSORS_F32, .format = QUANT_PLAIN, .rank = w->rank,
-                     .shape = {w->shape[0], w->shape[1]}, .data = from->data, .bytes = from->bytes};
+                     .shape = {w->shape[0], w->shape[1]}, .data = from->data, .bytes = from->bytes,
+                     .mapped = true};
     while (i < COUNT_OF(plain) && plain[i].from != from->type)
         i++;
     if (i < COUNT_OF(plain)) {

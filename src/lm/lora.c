@@ -137,6 +137,7 @@ static status merge_values(adapter *l, arena *scratch, const safetensors_tensor 
     weight->type = halves ? SAFETENSORS_BF16 : SAFETENSORS_F32;
     weight->format = QUANT_PLAIN;
     weight->data = data;
+    weight->mapped = false;
     weight->bytes = count * (halves ? sizeof(bf16) : sizeof(float));
     return STATUS_OK;
 }

@@ -18,6 +18,7 @@ typedef struct lm_tensor {
     int64_t shape[2];
     const void *data;      /* need not be aligned */
     size_t bytes;
+    bool mapped;           /* lies in a mapped file, and can be read from there again */
 } lm_tensor;
 
 /* A tensor of at most two dimensions. */

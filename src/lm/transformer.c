@@ -20,8 +20,7 @@ transformer_types transformer_types_all(element_type type)
 typedef struct builder {
     transformer *t;
     const lm_config *c;
-    element_type wide;        /* what norms, biases and activations are computed in: f32, or f64 */
-    node *cosine[2], *sine[2]; /* of layers that see everything, and of those with a window */
+    element_type wide; /* what norms, biases and activations are computed in: f32, or f64 */
 } builder;
 
 static node *cast(node *x, element_type type)
@@ -148,8 +147,8 @@ static node *turn(const builder *b, node *x, bool local)
     if (!b->c->family->theta_key)
         return x;
     if (turning == size)
-        return op_rotary(x, b->t->positions, b->cosine[local], b->sine[local]);
-    node *parts[2] = {op_rotary(op_slice(x, 2, 0, turning), b->t->positions, b->cosine[local], b->sine[local]),
+        return op_rotary(x, b->t->positions, b->t->cosine[local], b->t->sine[local]);
+    node *parts[2] = {op_rotary(op_slice(x, 2, 0, turning), b->t->positions, b->t->cosine[local], b->t->sine[local]),
                       op_slice(x, 2, turning, size)};
     return op_concat(parts, 2, 2);
 }
@@ -261,38 +260,69 @@ static node *embed(const builder *b, node *embedding)
     return graph_name(x, "embed");
 }
 
-/* cos and sin of the angles at each position, as constants; f64 graphs get the f32 values widened, so that all types turn
- * by the same angles. */
-static status rotary_tables(builder *b, int which, int64_t positions, error *err)
+bool transformer_has_rotary(const lm_config *c, int local)
+{
+    return local ? c->rope_local_theta > 0 : c->family->theta_key != NULL;
+}
+
+status transformer_rotary(const lm_config *c, int local, size_t first, size_t positions, float *cosine, float *sine, error *err)
 {
     static const lm_rope unscaled;
-    transformer *t = b->t;
-    int size = lm_config_rotary_size(b->c);
-    size_t half = (size_t)size / 2, count = (size_t)positions * half;
-    element_type type = b->wide;
+    size_t size = (size_t)lm_config_rotary_size(c), count = positions * (size / 2);
     arena *a = arena_new(NULL);
-    float *inverse = ARENA_ARRAY(a, float, half);
-    float *tables[2] = {ARENA_ARRAY(a, float, count), ARENA_ARRAY(a, float, count)};
-    double *wide = ARENA_ARRAY(a, double, type == TYPE_F64 ? count : 1);
-    if (!inverse || !tables[0] || !tables[1] || !wide) {
+    float *inverse = ARENA_ARRAY(a, float, size / 2 + 1);
+    if (!inverse) {
         arena_free(a);
-        return error_set(err, STATUS_MEMORY, "out of memory for rotary tables of %lld positions", (long long)positions);
+        return error_set(err, STATUS_MEMORY, "out of memory for rotary tables");
     }
-    double amplitude = lm_rope_frequencies(which ? &unscaled : &b->c->rope, size,
-                                           which ? b->c->rope_local_theta : b->c->rope_theta, inverse);
-    kernel_rotary_table((size_t)positions, (size_t)size, inverse, tables[0], tables[1]);
-    node *nodes[2];
-    for (int k = 0; k < 2; k++) {
-        for (size_t i = 0; i < count && amplitude != 1; i++)
-            tables[k][i] *= (float)amplitude;
-        for (size_t i = 0; i < count && type == TYPE_F64; i++)
-            wide[i] = (double)tables[k][i];
-        const void *elements = type == TYPE_F64 ? (const void *)wide : tables[k];
-        nodes[k] = graph_constant(t->graph, type, SHAPE(positions, (int64_t)half), elements);
+    double amplitude = lm_rope_frequencies(local ? &unscaled : &c->rope, (int)size, local ? c->rope_local_theta : c->rope_theta,
+                                           inverse);
+    kernel_rotary_table(first, positions, size, inverse, cosine, sine);
+    for (size_t i = 0; i < count && amplitude != 1; i++) {
+        cosine[i] *= (float)amplitude;
+        sine[i] *= (float)amplitude;
     }
-    b->cosine[which] = nodes[0];
-    b->sine[which] = nodes[1];
     arena_free(a);
+    return STATUS_OK;
+}
+
+/* Tables as constants; f64 graphs get the f32 values widened, so that all types turn by the same angles. */
+static status rotary_constants(transformer *t, element_type wide, int local, size_t positions, error *err)
+{
+    int64_t half = lm_config_rotary_size(&t->config) / 2;
+    size_t count = positions * (size_t)half;
+    arena *a = arena_new(NULL);
+    float *tables[2] = {ARENA_ARRAY(a, float, count), ARENA_ARRAY(a, float, count)};
+    double *widened = ARENA_ARRAY(a, double, wide == TYPE_F64 ? count : 1);
+    status result = tables[0] && tables[1] && widened
+                        ? transformer_rotary(&t->config, local, 0, positions, tables[0], tables[1], err)
+                        : error_set(err, STATUS_MEMORY, "out of memory for rotary tables of %zu positions", positions);
+    for (int k = 0; k < 2 && result == STATUS_OK; k++) {
+        for (size_t i = 0; i < count && wide == TYPE_F64; i++)
+            widened[i] = (double)tables[k][i];
+        node *n = graph_constant(t->graph, wide, SHAPE((int64_t)positions, half),
+                                 wide == TYPE_F64 ? (const void *)widened : tables[k]);
+        (k ? t->sine : t->cosine)[local] = n;
+    }
+    arena_free(a);
+    return result;
+}
+
+/* With a cache, tables are inputs: its graphs share them. */
+static status rotary_tables(transformer *t, element_type wide, size_t positions, error *err)
+{
+    int64_t half = lm_config_rotary_size(&t->config) / 2;
+    for (int local = 0; local < 2; local++) {
+        if (!transformer_has_rotary(&t->config, local))
+            continue;
+        if (!t->slots) {
+            TRY(rotary_constants(t, wide, local, positions, err));
+            continue;
+        }
+        t->cosine[local] = graph_input(t->graph, local ? "rotary.local.cosine" : "rotary.cosine", wide,
+                                       SHAPE((int64_t)positions, half));
+        t->sine[local] = graph_input(t->graph, local ? "rotary.local.sine" : "rotary.sine", wide, SHAPE((int64_t)positions, half));
+    }
     return STATUS_OK;
 }
 
@@ -323,10 +353,7 @@ static bool make_inputs(arena *a, transformer *t, graph *g, int64_t tokens)
 static status build(transformer *t, int64_t positions, error *err)
 {
     builder b = {.t = t, .c = &t->config, .wide = t->types.compute == TYPE_F64 ? TYPE_F64 : TYPE_F32};
-    if (b.c->family->theta_key)
-        TRY(rotary_tables(&b, 0, positions, err));
-    if (b.c->rope_local_theta > 0)
-        TRY(rotary_tables(&b, 1, positions, err));
+    TRY(rotary_tables(t, b.wide, (size_t)positions, err));
     node *embedding = weight_of(&b, LM_EMBEDDING, -1);
     node *x = embed(&b, embedding);
     for (int i = 0; i < t->config.layers; i++)

@@ -70,6 +70,9 @@ typedef struct transformer {
     node *logits;             /* [R, V] */
     node **k_caches, **v_caches;         /* inputs, [layers] of [pages, 64, G, D] */
     node **new_k_caches, **new_v_caches; /* outputs to which they are donated */
+    /* [slot_pages * 64, turning elements / 2] in f32 (f64 in f64), of layers that see everything and of those with a window, where
+     * the family turns and has two bases: inputs with a cache (transformer_rotary), else constants. */
+    node *cosine[2], *sine[2];
 } transformer;
 
 /* The graph over T packed tokens; the lists of the struct lie in the arena. STATUS_MEMORY; a configuration must have
@@ -91,6 +94,11 @@ typedef struct transformer_cache {
  * rising order of position), logits for R of them. */
 status transformer_build_cached(arena *a, graph *g, const lm_config *config, transformer_types types, int64_t tokens,
                                 int64_t rows, const transformer_cache *cache, transformer *out, error *err);
+
+/* Whether there are such tables: `local` 0 those of layers that see everything, 1 those of layers with a window. */
+bool transformer_has_rotary(const lm_config *c, int local);
+/* Rows first .. first + positions - 1 of the tables: cosine and sine [positions, turning elements / 2]. */
+status transformer_rotary(const lm_config *c, int local, size_t first, size_t positions, float *cosine, float *sine, error *err);
 
 /* Multiplications and additions of the matrix products for one token (twice the parameters they use, without
  * attention's own), for speed figures. */

@@ -160,7 +160,10 @@ static void rotary_turns_forward_and_back(void **state)
             for (int r = 0; r < ROWS; r++)
                 position[r] = r * 7 % 50;
             kernel_rotary_frequencies(d, 10000, inverse);
-            kernel_rotary_table(50, d, inverse, c, s);
+            kernel_rotary_table(0, 20, d, inverse, c, s);
+            kernel_rotary_table(20, 30, d, inverse, c + 20 * (d / 2), s + 20 * (d / 2));
+            for (size_t k = 0; k < 50 * (d / 2); k++) /* the same rows, made in pieces */
+                assert_true(c[k] == cosf((float)(k / (d / 2)) * inverse[k % (d / 2)]));
             SAME_BITS(y, n * size, kernel_rotary(type, use, ROWS, h, d, x, stride, position, c, s, false, y, stride));
             double *x64 = widened(a, type, n, x), *e = arena_alloc(a, n * 8 + 8);
             reference_rotary(KERNEL_F64, ROWS, h, d, x64, stride, position, c, s, false, e, stride);

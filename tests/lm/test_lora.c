@@ -38,8 +38,9 @@ static lm_tensor *weights_of(const lm_config *c, safetensors_type type, float ba
         bf16 *halves = ARENA_ARRAY(memory, bf16, (size_t)w.count);
         for (int64_t k = 0; k < w.count; k++)
             halves[k] = bf16_from_f32(values[k] = base + (float)k);
-        list[i] = (lm_tensor){arena_strdup(memory, w.name), type, QUANT_PLAIN, w.rank, {w.shape[0], w.shape[1]},
-                              type == SAFETENSORS_BF16 ? (void *)halves : values, (size_t)w.count * safetensors_type_bytes(type)};
+        list[i] = (lm_tensor){.name = arena_strdup(memory, w.name), .type = type, .rank = w.rank, .shape = {w.shape[0], w.shape[1]},
+                              .data = type == SAFETENSORS_BF16 ? (void *)halves : values,
+                              .bytes = (size_t)w.count * safetensors_type_bytes(type)};
     }
     return list;
 }
