@@ -102,6 +102,11 @@ const command *command_find(const char *name); /* NULL when there is none */
         {.name = "template-date", .type = PARAM_STRING, .value = "DATE",                                               \
          .help = "the date (2026-03-07, or with T14:05:09) for a chat template that writes today's"}
 extern const char *const cli_prompt_styles[];
+/* cli_role_keys reads them. */
+#define OPTION_ROLE_KEYS                                                                                               \
+    {.name = "api-key-variable", .type = PARAM_STRING, .repeats = true, .value = "[ROLE=]NAME",                        \
+     .help = "environment variable with the key of an API, of one role or of all (else OPENAI_API_KEY, or "            \
+             "ANTHROPIC_API_KEY)"}
 #define OPTION_OUTPUT(what)                                                                                            \
     {.name = "output", .letter = 'o', .type = PARAM_STRING, .value = "PATH", .help = what}
 
@@ -133,5 +138,8 @@ void studies_page(strbuf *out);
 
 /* Puts the values of OPTIONS_PROMPT into `out`. */
 status cli_prompt_options(command_call *call, subject_options *out, error *err);
+/* Puts the values of OPTION_ROLE_KEYS into `out` (run/run.h). */
+struct run_request;
+status cli_role_keys(command_call *call, struct run_request *out, error *err);
 
 #endif

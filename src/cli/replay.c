@@ -14,8 +14,7 @@ static const param_spec options[] = {
      .help = "only the first N; 0: all"},
     {.name = "in-flight", .type = PARAM_INT, .least = 0, .most = 1024, .fallback = "0", .value = "N",
      .help = "samples at once; 0: what suits the subject"},
-    {.name = "api-key-variable", .type = PARAM_STRING, .value = "NAME",
-     .help = "environment variable with the key of an API (else OPENAI_API_KEY)"},
+    OPTION_ROLE_KEYS,
     OPTIONS_PROMPT,
     OPTION_THREADS,
     OPTION_QUIET,
@@ -45,13 +44,13 @@ static status replay(command_call *call, store *s, int64_t *id, run_replayed *r,
         return error_set(err, STATUS_UNSUPPORTED, "run %lld is of the study %s, which this build does not have",
                          (long long)*id, row.study);
     run_request request = {
-        .subjects = {.threads = (size_t)param_int(call->options, "threads"),
-                     .api_key_variable = param_string(call->options, "api-key-variable")},
+        .subjects = {.threads = (size_t)param_int(call->options, "threads")},
         .in_flight = (size_t)param_int(call->options, "in-flight"),
         .interrupt = cli_interrupt_flag(),
         .on_progress = on_progress,
     };
     TRY(cli_prompt_options(call, &request.subjects, err));
+    TRY(cli_role_keys(call, &request, err));
     request.context = progress_new("replay", row.sample_count, cli_progress_mode(call));
     status result =
         run_replay(call->arena, s, *id, st, &request, (uint64_t)param_int(call->options, "samples"), r, err);

@@ -36,8 +36,7 @@ static const param_spec options[] = {
     {.name = "families", .type = PARAM_STRING, .value = "FILE",
      .help = "families of checkpoints (else ASSAY_FAMILIES, else assay/families.yaml in the user's configuration folder)"},
     {.name = "no-cache", .type = PARAM_FLAG, .help = "ask again what the store has an answer to"},
-    {.name = "api-key-variable", .type = PARAM_STRING, .value = "NAME",
-     .help = "environment variable with the key of an API (else OPENAI_API_KEY, or ANTHROPIC_API_KEY)"},
+    OPTION_ROLE_KEYS,
     {.name = "timeout", .type = PARAM_NUMBER, .least = 0.1, .most = 86400, .fallback = "120", .value = "SECONDS",
      .help = "of one request to an API"},
     {.name = "retries", .type = PARAM_INT, .least = 0, .most = 100, .fallback = "6", .value = "N",
@@ -178,7 +177,6 @@ static run_request request_of(command_call *call, const run_role *roles, size_t 
         .roles = roles,
         .role_count = role_count,
         .subjects = {.threads = (size_t)param_int(o, "threads"),
-                     .api_key_variable = param_string(o, "api-key-variable"),
                      .timeout_seconds = param_number(o, "timeout"),
                      .in_flight = (size_t)param_int(o, "in-flight"),
                      .retries = retries ? retries : -1},
@@ -351,6 +349,7 @@ static status run(command_call *call, error *err)
     TRY(read_prices(call, &prices, err));
     run_request request = request_of(call, roles, role_count, &w);
     TRY(cli_prompt_options(call, &request.subjects, err));
+    TRY(cli_role_keys(call, &request, err));
     request.prices = prices;
     if (!request.dry_run)
         TRY(store_open(path, STORE_WRITE, &request.store, err));

@@ -29,14 +29,17 @@ static const study_role *declared(const study *s, const char *name)
     return NULL;
 }
 
+static status no_role(const study *s, const char *name, error *err)
+{
+    error_set(err, STATUS_USAGE, "the study %s has no role \"%s\"", s->name, name);
+    return error_hint(err, "`assay run %s --help` lists its roles", s->name);
+}
+
 static status check_roles(const study *s, const run_role *roles, size_t count, error *err)
 {
     for (size_t i = 0; i < count; i++)
-        if (!declared(s, roles[i].name)) {
-            error_set(err, STATUS_USAGE, "the study %s has no role \"%s\"", s->name, roles[i].name);
-            error_hint(err, "`assay run %s --help` lists its roles", s->name);
-            return STATUS_USAGE;
-        }
+        if (!declared(s, roles[i].name))
+            return no_role(s, roles[i].name, err);
     for (size_t k = 0; k < s->role_count; k++) {
         size_t filled = 0;
         for (size_t i = 0; i < count; i++)
@@ -125,17 +128,33 @@ static status require(const study *s, const engine_role *r, error *err)
     return subject_require(r->subject, declared(s, r->name)->needs, who, err);
 }
 
+static const char *key_of(const engine *e, const char *role)
+{
+    for (size_t i = 0; i < e->options.key_count; i++)
+        if (strcmp(e->options.keys[i].role, role) == 0)
+            return e->options.keys[i].variable;
+    return e->options.subjects ? e->options.subjects->api_key_variable : NULL;
+}
+
+static bool same_key(const engine *e, const char *role, const char *other)
+{
+    const char *a = key_of(e, role), *b = key_of(e, other);
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 static status open_role(engine *e, arena *a, const study *s, const run_role *role, error *err)
 {
     engine_role *r = &e->roles[e->role_count];
     *r = (engine_role){.name = role->name, .judging = strcmp(role->name, "subject") != 0};
     for (size_t i = 0; i < e->role_count && !r->subject; i++)
-        if (strcmp(e->roles[i].subject->specification, role->specification) == 0)
+        if (strcmp(e->roles[i].subject->specification, role->specification) == 0 && same_key(e, e->roles[i].name, role->name))
             r->subject = e->roles[i].subject;
     if (!r->subject)
         r->subject = role->subject;
     if (!r->subject) {
-        TRY(subject_open(a, role->specification, e->options.subjects, &r->subject, err));
+        subject_options options = e->options.subjects ? *e->options.subjects : (subject_options){0};
+        options.api_key_variable = key_of(e, role->name);
+        TRY(subject_open(a, role->specification, &options, &r->subject, err));
         r->own = true;
     }
     e->role_count++;
@@ -154,6 +173,9 @@ status engine_open(engine *e, arena *a, const study *s, const run_role *roles, s
     status result = check_roles(s, roles, role_count, err);
     if (result == STATUS_OK && role_count > RUN_MOST_ROLES)
         result = error_set(err, STATUS_USAGE, "at most %d roles can be filled", RUN_MOST_ROLES);
+    for (size_t i = 0; i < options->key_count && result == STATUS_OK; i++)
+        if (!declared(s, options->keys[i].role))
+            result = no_role(s, options->keys[i].role, err);
     for (size_t i = 0; i < role_count && result == STATUS_OK; i++)
         result = open_role(e, a, s, &roles[i], err);
     if (result != STATUS_OK)

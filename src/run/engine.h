@@ -18,6 +18,8 @@ typedef struct engine_role {
 
 typedef struct engine_options {
     const subject_options *subjects;
+    const run_key *keys;
+    size_t key_count;
     const answer_cache *cache; /* may be NULL */
     size_t in_flight;
     const price_list *prices;  /* may be NULL */

@@ -99,7 +99,8 @@ static status open_replay(replay *r, arena *a, const json_t *description, const 
             r->run.subject_name = roles[count].specification;
         count++;
     }
-    const engine_options options = {.subjects = &request->subjects, .in_flight = request->in_flight, .prices = request->prices,
+    const engine_options options = {.subjects = &request->subjects, .keys = request->keys, .key_count = request->key_count,
+                                    .in_flight = request->in_flight, .prices = request->prices,
                                     .cost_limited = request->limits.dollars > 0};
     TRY(engine_open(&r->engine, a, r->run.study, roles, count, &options, err));
     status result = budget_new(&(budget_options){.limits = request->limits}, &r->budget, err);

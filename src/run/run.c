@@ -266,6 +266,8 @@ static status open_session(session *s, arena *a, error *err)
     *cache = (answer_cache){store_answer_find, store_answer_keep, s->store};
     TRY(engine_open(&s->engine, a, q->study, q->roles, q->role_count,
                     &(engine_options){.subjects = &q->subjects,
+                                      .keys = q->keys,
+                                      .key_count = q->key_count,
                                       .cache = q->no_cache || !s->store ? NULL : cache,
                                       .in_flight = q->in_flight,
                                       .prices = q->prices,

@@ -31,6 +31,11 @@ typedef struct run_role {
     subject *subject;          /* already open, with this specification; NULL: opened and closed by the run */
 } run_role;
 
+/* The environment variable with the key of who fills a role. */
+typedef struct run_key {
+    const char *role, *variable;
+} run_key;
+
 /* Where the time of a run went, and what it took. Seconds of the threads of samples, summed; `wall` of the clock. */
 typedef struct run_effort {
     double wall, generating, waiting, retrying, judging, other;
@@ -55,6 +60,8 @@ typedef struct run_request {
     size_t role_count;
     store *store;             /* opened with STORE_WRITE */
     subject_options subjects; /* for those opened here */
+    const run_key *keys;      /* of roles that have one of their own, not subjects.api_key_variable */
+    size_t key_count;
     size_t in_flight;         /* samples at once; 0: what suits the subject */
     budget_limits limits;     /* of the whole run, all roles and sessions together; a run that is stopped by one goes
                                  on when it is raised */
