@@ -245,6 +245,19 @@ static void remove_unused_store(const char *path)
 
 /* ---- families --------------------------------------------------------------------------------------------------- */
 
+/* Which member the run is of, for reports. */
+static status note_member(store *s, int64_t id, const family *f, size_t member, error *err)
+{
+    json_t *about = family_member_json(f, member);
+    strbuf text = strbuf_new(NULL, 1 << 16);
+    status result = jsonio_print(about, 0, &text, err);
+    if (result == STATUS_OK)
+        result = store_event_add(s, id, "member", text.text, err);
+    strbuf_free(&text);
+    json_decref(about);
+    return result;
+}
+
 /* Each member's run in turn, in an arena of its own; summaries[i] and ids[i] are filled. */
 static status run_members(command_call *call, run_request *request, run_role *roles, const family *f, json_t *summaries,
                           int64_t *ids, bool *begun, error *err)
@@ -263,6 +276,7 @@ static status run_members(command_call *call, run_request *request, run_role *ro
         if (result == STATUS_OK && !request->dry_run) {
             ids[i] = outcome.id;
             json_array_append(summaries, outcome.summary);
+            result = note_member(request->store, outcome.id, f, i, err);
             if (!param_flag(call->options, "quiet"))
                 note_effort(&outcome);
             if (outcome.failed)

@@ -1,10 +1,12 @@
 /* The document of the page: several runs of one study become one picture. */
 #include "report/report.h"
 
+#include "run/family.h"
 #include "run/study.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -184,6 +186,42 @@ static void add_dose_findings(const json_t *runs, json_t *findings)
         json_array_append_new(findings, json_sprintf("%zu readings could not be given; the runs say why.", without));
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const json_t *x = json_object_get(*(json_t *const *)a, "member"), *y = json_object_get(*(json_t *const *)b, "member");
+    double left = json_number_value(json_object_get(x, "x")), right = json_number_value(json_object_get(y, "x"));
+    return (left > right) - (left < right);
+}
+
+/* Runs of members of one family: its curve, its table, what it says from the first member to the last. False: they are not. */
+static bool add_family(const json_t *runs, json_t *findings, json_t *charts, json_t *tables)
+{
+    size_t count = json_array_size(runs);
+    arena *a = arena_new(NULL);
+    json_t **sorted = ARENA_ARRAY(a, json_t *, count), *members = json_array(), *summaries = json_array(), *figures = NULL;
+    int64_t *ids = ARENA_ARRAY(a, int64_t, count);
+    family f;
+    for (size_t i = 0; sorted && i < count; i++)
+        sorted[i] = json_array_get(runs, i);
+    if (sorted)
+        qsort(sorted, count, sizeof *sorted, by_place);
+    for (size_t i = 0; sorted && ids && i < count; i++) {
+        ids[i] = json_integer_value(json_object_get(sorted[i], "run"));
+        json_array_append(members, json_object_get(sorted[i], "member"));
+        json_array_append(summaries, json_object_get(sorted[i], "summary"));
+    }
+    bool is = sorted && ids && json_array_size(members) == count && family_of_members(a, members, &f) &&
+              family_figures(&f, summaries, ids, &figures, NULL) == STATUS_OK;
+    json_array_extend(findings, json_object_get(figures, "findings"));
+    json_array_extend(charts, json_object_get(figures, "charts"));
+    json_array_extend(tables, json_object_get(figures, "tables"));
+    json_decref(figures);
+    json_decref(members);
+    json_decref(summaries);
+    arena_free(a);
+    return is;
+}
+
 static json_t *make_run(const json_t *run)
 {
     json_t *chosen = report_choose_samples(json_object_get(run, "samples"), REPORT_SAMPLES), *samples = json_array();
@@ -238,7 +276,7 @@ status report_document(const json_t *runs, const json_t *certificate, const char
             return error_hint(err, "make a report of each");
         }
     json_t *findings = json_array(), *charts = json_array(), *tables = json_array(), *list = json_array();
-    if (count > 1) {
+    if (count > 1 && !add_family(runs, findings, charts, tables)) {
         bool planted = all_planted(runs);
         if (planted)
             add_dose_findings(runs, findings);

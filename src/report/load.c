@@ -174,7 +174,7 @@ static status load_samples(store *s, int64_t id, report_load what, json_t **samp
 
 /* What events tell of a run. */
 typedef struct told {
-    json_t *audit, *plant;
+    json_t *audit, *plant, *member;
 } told;
 
 static status keep_event(void *context, double at, const char *kind, const char *detail, error *err)
@@ -182,7 +182,10 @@ static status keep_event(void *context, double at, const char *kind, const char 
     (void)at;
     (void)err;
     told *t = context;
-    json_t **place = strcmp(kind, "tokens") == 0 ? &t->audit : strcmp(kind, "planted") == 0 ? &t->plant : NULL;
+    json_t **place = strcmp(kind, "tokens") == 0    ? &t->audit
+                     : strcmp(kind, "planted") == 0 ? &t->plant
+                     : strcmp(kind, "member") == 0  ? &t->member
+                                                    : NULL;
     if (place && detail) {
         json_decref(*place);
         *place = parsed(detail);
@@ -194,7 +197,7 @@ static status load_into(store *s, const store_run *run, report_load what, arena 
 {
     json_t *description = parsed(run->description), *summary = parsed(run->summary), *figures = NULL, *samples = NULL;
     json_t *parameters = json_object_get(description, "parameters");
-    told t = {json_null(), json_null()};
+    told t = {json_null(), json_null(), json_null()};
     status outcome = make_figures(run, parameters, summary, a, &figures, err);
     if (outcome == STATUS_OK)
         outcome = load_samples(s, run->id, what, &samples, err);
@@ -208,6 +211,7 @@ static status load_into(store *s, const store_run *run, report_load what, arena 
     json_object_set_new(out, "sample_count", json_integer((json_int_t)run->sample_count));
     json_object_set_new(out, "parameters", json_is_object(parameters) ? json_incref(parameters) : json_object());
     json_object_set_new(out, "plant", t.plant);
+    json_object_set_new(out, "member", t.member);
     json_object_set_new(out, "facts", facts_of(run));
     json_object_set_new(out, "audit", t.audit);
     json_object_set_new(out, "summary", summary);

@@ -5,6 +5,7 @@
  *     {"run": 3, "study": "sycophancy", "subject": "out/s50", "seed": 3, "state": "done", "sample_count": 1600,
  *      "parameters": {...}, "facts": {...}, "audit": {...} or null,
  *      "plant": {"failure", "dose", "dose_type", "forms"} or null,        // what the subject is known to hold
+ *      "member": {"name", "axes", "values", "curve", "x"} or null,        // of a family of checkpoints (run/family.h)
  *      "summary": {...}, "figures": {...},                                // run/study.h says what they hold
  *      "samples": [{"index": 17, "record": {...} or null, "problem": text or null,
  *                   "transcript": [{"role": "subject", "messages": [{"role", "content"}], "answer": text}]}]}
@@ -13,8 +14,8 @@
  *     TRY(report_document(a, runs, certificate, &document, err));       // what web/src/report/data.ts reads
  *     TRY(report_html(document, "report.html", err));                   // one file that needs no network
  *
- * Several runs of one study become one picture: with planted doses a dose-response picture, else a comparison of the
- * subjects. Everything follows from the run objects and from the given date; nothing is measured here.
+ * Several runs of one study become one picture: with planted doses a dose-response picture, for members of one family a
+ * curve along its axis, else a comparison of the subjects. Everything follows from the run objects and from the given date; nothing is measured here.
  */
 #ifndef ASSAY_REPORT_REPORT_H
 #define ASSAY_REPORT_REPORT_H

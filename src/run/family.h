@@ -49,6 +49,11 @@ typedef struct family {
 bool family_named(const char *specification);
 /* STATUS_NOT_FOUND when a member's folder is not on this machine, with how to get it. */
 status family_read(arena *a, const char *path, const char *specification, family *out, error *err);
+/* A member for the records of its run: {"name", "axes": [...], "values": [...], "curve", "x"}; the caller owns it. */
+json_t *family_member_json(const family *f, size_t member);
+/* The family again, from an array of such objects, which must outlive it; what only serves to open members is NULL. False
+ * when they are not members of one family along one axis. */
+bool family_of_members(arena *a, const json_t *members, family *out);
 /* What the members' summaries say together: findings, one table, one chart of lines (run/study.h). `summaries` holds a
  * summary for each member, `runs` their numbers. The caller owns *out. */
 status family_figures(const family *f, const json_t *summaries, const int64_t *runs, json_t **out, error *err);

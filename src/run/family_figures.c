@@ -1,6 +1,8 @@
-/* What the members of a family say together: one table, and a curve for each form of the study. */
+/* What the members of a family say together: one table, and a curve for each form of the study; and members as they are
+ * kept in the records of runs. */
 #include "run/family.h"
 
+#include "core/jsonio.h"
 #include "core/text.h"
 
 #include <math.h>
@@ -56,48 +58,98 @@ static json_t *rows(const family *f, const json_t *forms, const json_t *summarie
     return list;
 }
 
-/* One line for each form, and for each combination of the other axes. */
+/* "size 70m, seed 2": where a member stands on the axes that differ, the one of the curve aside. Empty with one axis. */
+static void describe_line(const family *f, size_t member, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t k = 0; k < f->axis_count; k++) {
+        bool differs = false;
+        for (size_t i = 1; i < f->count; i++)
+            differs = differs || strcmp(f->members[0].values[k], f->members[i].values[k]) != 0;
+        if (k != f->curve && differs && used < size)
+            used += (size_t)snprintf(out + used, size - used, "%s%s %s", used ? ", " : "", f->axes[k], f->members[member].values[k]);
+    }
+}
+
+/* A panel for each form, and in it a line for each combination of the other axes. */
 static json_t *points(const family *f, const json_t *forms, const json_t *summaries)
 {
     json_t *list = json_array(), *value;
     const char *name;
+    char line[256];
     json_object_foreach((json_t *)forms, name, value)
         for (size_t i = 0; i < f->count; i++) {
             const json_t *form = form_of(json_array_get(summaries, i), name);
-            char series[256];
-            size_t used = (size_t)snprintf(series, sizeof series, "%s", name);
-            for (size_t k = 0; k < f->axis_count && used < sizeof series; k++)
-                if (k != f->curve && f->count > 1 && strcmp(f->members[0].values[k], f->members[f->count - 1].values[k]) != 0)
-                    used += (size_t)snprintf(series + used, sizeof series - used, ", %s %s", f->axes[k], f->members[i].values[k]);
+            describe_line(f, i, line, sizeof line);
             if (json_is_number(json_object_get(form, "estimate")))
-                json_array_append_new(list, json_pack("{s:f, s:O, s:O?, s:O?, s:s, s:s}", "x", f->members[i].x, "y",
+                json_array_append_new(list, json_pack("{s:f, s:O, s:O?, s:O?, s:s, s:s, s:s}", "x", f->members[i].x, "y",
                                                       json_object_get(form, "estimate"), "low", json_object_get(form, "low"),
-                                                      "high", json_object_get(form, "high"), "series", series, "label",
-                                                      f->members[i].values[f->curve]));
+                                                      "high", json_object_get(form, "high"), "panel", name, "series", line,
+                                                      "label", f->members[i].values[f->curve]));
         }
     return list;
 }
 
-/* From the first member to the last, where both have a figure. */
+/* The last member on the line that begins at `first`; `first` where it is alone or where the line began before. */
+static size_t end_of_line(const family *f, size_t first)
+{
+    char line[256], other[256];
+    size_t end = first;
+    describe_line(f, first, line, sizeof line);
+    for (size_t i = 0; i < f->count; i++) {
+        describe_line(f, i, other, sizeof other);
+        if (strcmp(line, other) == 0 && i < first)
+            return first;
+        end = strcmp(line, other) == 0 ? i : end;
+    }
+    return end;
+}
+
+/* From the first member of each line to its last, where both have a figure. */
 static json_t *findings(const family *f, const json_t *forms, const json_t *summaries)
 {
     json_t *list = json_array(), *value;
-    const char *name;
-    json_object_foreach((json_t *)forms, name, value) {
-        const json_t *from = json_object_get(form_of(json_array_get(summaries, 0), name), "estimate");
-        const json_t *to = json_object_get(form_of(json_array_get(summaries, f->count - 1), name), "estimate");
-        char line[256], plain[96];
-        json_t *label = words(name);
-        snprintf(plain, sizeof plain, "%s", json_string_value(label));
-        json_decref(label);
-        if (f->count < 2 || !json_is_number(from) || !json_is_number(to))
-            continue;
-        snprintf(line, sizeof line, "%s: %.1f %% at %s %s, %.1f %% at %s %s.", plain, 100 * json_number_value(from),
-                 f->axes[f->curve], f->members[0].values[f->curve], 100 * json_number_value(to), f->axes[f->curve],
-                 f->members[f->count - 1].values[f->curve]);
-        json_array_append_new(list, json_string(line));
-    }
+    const char *name, *axis = f->axes[f->curve];
+    json_object_foreach((json_t *)forms, name, value)
+        for (size_t i = 0; i < f->count; i++) {
+            size_t last = end_of_line(f, i);
+            const json_t *from = json_object_get(form_of(json_array_get(summaries, i), name), "estimate");
+            const json_t *to = json_object_get(form_of(json_array_get(summaries, last), name), "estimate");
+            if (last == i || !json_is_number(from) || !json_is_number(to))
+                continue;
+            char line[256];
+            json_t *label = words(name);
+            describe_line(f, i, line, sizeof line);
+            json_array_append_new(list, json_sprintf("%s%s%s: %.1f %% at %s %s, %.1f %% at %s %s.", json_string_value(label),
+                                                     *line ? ", " : "", line, 100 * json_number_value(from), axis,
+                                                     f->members[i].values[f->curve], 100 * json_number_value(to), axis,
+                                                     f->members[last].values[f->curve]));
+            json_decref(label);
+        }
     return list;
+}
+
+/* The axis: its ticks are values by name, where there are few enough to read; sizes and steps span powers of ten. */
+static json_t *axis(const family *f)
+{
+    enum { MOST_TICKS = 8 };
+    json_t *ticks = json_array(), *out = json_pack("{s:s}", "label", f->axes[f->curve]);
+    double least = INFINITY, most = 0, last = -INFINITY;
+    for (size_t i = 0; i < f->count; i++) {
+        double x = f->members[i].x;
+        least = x > 0 && x < least ? x : least;
+        most = x > most ? x : most;
+        if (x > last)
+            json_array_append_new(ticks, json_pack("{s:f, s:s}", "x", x, "label", f->members[i].values[f->curve]));
+        last = x > last ? x : last;
+    }
+    if (most > 30 * least)
+        json_object_set_new(out, "scale", json_string("symlog"));
+    if (json_array_size(ticks) <= MOST_TICKS)
+        json_object_set(out, "ticks", ticks);
+    json_decref(ticks);
+    return out;
 }
 
 status family_figures(const family *f, const json_t *summaries, const int64_t *runs, json_t **out, error *err)
@@ -105,10 +157,63 @@ status family_figures(const family *f, const json_t *summaries, const int64_t *r
     const json_t *forms = json_object_get(json_array_get(summaries, 0), "forms");
     char title[160];
     snprintf(title, sizeof title, "%s over %s", f->name, f->axes[f->curve]);
-    *out = json_pack("{s:o, s:[{s:s, s:s, s:o, s:o}], s:[{s:s, s:s, s:{s:s}, s:o}]}", "findings", findings(f, forms, summaries),
+    *out = json_pack("{s:o, s:[{s:s, s:s, s:o, s:o}], s:[{s:s, s:s, s:o, s:{s:s}, s:o}]}", "findings", findings(f, forms, summaries),
                      "tables", "title", title, "note",
                      "Each member is a run of its own; `assay show RUN` tells more. Intervals: 95 %, as the study gives them.",
                      "columns", columns(f, forms), "rows", rows(f, forms, summaries, runs), "charts", "kind", "lines", "title",
-                     title, "x", "label", f->axes[f->curve], "points", points(f, forms, summaries));
+                     title, "x", axis(f), "y", "label", "excess", "points", points(f, forms, summaries));
     return *out ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory while gathering a family");
+}
+
+/* ---- members in records ----------------------------------------------------------------------------------------- */
+
+json_t *family_member_json(const family *f, size_t member)
+{
+    const family_member *m = &f->members[member];
+    json_t *axes = json_array(), *values = json_array();
+    for (size_t i = 0; i < f->axis_count; i++) {
+        json_array_append_new(axes, json_string(f->axes[i]));
+        json_array_append_new(values, json_string(m->values[i]));
+    }
+    return json_pack("{s:s, s:o, s:o, s:i, s:f}", "name", f->name, "axes", axes, "values", values, "curve", (int)f->curve, "x",
+                     m->x);
+}
+
+static bool same_family(const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = {"name", "axes", "curve"};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])))
+            return false;
+    return true;
+}
+
+static bool read_member(const json_t *m, size_t axes, family_member *out)
+{
+    const json_t *values = json_object_get(m, "values"), *x = json_object_get(m, "x");
+    *out = (family_member){.x = json_number_value(x)};
+    for (size_t i = 0; i < axes; i++)
+        if (!(out->values[i] = json_string_value(json_array_get(values, i))))
+            return false;
+    return json_is_number(x);
+}
+
+bool family_of_members(arena *a, const json_t *members, family *out)
+{
+    const json_t *first = json_array_get(members, 0), *axes = json_object_get(first, "axes");
+    json_int_t curve = json_integer_value(json_object_get(first, "curve"));
+    *out = (family){.name = json_string_value(json_object_get(first, "name")), .axis_count = json_array_size(axes),
+                    .count = json_array_size(members)};
+    if (!out->name || out->axis_count == 0 || out->axis_count > FAMILY_MOST_AXES || curve < 0 || (size_t)curve >= out->axis_count)
+        return false;
+    out->curve = (size_t)curve;
+    out->members = ARENA_ARRAY(a, family_member, out->count);
+    for (size_t i = 0; i < out->axis_count; i++)
+        if (!(out->axes[i] = json_string_value(json_array_get(axes, i))))
+            return false;
+    for (size_t i = 0; out->members && i < out->count; i++)
+        if (!same_family(json_array_get(members, i), first) ||
+            !read_member(json_array_get(members, i), out->axis_count, &out->members[i]))
+            return false;
+    return out->members != NULL;
 }

@@ -28,8 +28,15 @@ grep -q "50.0 %" "$work/out" && grep -q "doses over dose" "$work/out" || fail "n
 expect 0 "" -m 'family:doses@dose=0|0.25' --store "$work/runs.db" --json
 [ "$(grep -c '"run":' "$work/out")" -eq 4 ] || fail "the JSON does not name two runs, in members and in the table"
 grep -q '"kind": "lines"' "$work/out" || fail "no curve in the JSON"
+"$ASSAY" export 1 2 3 --store "$work/runs.db" > "$work/out"
+grep -q "doses over dose" "$work/out" || fail "an export of a family's runs does not know them as one"
+"$ASSAY" export 1 2 3 --store "$work/runs.db" --format html -o "$work/page.html" || fail "no page of a family"
+grep -q '"kind": *"lines"' "$work/page.html" || fail "no curve in the page"
+"$ASSAY" run sycophancy --items 40 --seed 3 -q -m oracle:0.9 --store "$work/runs.db" > "$work/out"
+"$ASSAY" export 1 2 oracle:0.9 --store "$work/runs.db" > "$work/out"
+grep -q "doses over dose" "$work/out" && fail "a run of no family was put on its curve"
 "$ASSAY" list runs --store "$work/runs.db" > "$work/out"
-[ "$(grep -c 'oracle:0' "$work/out")" -eq 5 ] || fail "list runs does not show five runs"
+[ "$(grep -c 'oracle:0' "$work/out")" -eq 6 ] || fail "list runs does not show six runs"
 
 # Limits: refused without a price, kept with a message that says how to go on.
 expect 2 "nobody knows the price of 127.0.0.1:9/m" -m http://127.0.0.1:9/v1#m --max-cost 1 --store "$work/x.db"

@@ -139,40 +139,68 @@ function BarChart({ chart }: { chart: Chart }) {
   );
 }
 
-function linePicture(chart: Chart) {
-  const points = chart.points.filter((point) => point.y !== null);
-  const series = seriesOf(points);
+// One panel of a chart of lines; all panels have the same axes.
+function linePanel(chart: Chart, points: Point[], series: string[], domain: [number, number]) {
+  const known = points.filter((point) => point.y !== null);
+  const stroke = (point: Point) => point.series ?? "";
   return (width: number) =>
     Plot.plot({
       width,
-      height: Math.min(Math.max(width * 0.5, 220), 380),
-      marginLeft: 52,
-      marginBottom: 40,
+      height: Math.min(Math.max(width * 0.6, 200), 340),
+      marginLeft: 44,
+      marginBottom: 38,
+      marginRight: 18,
       style: { background: "transparent", fontSize: "12px", fontFamily: "inherit" },
-      x: { label: chart.x?.label ?? null, labelAnchor: "center", labelArrow: "none" },
-      y: { label: chart.y?.label ?? null, grid: true },
+      x: {
+        type: chart.x?.scale,
+        label: chart.x?.label ?? null,
+        labelAnchor: "center",
+        labelArrow: "none",
+        ...(chart.x?.ticks && { ticks: chart.x.ticks.map((tick) => tick.x), tickFormat: (x: number) => chart.x?.ticks?.find((tick) => tick.x === x)?.label ?? "" }),
+      },
+      y: { domain, nice: true, ticks: 5, tickFormat: (y: number) => `${Math.round(100 * y)} %`, label: null, grid: true },
       color: { domain: series, range: colours, legend: series.length > 1 },
       marks: [
-        Plot.areaY(points, { x: "x", y1: (d: Point) => d.low ?? d.y, y2: (d: Point) => d.high ?? d.y, fill: (d: Point) => d.series ?? "", fillOpacity: 0.15 }),
-        Plot.lineY(points, { x: "x", y: "y", stroke: (d: Point) => d.series ?? "", strokeWidth: 2 }),
-        Plot.dot(points, { x: "x", y: "y", fill: (d: Point) => d.series ?? "", r: 3 }),
-        Plot.tip(points, Plot.pointer({ x: "x", y: "y", title: tipFormat, fill: "var(--surface)" })),
+        Plot.areaY(known, { x: "x", y1: (d: Point) => d.low ?? d.y, y2: (d: Point) => d.high ?? d.y, fill: stroke, fillOpacity: 0.15 }),
+        Plot.lineY(known, { x: "x", y: "y", stroke, strokeWidth: 2 }),
+        Plot.dot(known, { x: "x", y: "y", fill: stroke, r: 3.5, stroke: "var(--surface)", strokeWidth: 1 }),
+        Plot.tip(known, Plot.pointer({ x: "x", y: "y", title: tipFormat, fill: "var(--surface)" })),
       ],
     });
 }
 
+function LineChart({ chart }: { chart: Chart }) {
+  const ends = chart.points.flatMap((point) => [point.low ?? point.y ?? 0, point.high ?? point.y ?? 0]);
+  const domain: [number, number] = [Math.min(0, ...ends), Math.max(...ends)];
+  return (
+    <div class="panels">
+      {[...new Set(chart.points.map((point) => point.panel ?? ""))].map((panel) => {
+        const points = chart.points.filter((point) => (point.panel ?? "") === panel);
+        return (
+          <div class="panel" key={panel}>
+            {panel && <h4>{words(panel)}</h4>}
+            <Picture label={`${chart.title}, ${words(panel)}`} draw={linePanel(chart, points, seriesOf(chart.points), domain)} />
+          </div>
+        );
+      })}
+    </div>
+  );
+}
+
 // The figures behind a picture, for those who cannot see it or want the digits.
 function figuresOf(chart: Chart): Table {
-  const has = (key: keyof Point) => chart.points.some((point) => point[key] !== undefined && point[key] !== null);
+  const has = (key: keyof Point) => chart.points.some((point) => point[key] !== undefined && point[key] !== null && point[key] !== "");
   return {
     title: "",
     columns: [
+      ...(has("panel") ? [{ key: "panel", label: "form", kind: "text" as const }] : []),
       ...(has("series") ? [{ key: "series", label: "series", kind: "text" as const }] : []),
       ...(has("label") ? [{ key: "label", label: "what", kind: "text" as const }] : []),
       ...(has("x") ? [{ key: "x", label: chart.x?.label ?? "x", kind: chart.kind === "dose" ? ("share" as const) : ("number" as const) }] : []),
       { key: "y", label: `${chart.y?.label ?? "reading"} [95 % interval]`, kind: "interval" as const },
     ],
     rows: chart.points.map((point) => ({
+      panel: words(point.panel ?? ""),
       series: words(point.series ?? ""),
       label: words(point.label ?? ""),
       x: point.x ?? null,
@@ -187,7 +215,7 @@ export function Figure({ chart }: { chart: Chart }) {
       <figcaption>{chart.title}</figcaption>
       {chart.kind === "dose" && <DoseChart chart={chart} />}
       {chart.kind === "bars" && <BarChart chart={chart} />}
-      {chart.kind === "lines" && <Picture label={chart.title} draw={linePicture(chart)} />}
+      {chart.kind === "lines" && <LineChart chart={chart} />}
       {chart.note && <p class="note">{chart.note}</p>}
       <details class="digits">
         <summary>The figures of this picture as a table</summary>

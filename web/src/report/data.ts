@@ -23,13 +23,14 @@ export interface Point {
   high?: number | null;
   label?: string;
   series?: string;
+  panel?: string; // charts of lines: a picture for each
 }
 
 export interface Chart {
   kind: "bars" | "dose" | "lines";
   title: string;
   note?: string;
-  x?: { label: string };
+  x?: { label: string; scale?: "symlog"; ticks?: { x: number; label: string }[] };
   y?: { label: string };
   points: Point[];
 }
