@@ -14,34 +14,67 @@ static size_t page_start(const kernel_cache *c, int32_t slot, size_t position)
     return page * KERNEL_KEY_BLOCK * c->key_heads * c->head_size;
 }
 
+/* ---- writing ---- */
+
+enum { BAND = 32 /* rows in a task */, FEW = 8 /* rows that are not worth waking anybody for */ };
+
+typedef struct append_job {
+    const kernel_cache *c;
+    size_t rows, k_stride, v_stride;
+    const int32_t *slot, *position;
+    const void *k, *v;
+} append_job;
+
+/* Keys of neighbouring positions lie side by side, for each element of a head. */
 #define SPREAD(element)                                                                                            \
     do {                                                                                                           \
-        const element *from = (const element *)k + k_at;                                                           \
-        element *to = (element *)c->k + page + at;                                                                 \
-        for (size_t i = 0; i < c->key_heads * c->head_size; i++)                                                   \
-            to[i * KERNEL_KEY_BLOCK] = from[i];                                                                    \
+        const element *from = (const element *)job->k + row * job->k_stride + head * c->head_size;                 \
+        element *to = (element *)c->k + start;                                                                     \
+        for (size_t i = 0; i < c->head_size; i++, to += KERNEL_KEY_BLOCK, from++)                                  \
+            for (size_t r = 0; r < count; r++)                                                                     \
+                to[r] = from[r * job->k_stride];                                                                   \
     } while (0)
+
+/* One head of `count` rows at neighbouring positions of one page. */
+static void append_run(const append_job *job, size_t row, size_t count, size_t head)
+{
+    const kernel_cache *c = job->c;
+    size_t d = c->head_size, size = kernel_type_size(c->type), at = (size_t)job->position[row] % KERNEL_KEY_BLOCK;
+    size_t page = page_start(c, job->slot[row], (size_t)job->position[row]) + head * KERNEL_KEY_BLOCK * d;
+    size_t start = page + at;
+    if (size == 2)
+        SPREAD(uint16_t);
+    else if (size == 4)
+        SPREAD(uint32_t);
+    else
+        SPREAD(uint64_t);
+    for (size_t r = 0; r < count; r++)
+        memcpy((char *)c->v + (page + (at + r) * d) * size, (const char *)job->v + ((row + r) * job->v_stride + head * d) * size,
+               d * size);
+}
+
+static void append_task(void *context, size_t task, size_t worker)
+{
+    const append_job *job = context;
+    size_t head = task % job->c->key_heads, row = task / job->c->key_heads * BAND, next;
+    size_t end = row + BAND < job->rows ? row + BAND : job->rows;
+    (void)worker;
+    for (; row < end; row = next) {
+        next = row + 1;
+        if (job->slot[row] < 0)
+            continue;
+        while (next < end && job->slot[next] == job->slot[row] && job->position[next] == job->position[next - 1] + 1 &&
+               job->position[next] % KERNEL_KEY_BLOCK != 0)
+            next++;
+        append_run(job, row, next - row, head);
+    }
+}
 
 void kernel_cache_append(const kernel_cache *c, thread_pool *pool, size_t rows, const int32_t *slot,
                          const int32_t *position, const void *k, size_t k_stride, const void *v, size_t v_stride)
 {
-    (void)pool; /* a few hundred stores a row: not worth waking anybody */
-    size_t size = kernel_type_size(c->type), d = c->head_size;
-    for (size_t r = 0; r < rows; r++) {
-        if (slot[r] < 0)
-            continue;
-        size_t page = page_start(c, slot[r], (size_t)position[r]), at = (size_t)position[r] % KERNEL_KEY_BLOCK;
-        size_t k_at = r * k_stride;
-        if (size == 2)
-            SPREAD(uint16_t);
-        else if (size == 4)
-            SPREAD(uint32_t);
-        else
-            SPREAD(uint64_t);
-        for (size_t h = 0; h < c->key_heads; h++)
-            memcpy((char *)c->v + (page + (h * KERNEL_KEY_BLOCK + at) * d) * size,
-                   (const char *)v + (r * v_stride + h * d) * size, d * size);
-    }
+    append_job job = {c, rows, k_stride, v_stride, slot, position, k, v};
+    thread_pool_run(rows > FEW ? pool : NULL, (rows + BAND - 1) / BAND * c->key_heads, append_task, &job);
 }
 
 void kernel_cache_copy(const kernel_cache *c, size_t from, size_t to)

@@ -4,11 +4,12 @@
 
 #include <string.h>
 
-/* Up to 16 rows cost what the weights take to be read, and each row its part; from there on rows are computed in tiles of
- * 32. Prompts are read in chunks of up to CHUNK_ROWS. */
+/* A step costs what the weights take to be read and what its rows take, idle ones too. Prompts are read in chunks of up to
+ * CHUNK_ROWS; mostly nobody asks for logits in the middle of one, and where the vocabulary is large they would cost much. */
 static const struct {
     size_t rows, logits;
-} variant_sizes[VARIANTS] = {{1, 1}, {4, 4}, {16, 16}, {32, 32}, {64, 64}, {128, 64}, {CHUNK_ROWS, 64}, {CHUNK_ROWS, CHUNK_ROWS}};
+} variant_sizes[VARIANTS] = {{1, 1}, {4, 4}, {16, 16}, {32, 32}, {64, 64}, {128, 64},
+                            {CHUNK_ROWS, 4}, {CHUNK_ROWS, 64}, {CHUNK_ROWS, CHUNK_ROWS}};
 
 status engine_out_of_memory(const engine *e, error *err)
 {

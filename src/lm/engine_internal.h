@@ -17,7 +17,7 @@
 
 #include <stdatomic.h>
 
-enum { VARIANTS = 8, CHUNK_ROWS = 256 };
+enum { VARIANTS = 9, CHUNK_ROWS = 256 };
 
 /* A plan for a number of rows and of logits, made when it is first needed. */
 typedef struct engine_variant {
