@@ -11,7 +11,7 @@
  *     decode               tokens a second of one sequence: the 127 behind the first of 128, prompt of 128 tokens
  *     decode_read_share    the same as a share of what reading the packed weights once a token would allow
  *     score, prefill       seconds for a prompt of 512 tokens, with all log-probabilities, and to its first token
- *     score_products_share, prefill_products_share      the time of the products alone over that
+ *     score_products_share, prefill_products_share      the time of the products alone over that (weights in bf16)
  *     many                 tokens a second of SEQUENCES (64; 0: not measured) sequences, 128 new tokens each, prompts of 32
  */
 #include "measure.h"
@@ -169,20 +169,26 @@ static double resident(void)
     return kilobytes * 1024;
 }
 
-/* Bytes that products read for each token, and a buffer of that size read plainly. */
-static double weight_bytes(const lm_config *c)
+/* Bytes of weights that products read for each token. *blocks: whether some are blocks of small integers. */
+static double weight_bytes(const checkpoint *c, bool *blocks)
 {
     double bytes = 0;
-    for (size_t i = 0; i < lm_weight_count(c); i++) {
-        lm_weight w = lm_weight_at(c, i);
-        bytes += measure_is_product(c, &w) ? 2 * (double)w.count : 0;
+    *blocks = false;
+    for (size_t i = 0; i < lm_weight_count(&c->config); i++) {
+        lm_weight w = lm_weight_at(&c->config, i);
+        bool block = c->weights[i].format != QUANT_PLAIN;
+        if (!measure_is_product(&c->config, &w))
+            continue;
+        bytes += block ? (double)c->weights[i].bytes : 2 * (double)w.count;
+        *blocks = *blocks || block;
     }
     return bytes;
 }
 
 static status measure_decode(bench *b, json_t *out, error *err)
 {
-    double bytes = weight_bytes(&b->checkpoint->config), best = 1e9, fastest = 0, computing = 0, sampling = 0;
+    bool blocks;
+    double bytes = weight_bytes(b->checkpoint, &blocks), best = 1e9, fastest = 0, computing = 0, sampling = 0;
     size_t size = (size_t)bytes / MEASURE_PIECE * MEASURE_PIECE;
     void *memory = memory_alloc(size);
     if (!memory)
@@ -225,6 +231,13 @@ static status measure_reading(bench *b, json_t *out, error *err)
         TRY(run_one(b, request, err));
         prefill = b->first - b->began < prefill ? b->first - b->began : prefill;
     }
+    bool blocks;
+    weight_bytes(b->checkpoint, &blocks);
+    if (blocks) { /* the products alone are measured in bf16 */
+        json_object_set_new(out, "score", json_real(score));
+        json_object_set_new(out, "prefill", json_real(prefill));
+        return STATUS_OK;
+    }
     TRY(measure_products(c, b->pool, LONG, LONG, ROUNDS, &all, err));
     TRY(measure_products(c, b->pool, LONG, 0, ROUNDS, &last, err));
     json_t *part = json_pack("{s:f, s:f, s:f, s:f, s:f}", "score", score, "score_products_share", all / score, "prefill", prefill,
@@ -252,8 +265,12 @@ static status measure_many(bench *b, size_t sequences, json_t *out, error *err)
         if (result != STATUS_OK)
             return result;
     }
-    TRY(measure_products(&b->checkpoint->config, b->pool, sequences, sequences, ROUNDS, &step, err));
+    bool blocks;
+    weight_bytes(b->checkpoint, &blocks);
     json_object_set_new(out, "many", json_real((double)sequences * NEW / best));
+    if (blocks)
+        return STATUS_OK;
+    TRY(measure_products(&b->checkpoint->config, b->pool, sequences, sequences, 3 * ROUNDS, &step, err));
     json_object_set_new(out, "many_products_share", json_real(step * (SHORT + NEW - 1) / best));
     return STATUS_OK;
 }
