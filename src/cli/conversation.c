@@ -121,7 +121,7 @@ static void on_done(void *context, const engine_result *r)
 static status ask_engine(conversation *c, arena *a, const message *talk, size_t count, answer *x, const atomic_bool *stop, error *err)
 {
     token_list ids = {.arena = a};
-    TRY(subject_local_prompt(c->subject, a, talk, count, &ids, err));
+    TRY(subject_local_prompt(c->subject, a, talk, count, NULL, &ids, err));
     engine *e = c->local.engine;
     engine_request r = {.prompt = ids.ids, .prompt_count = ids.count, .max_tokens = c->max_tokens,
                         .rule = {c->temperature, 1, 0},

@@ -87,8 +87,10 @@ typedef struct chat_format chat_format;
  * conversation while none is given. */
 status chat_format_open(arena *a, const char *name, const chat_files *files, const tokenizer *t,
                         const chat_options *options, chat_format **out, error *err);
-/* The template itself. */
+/* The template itself; whether it names a variable, or writes some words (jinja/jinja.h). */
 const char *chat_format_text(const chat_format *f);
+bool chat_format_names(const chat_format *f, const char *variable);
+bool chat_format_writes(const chat_format *f, slice words);
 /* SHA-256 of the template, in hexadecimal digits. */
 const char *chat_format_hash(const chat_format *f);
 /* What tells prompts of this format from those of our own template without options: "" for that, else a text that begins

@@ -198,6 +198,16 @@ const char *chat_format_text(const chat_format *f)
     return f->text;
 }
 
+bool chat_format_names(const chat_format *f, const char *variable)
+{
+    return jinja_names(f->template, variable);
+}
+
+bool chat_format_writes(const chat_format *f, slice words)
+{
+    return jinja_writes(f->template, words);
+}
+
 const char *chat_format_hash(const chat_format *f)
 {
     return f->hash;

@@ -115,7 +115,27 @@ void answer_role(job *j, size_t index)
                                  "content", "", "logprobs", "finish_reason"));
 }
 
-void answer_delta(job *j, size_t index, const json_t *whole)
+void answer_calls(json_t *choice, const block *blocks, size_t count)
+{
+    json_t *said = json_object_get(choice, "message"), *calls = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const block *b = &blocks[i];
+        if (b->kind == BLOCK_REASONING && b->text)
+            json_object_set_new(said, "reasoning_content", json_text(slice_of(b->text)));
+        if (b->kind == BLOCK_TOOL_CALL)
+            json_array_append_new(calls, json_pack("{s:i, s:s, s:s, s:{s:s, s:s}}", "index", (int)json_array_size(calls), "id",
+                                                   b->id ? b->id : "", "type", "function", "function", "name",
+                                                   b->name ? b->name : "", "arguments", b->text ? b->text : "{}"));
+    }
+    if (json_array_size(calls) > 0)
+        json_object_set(said, "tool_calls", calls);
+    if (json_array_size(calls) > 0 && json_string_length(json_object_get(said, "content")) == 0)
+        json_object_set_new(said, "content", json_null());
+    json_decref(calls);
+}
+
+/* The beginning of a stream that brings more than text: calls of tools, reasoning; of a chat's whole message. */
+static void answer_delta(job *j, size_t index, const json_t *whole)
 {
     json_t *delta = json_copy((json_t *)whole);
     json_object_del(delta, "refusal");
@@ -134,6 +154,18 @@ void answer_piece(job *j, size_t index, slice text, const char *finish, json_t *
     json_t *delta = text.length ? json_pack("{s:o}", "content", json_text(text)) : json_object();
     send_choice(j, json_pack("{s:I, s:o, s:o, s:o}", "index", (json_int_t)index, "delta", delta, "logprobs", logprobs,
                              "finish_reason", finish_word(finish)));
+}
+
+void answer_at_once(job *j, size_t index)
+{
+    json_t *choice = j->parts[index].choice, *said = json_object_get(choice, "message");
+    const json_t *content = json_object_get(said, "content");
+    slice text = {json_string_value(content), json_string_length(content)};
+    if (json_object_get(said, "tool_calls") || json_object_get(said, "reasoning_content"))
+        answer_delta(j, index, said);
+    else
+        answer_role(j, index);
+    answer_piece(j, index, text, json_string_value(json_object_get(choice, "finish_reason")), NULL);
 }
 
 void answer_end(job *j)

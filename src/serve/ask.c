@@ -71,38 +71,24 @@ static const char *finish_of(const generate_reply *r, bool calls)
     return calls && r->reason == STOP_END ? "tool_calls" : words[r->reason];
 }
 
-/* Calls of tools and hidden reasoning beside the text. */
-static json_t *extras(const generate_reply *r, const char **reasoning)
+static bool calls_tools(const generate_reply *r)
 {
-    json_t *calls = json_array();
-    for (size_t i = 0; i < r->block_count; i++) {
-        const block *b = &r->blocks[i];
-        if (b->kind == BLOCK_REASONING)
-            *reasoning = b->text;
-        if (b->kind == BLOCK_TOOL_CALL)
-            json_array_append_new(calls, json_pack("{s:i, s:s, s:s, s:{s:s, s:s}}", "index", (int)json_array_size(calls), "id",
-                                                   b->id ? b->id : "", "type", "function", "function", "name",
-                                                   b->name ? b->name : "", "arguments", b->text ? b->text : "{}"));
-    }
-    return calls;
+    for (size_t i = 0; i < r->block_count; i++)
+        if (r->blocks[i].kind == BLOCK_TOOL_CALL)
+            return true;
+    return false;
 }
 
 static void take_reply(job *j, size_t index, const generate_reply *r)
 {
-    const char *reasoning = NULL;
-    json_t *calls = extras(r, &reasoning);
-    const char *finish = finish_of(r, json_array_size(calls) > 0);
+    const char *finish = finish_of(r, calls_tools(r));
     slice text = slice_of(r->text);
     j->prompt_tokens += (uint64_t)r->prompt_tokens;
     j->completion_tokens += (uint64_t)r->completion_tokens;
     j->cached_tokens += (uint64_t)r->cached_tokens;
-    json_t *choice = answer_choice(j, index, text, finish, NULL), *said = json_object_get(choice, "message");
-    if (json_array_size(calls) > 0)
-        json_object_set(said, "tool_calls", calls);
-    if (reasoning)
-        json_object_set_new(said, "reasoning_content", json_text(slice_of(reasoning)));
+    json_t *choice = answer_choice(j, index, text, finish, NULL);
+    answer_calls(choice, r->blocks, r->block_count);
     j->parts[index].choice = choice;
-    json_decref(calls);
 }
 
 static bool ask_all(server *s, job *j, problem *p)
@@ -130,19 +116,6 @@ static bool ask_all(server *s, job *j, problem *p)
     return true;
 }
 
-/* A whole answer as a stream. */
-static void stream_reply(job *j, size_t index)
-{
-    json_t *choice = j->parts[index].choice, *said = json_object_get(choice, "message");
-    const json_t *content = json_object_get(said, "content");
-    slice text = {json_string_value(content), json_string_length(content)};
-    if (json_object_get(said, "tool_calls") || json_object_get(said, "reasoning_content"))
-        answer_delta(j, index, said);
-    else
-        answer_role(j, index);
-    answer_piece(j, index, text, json_string_value(json_object_get(choice, "finish_reason")), NULL);
-}
-
 void ask_answer(server *s, job *j)
 {
     problem p = {0};
@@ -154,7 +127,7 @@ void ask_answer(server *s, job *j)
             answer_whole(j);
         else {
             for (size_t i = 0; i < j->part_count; i++)
-                stream_reply(j, i);
+                answer_at_once(j, i);
             answer_end(j);
         }
     }

@@ -213,8 +213,10 @@ json_t *answer_choice(const job *j, size_t index, slice text, const char *finish
 void answer_whole(job *j);
 /* Pieces of a stream. finish NULL: it goes on. */
 void answer_role(job *j, size_t index);
-/* The beginning of a stream that brings more than text: calls of tools, reasoning; of a chat's whole message. */
-void answer_delta(job *j, size_t index, const json_t *whole);
+/* Adds what a reply says beside its text, calls of tools and reasoning, to a chat's choice. */
+void answer_calls(json_t *choice, const block *blocks, size_t count);
+/* The part's choice, whole, as a stream. */
+void answer_at_once(job *j, size_t index);
 void answer_piece(job *j, size_t index, slice text, const char *finish, json_t *logprobs);
 void answer_end(job *j);
 /* Ends a job in the right way: a body with the problem, or a last event of a stream. */

@@ -140,6 +140,8 @@ static bool read_all(request_reader *r, request_kind kind, json_t *body)
     json_object_foreach(body, name, value)
         if (!read_one(r, kind, name, value))
             return false;
+    if (r->out->no_calls)
+        r->out->tools = NULL;
     return check_whole(r) && set_prefill(r);
 }
 

@@ -45,6 +45,7 @@ typedef struct request {
     bool continues;      /* the last message is the start of the answer */
     bool no_generation_prompt;
     const char *tools;   /* JSON, as generate_request has it; NULL: none */
+    bool no_calls;       /* tools may be named, but not called: then they are not shown */
     /* completions, tokenize, detokenize */
     request_prompt *prompts;
     size_t prompt_count;

@@ -112,6 +112,15 @@ static bool read_logprobs(request_reader *r, const json_t *v)
     return read_integer(r, v, 0, REQUEST_MOST_TOP, &q->top);
 }
 
+static bool read_tool_choice(request_reader *r, const json_t *v)
+{
+    const char *said = json_string_value(v);
+    r->out->no_calls = said && strcmp(said, "none") == 0;
+    return r->out->no_calls || (said && strcmp(said, "auto") == 0)
+               ? true
+               : problem_set(r->problem, 400, r->name, "tool_choice: expected \"auto\" or \"none\"; a model cannot be made to call a tool here");
+}
+
 static bool read_stream_options(request_reader *r, const json_t *v)
 {
     const char *name;
@@ -162,12 +171,12 @@ const request_row request_table[] = {
     {"return_token_strs", TOKENIZE, FLAG, .field = offsetof(request, with_pieces)},
     {"with_pieces", TOKENIZE, FLAG, .field = offsetof(request, with_pieces)},
     {"tools", CHAT, READ, .read = request_read_tools},
+    {"tool_choice", CHAT, READ, .read = read_tool_choice},
     {"response_format", BOTH, READ, .read = request_read_format},
     {"structured_outputs", BOTH, READ, .read = request_read_structured},
     {"guided_choice", BOTH, READ, .read = request_read_choices},
     {"guided_json", BOTH, READ, .read = request_read_schema},
     /* These change what is written. */
-    {"tool_choice", CHAT, NEUTRAL, .neutral = "\"auto\"|\"none\""},
     {"frequency_penalty", BOTH, NEUTRAL, .neutral = "0"},
     {"presence_penalty", BOTH, NEUTRAL, .neutral = "0"},
     {"repetition_penalty", BOTH, NEUTRAL, .neutral = "1"},

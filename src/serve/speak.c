@@ -11,10 +11,15 @@ enum { DEFAULT_TOKENS = 16 }; /* of /v1/completions, as at OpenAI; a chat may go
 
 /* ---- on a worker: prompts --------------------------------------------------------------------------------------- */
 
-static bool check(const request *q, problem *p)
+static bool check(const server *s, const request *q, problem *p)
 {
-    if (q->tools)
-        return problem_set(p, 400, "tools", "tools are not supported: this server cannot tell a call of a tool in a model's text");
+    if (q->tools && s->local.tools == TOOL_FORM_NONE)
+        return problem_set(p, 400, "tools", "tools are not supported by %s: its chat template shows none, or teaches calls in a form "
+                                            "that is not read here", s->model);
+    if (q->tools && q->form != FORM_TEXT)
+        return problem_set(p, 400, "tools", "tools cannot go together with a form of the answer");
+    if (q->tools && q->stream && q->logprobs)
+        return problem_set(p, 400, "logprobs", "logprobs of a stream with tools are not supported: without stream they are");
     if (q->form == FORM_JSON)
         return problem_set(p, 400, "response_format", "response_format json_object is not supported; json_schema with a schema is");
     if (q->max_tokens == 0 && !q->echo && q->prompt_logprobs < 0)
@@ -28,7 +33,7 @@ static bool prompt_of(server *s, job *j, size_t index, token_list *ids, problem 
     error err = {0};
     status code = STATUS_OK;
     if (q->kind == REQUEST_CHAT)
-        code = subject_local_prompt(s->subject, j->arena, q->messages, q->message_count, ids, &err);
+        code = subject_local_prompt(s->subject, j->arena, q->messages, q->message_count, q->tools, ids, &err);
     else if (q->prompts[index].text.text)
         code = tokenizer_encode(s->local.checkpoint->tokenizer, q->prompts[index].text,
                                 TOKENIZER_SPECIALS | (q->plain ? 0u : TOKENIZER_TEMPLATE), ids, &err);
@@ -108,7 +113,7 @@ static bool make_constraint(server *s, job *j, problem *p)
 void speak_answer(server *s, job *j)
 {
     problem p = {0};
-    if (!check(&j->request, &p) || !make_parts(s, j, &p) || !make_constraint(s, j, &p)) {
+    if (!check(s, &j->request, &p) || !make_parts(s, j, &p) || !make_constraint(s, j, &p)) {
         answer_problem(j, &p);
         job_leave(j);
         return;
@@ -152,7 +157,7 @@ static void on_token(void *context, const engine_token *token)
     if (!t->spoke && t->index == 0)
         metrics_time(&j->server->metrics, &j->server->metrics.first_token, clock_seconds() - j->received);
     t->spoke = true;
-    if (j->request.stream && !atomic_load(&j->cancelled))
+    if (j->request.stream && !j->request.tools && !atomic_load(&j->cancelled)) /* with tools it is whole that it can be read */
         stream_token(t, token);
 }
 
@@ -210,6 +215,23 @@ static size_t top_of(const request *q)
     return (size_t)(q->prompt_logprobs > top ? q->prompt_logprobs : top);
 }
 
+/* An answer in which tools may be called. Where memory is out it is the text alone. */
+static json_t *tools_choice(part *t, const char *answer, const char *finish, json_t *logprobs)
+{
+    job *j = t->job;
+    const request *q = &j->request;
+    const block *blocks = NULL;
+    size_t count = 0;
+    const char *text = answer;
+    error err = {0};
+    if (subject_local_calls(j->server->subject, j->arena, q->tools, q->message_count, slice_of(answer), &text, &blocks, &count, &err) !=
+        STATUS_OK)
+        problem_from(&j->problem, err.code, err.message);
+    json_t *choice = answer_choice(j, t->index, slice_of(text), count && strcmp(finish, "stop") == 0 ? "tool_calls" : finish, logprobs);
+    answer_calls(choice, blocks, count);
+    return choice;
+}
+
 static void keep_choice(part *t, const engine_result *r, const char *finish)
 {
     job *j = t->job;
@@ -219,7 +241,7 @@ static void keep_choice(part *t, const engine_result *r, const char *finish)
     strbuf text = strbuf_new(j->arena, (size_t)1 << 30);
     strbuf_add_slice(&text, t->prompt_text);
     strbuf_add(&text, r->text);
-    t->choice = answer_choice(j, t->index, strbuf_slice(&text), finish, logprobs);
+    t->choice = q->tools ? tools_choice(t, r->text, finish, logprobs) : answer_choice(j, t->index, strbuf_slice(&text), finish, logprobs);
     if (q->prompt_logprobs < 0)
         return;
     json_t *prompt = ranked_prompt(t, r, top);
@@ -263,7 +285,10 @@ static void on_done(void *context, const engine_result *r)
         j->completion_tokens += r->count + (r->reason == ENGINE_STOP_END);
         if (!j->request.stream)
             keep_choice(t, r, finish);
-        else {
+        else if (j->request.tools) {
+            t->choice = tools_choice(t, r->text, finish, NULL);
+            answer_at_once(j, t->index);
+        } else {
             if (!t->introduced)
                 answer_role(j, t->index);
             answer_piece(j, t->index, (slice){"", 0}, finish, NULL);

@@ -121,7 +121,7 @@ static bool encode(server *s, job *j, token_list *ids, problem *p)
     error err = {0};
     const request *q = &j->request;
     status code = q->message_count
-                      ? subject_local_prompt(s->subject, j->arena, q->messages, q->message_count, ids, &err)
+                      ? subject_local_prompt(s->subject, j->arena, q->messages, q->message_count, q->tools, ids, &err)
                       : tokenizer_encode(s->local.checkpoint->tokenizer, q->prompts[0].text,
                                          TOKENIZER_SPECIALS | (q->plain ? 0u : TOKENIZER_TEMPLATE), ids, &err);
     return code == STATUS_OK || problem_from(p, code, err.message);

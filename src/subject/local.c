@@ -4,6 +4,7 @@
 #include "subject/classes.h"
 
 #include "core/hash.h"
+#include "core/jsonio.h"
 #include "core/progress.h"
 #include "lm/engine.h"
 #include "subject/local_prompt.h"
@@ -20,6 +21,7 @@ typedef struct local {
     thread_pool *pool;
     engine *engine;
     local_style style;
+    tool_form tools;
 } local;
 
 static status no_memory(error *err)
@@ -27,12 +29,61 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "out of memory for a prompt");
 }
 
-static status make_prompt(const local *l, arena *a, const message *messages, size_t count, token_list *ids, error *err)
+/* NULL text: no tools. They are refused where a call could not be read, not left out. */
+static status read_tools(const local *l, const char *text, json_t **out, error *err)
+{
+    *out = NULL;
+    if (!text)
+        return STATUS_OK;
+    if (l->tools == TOOL_FORM_NONE)
+        return error_set(err, STATUS_UNSUPPORTED, "%s takes no tools: its chat template shows none, or calls in a form that is not read here",
+                         l->checkpoint->name);
+    return jsonio_parse(slice_of(text), "tools", out, err);
+}
+
+static status make_prompt(const local *l, arena *a, const message *messages, size_t count, const char *tools, token_list *ids,
+                          error *err)
 {
     local_prompt prompt;
+    json_t *shown;
     *ids = (token_list){.arena = a};
-    TRY(local_prompt_make(&l->style, a, messages, count, &prompt, err));
+    TRY(read_tools(l, tools, &shown, err));
+    status result = local_prompt_make(&l->style, a, messages, count, shown, &prompt, err);
+    json_decref(shown);
+    TRY(result);
     return local_prompt_tokens(&l->style, &prompt, (slice){"", 0}, ids, err);
+}
+
+static status take_calls(const local *l, arena *a, const json_t *tools, size_t salt, slice answer, const char **text,
+                         const block **blocks, size_t *count, error *err)
+{
+    tool_reading said;
+    TRY(tool_calls_read(a, l->tools, tools, answer, salt, &said, err));
+    block *made = ARENA_ARRAY(a, block, said.count + 1);
+    *text = slice_copy(a, said.text);
+    if (!made || !*text)
+        return no_memory(err);
+    for (size_t i = 0; i < said.count; i++) {
+        const chat_call *c = &said.calls[i];
+        made[i] = (block){.kind = BLOCK_TOOL_CALL, .text = slice_copy(a, c->arguments), .name = slice_copy(a, c->name),
+                          .id = slice_copy(a, c->id)};
+        if (!made[i].text || !made[i].name || !made[i].id)
+            return no_memory(err);
+    }
+    *blocks = made;
+    *count = said.count;
+    return STATUS_OK;
+}
+
+status subject_local_calls(const subject *s, arena *a, const char *tools, size_t message_count, slice answer, const char **text,
+                           const block **blocks, size_t *count, error *err)
+{
+    const local *l = s->state;
+    json_t *offered;
+    TRY(read_tools(l, tools, &offered, err));
+    status result = take_calls(l, a, offered, message_count, answer, text, blocks, count, err);
+    json_decref(offered);
+    return result;
 }
 
 /* Puts a request's own failure into its reply; other failures (no memory) are everybody's. */
@@ -64,9 +115,10 @@ static void fill_reply(const generate_request *request, const engine_result *res
         reply->logprob = result->logprob;
 }
 
-static status ask_engine(local *l, arena *a, arena *scratch, const generate_request *const *requests,
+static status ask_engine(const subject *self, arena *a, arena *scratch, const generate_request *const *requests,
                          generate_reply *replies, size_t count, error *err)
 {
+    local *l = self->state;
     engine_request *asked = ARENA_ARRAY(scratch, engine_request, count);
     engine_result *results = ARENA_ARRAY(scratch, engine_result, count);
     size_t *from = ARENA_ARRAY(scratch, size_t, count), asked_count = 0;
@@ -76,7 +128,7 @@ static status ask_engine(local *l, arena *a, arena *scratch, const generate_requ
         const generate_request *r = requests[i];
         token_list p;
         error own = {0};
-        status code = make_prompt(l, scratch, r->messages, r->count, &p, &own);
+        status code = make_prompt(l, scratch, r->messages, r->count, r->tools, &p, &own);
         if (code != STATUS_OK && !is_own(code)) {
             if (err)
                 *err = own;
@@ -101,8 +153,13 @@ static status ask_engine(local *l, arena *a, arena *scratch, const generate_requ
     TRY(engine_generate(l->engine, a, asked, results, asked_count, err));
     double share = asked_count ? (clock_seconds() - start) / (double)asked_count : 0;
     for (size_t i = 0; i < asked_count; i++) {
-        fill_reply(requests[from[i]], &results[i], asked[i].prompt_count, &replies[from[i]]);
-        replies[from[i]].seconds_generating = share;
+        const generate_request *r = requests[from[i]];
+        generate_reply *reply = &replies[from[i]];
+        fill_reply(r, &results[i], asked[i].prompt_count, reply);
+        reply->seconds_generating = share;
+        if (r->tools && reply->code == STATUS_OK)
+            TRY(subject_local_calls(self, a, r->tools, r->count, slice_of(reply->text), &reply->text, &reply->blocks,
+                                    &reply->block_count, err));
     }
     return STATUS_OK;
 }
@@ -111,7 +168,7 @@ static status local_generate(subject *self, arena *a, const generate_request *co
                              size_t count, error *err)
 {
     arena *scratch = arena_new(NULL);
-    status result = scratch ? ask_engine(self->state, a, scratch, requests, replies, count, err) : no_memory(err);
+    status result = scratch ? ask_engine(self, a, scratch, requests, replies, count, err) : no_memory(err);
     arena_free(scratch);
     return result;
 }
@@ -125,7 +182,7 @@ static status encode_continuations(const local *l, arena *a, const score_request
     token_list *whole = ARENA_ARRAY(a, token_list, r->continuation_count + 1), prefix = {.arena = a};
     if (!whole)
         return no_memory(err);
-    TRY(local_prompt_make(&l->style, a, r->messages, r->count, &prompt, err));
+    TRY(local_prompt_make(&l->style, a, r->messages, r->count, NULL, &prompt, err));
     TRY(local_prompt_tokens(&l->style, &prompt, (slice){"", 0}, &prefix, err));
     size_t shared = prefix.count;
     for (size_t i = 0; i < r->continuation_count; i++) {
@@ -191,7 +248,7 @@ static status local_audit(subject *self, arena *a, const message *messages, size
 {
     const local *l = self->state;
     token_list p;
-    TRY(make_prompt(l, a, messages, count, &p, err));
+    TRY(make_prompt(l, a, messages, count, NULL, &p, err));
     *out = (subject_audit){.ids = p.ids, .count = p.count, .bos = l->style.bos,
                            .template_hash = l->style.format ? chat_format_hash(l->style.format) : NULL};
     return STATUS_OK;
@@ -235,6 +292,7 @@ static status choose_style(local *l, const subject_options *options, error *err)
                               options->template_date};
     TRY(chat_format_open(l->arena, c->name, &c->chat, c->tokenizer, &chat, &format, err));
     l->style.format = format;
+    l->tools = tool_form_of(format);
     if (!chat_format_writes_bos(format, l->style.bos))
         l->style.bos = -1; /* its prompts begin otherwise */
     return STATUS_OK;
@@ -272,7 +330,8 @@ status subject_open_local(arena *a, const char *specification, const char *rest,
                    .specification = arena_strdup(a, specification),
                    .identity = arena_printf(a, "sha256:%s%s", hex,
                                             l->style.format ? chat_format_identity(l->style.format) : " plain"),
-                   .abilities = SUBJECT_GENERATES | SUBJECT_SCORES | SUBJECT_LOGPROBS | SUBJECT_PREFILL | SUBJECT_SEEDS};
+                   .abilities = SUBJECT_GENERATES | SUBJECT_SCORES | SUBJECT_LOGPROBS | SUBJECT_PREFILL | SUBJECT_SEEDS |
+                                 (l->tools != TOOL_FORM_NONE ? SUBJECT_TOOLS : 0u)};
     if (!s->specification || !s->identity) {
         release(l);
         return no_memory(err);
@@ -287,15 +346,16 @@ bool subject_local_parts(const subject *s, local_parts *out)
     if (s->class != &local_class)
         return false;
     const local *l = s->state;
-    *out = (local_parts){.engine = l->engine, .checkpoint = l->checkpoint, .format = l->style.format};
+    *out = (local_parts){.engine = l->engine, .checkpoint = l->checkpoint, .format = l->style.format, .tools = l->tools};
     return true;
 }
 
-status subject_local_prompt(subject *s, arena *a, const message *messages, size_t count, token_list *out, error *err)
+status subject_local_prompt(subject *s, arena *a, const message *messages, size_t count, const char *tools, token_list *out,
+                            error *err)
 {
-    subject_audit seen;
-    TRY(local_audit(s, a, messages, count, &seen, err));
-    for (size_t i = 0; i < seen.count; i++)
-        TRY(token_list_add(out, seen.ids[i], err));
+    token_list p;
+    TRY(make_prompt(s->state, a, messages, count, tools, &p, err));
+    for (size_t i = 0; i < p.count; i++)
+        TRY(token_list_add(out, p.ids[i], err));
     return STATUS_OK;
 }

@@ -80,8 +80,31 @@ static status add_turns(arena *a, const message *m, chat_turn *turns, size_t *co
     return STATUS_OK;
 }
 
-status local_prompt_make(const local_style *style, arena *a, const message *messages, size_t count, local_prompt *out,
-                         error *err)
+/* [{"type": "function", "function": ...}]; NULL when memory is out. */
+static json_t *shown_tools(const json_t *tools)
+{
+    json_t *list = json_array(), *each;
+    size_t i;
+    bool failed = !list;
+    json_array_foreach((json_t *)(uintptr_t)tools, i, each)
+        failed |= json_array_append_new(list, json_pack("{s:s, s:O}", "type", "function", "function", each)) != 0;
+    if (failed)
+        json_decref(list);
+    return failed ? NULL : list;
+}
+
+static status render(const local_style *style, arena *a, unsigned flags, const json_t *tools, local_prompt *out, error *err)
+{
+    json_t *shown = tools ? shown_tools(tools) : NULL;
+    if (tools && !shown)
+        return no_memory(err);
+    status result = chat_render(style->format, a, out->turns, out->count, flags, shown, &out->rendered, err);
+    json_decref(shown);
+    return result;
+}
+
+status local_prompt_make(const local_style *style, arena *a, const message *messages, size_t count, const json_t *tools,
+                         local_prompt *out, error *err)
 {
     size_t most = count;
     *out = (local_prompt){.prefill = {"", 0}};
@@ -101,8 +124,7 @@ status local_prompt_make(const local_style *style, arena *a, const message *mess
     }
     if (!style->format)
         return STATUS_OK;
-    return chat_render(style->format, a, out->turns, out->count, start ? CHAT_CONTINUE : CHAT_ANSWER, NULL, &out->rendered,
-                       err);
+    return render(style, a, start ? CHAT_CONTINUE : CHAT_ANSWER, tools, out, err);
 }
 
 status local_prompt_tokens(const local_style *style, const local_prompt *prompt, slice behind, token_list *out, error *err)

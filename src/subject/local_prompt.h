@@ -6,6 +6,7 @@
  *     tool call    tool_calls of an assistant's turn
  *     tool result  a turn of the role tool
  *     prefill      the start of the answer, behind the text of the last message
+ * Tools (as generate_request has them, parsed; NULL: none) are shown as `transformers` shows them.
  * Images are refused, and so is whatever the template does not take.
  */
 #ifndef ASSAY_SUBJECT_LOCAL_PROMPT_H
@@ -29,8 +30,8 @@ typedef struct local_prompt {
 } local_prompt;
 
 /* Reads and renders. STATUS_UNSUPPORTED, STATUS_INVALID: this request alone cannot be asked. */
-status local_prompt_make(const local_style *style, arena *a, const message *messages, size_t count, local_prompt *out,
-                         error *err);
+status local_prompt_make(const local_style *style, arena *a, const message *messages, size_t count, const json_t *tools,
+                         local_prompt *out, error *err);
 /* Appends the ids, with those of the words `behind` (an answer that is scored). */
 status local_prompt_tokens(const local_style *style, const local_prompt *prompt, slice behind, token_list *out, error *err);
 

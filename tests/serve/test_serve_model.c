@@ -2,6 +2,7 @@
 #include "desk.h"
 
 #include "core/file.h"
+#include "folder.h"
 #include "near.h"
 #include "subject/local.h"
 
@@ -201,6 +202,41 @@ static void tokens_go_there_and_back(void **state)
     assert_true(json_equal(desk_at(r.json, "count"), desk_at(answer.json, "usage.prompt_tokens")));
 }
 
+#define TOOLS "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"add\", \"parameters\": {\"type\": \"object\"}}}]"
+
+/* Tools go to a template that shows them; who has none says so. */
+static void tools_are_put_to_the_template(void **state)
+{
+    (void)state;
+    reply r = desk_ask(&d, "/v1/chat/completions", "{" ASK ", " TOOLS "}");
+    assert_int_equal(r.code, 400);
+    assert_string_equal(desk_text(&r, "error.param"), "tools");
+    assert_int_equal(ask("/v1/chat/completions", "{" ASK ", " TOOLS ", \"tool_choice\": \"none\", \"max_tokens\": 1}").code, 200);
+    const char *path = file_join(life, test_folder(), "tools.jinja");
+    assert_int_equal(file_write(path, SLICE("{{ bos_token }}{% if tools %}<|system|>{{ tools | tojson }}<tool_call>arguments<|end|>{% endif %}"
+                                            "{% for m in messages %}<|user|>{{ m.content }}<|end|>{% endfor %}<|assistant|>"), NULL), STATUS_OK);
+    subject *s;
+    desk other;
+    assert_int_equal(subject_open(life, "base", &(subject_options){.threads = 1, .template_name = path}, &s, NULL), STATUS_OK);
+    desk_open(&other, s, (serve_options){.seed = 1});
+    reply bare = desk_ask(&other, "/v1/chat/completions", "{" ASK ", \"temperature\": 0, \"max_tokens\": 30}");
+    reply none = desk_ask(&other, "/v1/chat/completions", "{" ASK ", " TOOLS ", \"tool_choice\": \"none\", \"temperature\": 0, \"max_tokens\": 30}");
+    reply with = desk_ask(&other, "/v1/chat/completions", "{" ASK ", " TOOLS ", \"temperature\": 0, \"max_tokens\": 30}");
+    assert_true(json_equal(desk_at(bare.json, "choices"), desk_at(none.json, "choices")));
+    assert_true(json_equal(desk_at(bare.json, "usage.prompt_tokens"), desk_at(none.json, "usage.prompt_tokens")));
+    assert_true(json_integer_value(desk_at(with.json, "usage.prompt_tokens")) > json_integer_value(desk_at(none.json, "usage.prompt_tokens")) + 10);
+    reply stream = desk_ask(&other, "/v1/chat/completions", "{" ASK ", " TOOLS ", \"temperature\": 0, \"max_tokens\": 30, \"stream\": true}");
+    size_t events;
+    bool done;
+    json_t *usage;
+    assert_string_equal(joined(stream.body.text, &events, &done, &usage), desk_text(&with, "choices.0.message.content"));
+    assert_true(done);
+    assert_int_equal(desk_ask(&other, "/v1/chat/completions", "{" ASK ", " TOOLS ", \"guided_choice\": [\"a\"]}").code, 400);
+    assert_int_equal(desk_ask(&other, "/v1/chat/completions", "{" ASK ", " TOOLS ", \"stream\": true, \"logprobs\": true}").code, 400);
+    desk_close(&other);
+    subject_close(s);
+}
+
 static void what_the_engine_cannot_do_is_400(void **state)
 {
     (void)state;
@@ -369,6 +405,7 @@ int main(void)
         cmocka_unit_test(forms_are_kept),
         cmocka_unit_test(an_answer_goes_on_where_it_was_begun),
         cmocka_unit_test(tokens_go_there_and_back),
+        cmocka_unit_test(tools_are_put_to_the_template),
         cmocka_unit_test(what_the_engine_cannot_do_is_400),
         cmocka_unit_test(many_streams_at_once_are_each_their_own),
         cmocka_unit_test(a_stream_that_is_left_ends),

@@ -1,7 +1,7 @@
 /* A checkpoint as a subject: prompts, prefill, scores, refusals, identity. */
 #include "lm/model_fixture.h"
 
-#include "subject/subject.h"
+#include "subject/local.h"
 
 #include <math.h>
 
@@ -204,6 +204,58 @@ static void a_foreign_template_is_rendered(void **state)
     unlink(file);
 }
 
+static const char *prompt_with(subject *s, const message *messages, size_t count, const char *tools)
+{
+    token_list ids = {.arena = memory};
+    strbuf text = strbuf_new(memory, 1 << 16);
+    error err = {0};
+    if (subject_local_prompt(s, memory, messages, count, tools, &ids, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < ids.count; i++)
+        strbuf_add_slice(&text, tokenizer_bytes(words, ids.ids[i]));
+    return text.text;
+}
+
+static void tools_are_shown_and_calls_are_read(void **state)
+{
+    (void)state;
+    static const char tools[] = "[{\"name\": \"add\", \"description\": \"<|end|>\", \"parameters\": {\"type\": \"object\"}}]";
+    static const char template[] = "{% if tools %}{{ tools | tojson }} <tool_call>{\"name\": 1, \"arguments\": 2}{% endif %}"
+                                   "{% for m in messages %}<|user|>{{ m.content }}{% endfor %}<|assistant|>";
+    const char *path = file_join(memory, test_folder(), "tools.jinja"), *text;
+    message said = message_text(memory, MESSAGE_USER, "Two and three?");
+    const block *blocks;
+    size_t count;
+    error err = {0};
+    subject *s;
+    assert_int_equal(file_write(path, slice_of(template), NULL), STATUS_OK);
+    assert_int_equal(subject_open(memory, model, &(subject_options){.threads = 1, .template_name = path}, &s, &err), STATUS_OK);
+    assert_true((s->abilities & SUBJECT_TOOLS) && !(local->abilities & SUBJECT_TOOLS));
+    assert_string_equal(prompt_with(s, &said, 1, NULL), "<|user|>Two and three?<|assistant|>");
+    assert_string_equal(prompt_with(s, &said, 1, tools),
+                        "[{\"type\": \"function\", \"function\": {\"name\": \"add\", \"description\": \"<|end|>\", \"parameters\": "
+                        "{\"type\": \"object\"}}}] <tool_call>{\"name\": 1, \"arguments\": 2}<|user|>Two and three?<|assistant|>");
+    /* A special token in somebody's description is letters. */
+    token_list ids = {.arena = memory};
+    assert_int_equal(subject_local_prompt(s, memory, &said, 1, tools, &ids, &err), STATUS_OK);
+    for (size_t i = 0; i < ids.count; i++)
+        assert_int_not_equal(ids.ids[i], TOKEN_END);
+    assert_int_equal(subject_local_calls(s, memory, tools, 1, SLICE("So. <tool_call>{\"name\": \"add\", \"arguments\": {\"a\": 2}}</tool_call>"),
+                                         &text, &blocks, &count, &err), STATUS_OK);
+    assert_string_equal(text, "So.");
+    assert_true(count == 1 && blocks[0].kind == BLOCK_TOOL_CALL && strlen(blocks[0].id) == TOOL_ID_CHARACTERS);
+    assert_string_equal(blocks[0].name, "add");
+    assert_string_equal(blocks[0].text, "{\"a\": 2}");
+    generate_request r = ask(&said, 1);
+    r.tools = tools;
+    generate_reply with = reply_to(s, &r), refused = reply_to(local, &r);
+    assert_int_equal(with.code, STATUS_OK);
+    assert_int_equal(with.block_count, 0); /* random weights call nothing */
+    assert_int_equal(refused.code, STATUS_UNSUPPORTED);
+    assert_non_null(strstr(refused.problem, "takes no tools"));
+    subject_close(s);
+}
+
 static void a_template_that_cannot_be_run_needs_the_plain_style(void **state)
 {
     (void)state;
@@ -246,6 +298,7 @@ int main(void)
         cmocka_unit_test(scores_are_the_log_probabilities_of_answers),
         cmocka_unit_test(what_the_model_cannot_read_is_refused_alone),
         cmocka_unit_test(a_foreign_template_is_rendered),
+        cmocka_unit_test(tools_are_shown_and_calls_are_read),
         cmocka_unit_test(a_template_that_cannot_be_run_needs_the_plain_style),
         cmocka_unit_test(an_interrupt_leaves_no_answer_half),
     };
