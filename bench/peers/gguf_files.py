@@ -3,12 +3,12 @@
 
     python3 -m venv venv && venv/bin/pip install torch transformers gguf
     venv/bin/python bench/peers/gguf_files.py build/release/bench/bench_peer [NAME...] [--types F32,F16,...]
-                                              [--converter LLAMA_CPP] [--quantize PYTHON]
+                                              [--converter LLAMA_CPP | --writer ASSAY] [--quantize PYTHON]
 
 For each case a small checkpoint with random weights (families.py has most of them) is written as GGUF: by the mapping of
 names of the `gguf` package and what llama.cpp's documentation says of the order of rows, or with --converter by the converter in
 a source folder of llama.cpp, as it is. Assay reads the file; `transformers` computes with the weights that the file's types
-leave of the checkpoint's (dequantised by the `gguf` package). The largest difference of a logit, relative to the largest logit,
+leave of the checkpoint's (dequantised by the `gguf` package). With --writer the files come from `assay convert` instead. The largest difference of a logit, relative to the largest logit,
 must be below 1e-4. Types: F32, F16, BF16, Q8_0 and Q4_0 are made by the `gguf` package; Q4_K, Q5_K and Q6_K by llama.cpp's own
 quantizer, for which --quantize names a Python that has llama-cpp-python.
 """
@@ -218,6 +218,12 @@ import conversion.phi as phi
 phi.Phi3MiniModel.set_vocab = lambda self: self._set_vocab_gpt2()
 import conversion.gemma as gemma
 gemma.Gemma2Model.set_vocab = lambda self: self._set_vocab_gpt2()
+import conversion.gptneox as gptneox                                     # a key of older configurations
+settings = gptneox.GPTNeoXModel.set_gguf_parameters
+def with_share(self):
+    self.hparams["rotary_pct"] = self.hparams["rope_parameters"]["partial_rotary_factor"]
+    settings(self)
+gptneox.GPTNeoXModel.set_gguf_parameters = with_share
 sys.argv = ["convert_hf_to_gguf.py"] + sys.argv[2:]
 runpy.run_path(sys.argv.pop(1), run_name="__main__")
 """
@@ -227,6 +233,12 @@ p = llama_cpp.llama_model_quantize_default_params()
 p.ftype, p.nthread, p.pure = int(sys.argv[3]), 1, True
 sys.exit(llama_cpp.llama_model_quantize(sys.argv[1].encode(), sys.argv[2].encode(), ctypes.byref(p)))
 """
+
+
+def run_plain(*words):
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(map(str, words))}: {done.stderr}")
 
 
 def write_converted(source, folder, path, kind):
@@ -280,16 +292,22 @@ def check(options, name, kind, tokenizer, scratch):
     model.config.architectures = [type(model).__name__]
     path, source = scratch / f"{name}-{kind}.gguf", scratch / f"{name}-source.gguf"
     first, made = (source, "F32") if kind in KINDS else (path, kind)
-    if options.converter and made != "Q4_0":
-        folder = scratch / name
+    folder = scratch / name
+    if options.writer:
         model.save_pretrained(folder, safe_serialization=True)
         (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+        run_plain(options.writer, "convert", folder, "-o", first, "--type", made.lower(), "--tokens", 0)
+    elif options.converter and made != "Q4_0":
+        model.save_pretrained(folder, safe_serialization=True)
+        words = json.loads(tokenizer.read_text())
+        vocabulary = words["model"]["vocab"]
+        for i in range(len(vocabulary), model.config.vocab_size - len(words["added_tokens"])):
+            vocabulary[f"[{i}]"] = i                        # it cuts embeddings to the tokens that it counts
+        (folder / "tokenizer.json").write_text(json.dumps(words))
         (folder / "tokenizer_config.json").write_text(json.dumps(dict(tokenizer_class="PreTrainedTokenizerFast")))
         config = json.loads((folder / "config.json").read_text())
         if name == "gpt2":
-            config["n_ctx"] = config["n_positions"]          # keys that configurations had in older versions
-        if name == "gpt-neox":
-            config["rotary_pct"] = config["rope_parameters"]["partial_rotary_factor"]
+            config["n_ctx"] = config["n_positions"]          # likewise
         (folder / "config.json").write_text(json.dumps(config))
         write_converted(options.converter, folder, first, made)
     else:
@@ -310,6 +328,7 @@ def main():
     parser.add_argument("names", nargs="*", help="cases; all when none is given: " + ", ".join(NAMES))
     parser.add_argument("--types", default="F32,F16,BF16,Q8_0,Q4_0", help="F32,F16,BF16,Q8_0,Q4_0,Q4_K,Q5_K,Q6_K")
     parser.add_argument("--converter", metavar="LLAMA_CPP", help="source folder of llama.cpp whose converter writes the files")
+    parser.add_argument("--writer", metavar="ASSAY", help="the program, whose `assay convert` writes the files")
     parser.add_argument("--quantize", metavar="PYTHON", help="a Python with llama-cpp-python, for Q4_K, Q5_K and Q6_K")
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()

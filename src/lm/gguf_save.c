@@ -377,6 +377,8 @@ status gguf_model_save(const char *path, const checkpoint *c, gguf_tensor_type t
 
 static bool alike(const json_t *a, const json_t *b)
 {
+    if (!b) /* a key that the file's family has not */
+        return json_is_null(a) || json_is_false(a);
     if (json_is_number(a) && json_is_number(b)) {
         double x = json_number_value(a), y = json_number_value(b);
         return fabs(x - y) <= 1e-6 * fmax(fabs(x), fabs(y));
@@ -411,7 +413,7 @@ static bool ends_are_kept(const lm_config *a, const lm_config *b)
 
 status gguf_model_check(const checkpoint *model, const checkpoint *written, error *err)
 {
-    static const char *const passed[] = {"architectures", "dtype", "use_cache", "initializer_range", "rope_parameters", "rope_theta",
+    static const char *const passed[] = {"architectures", "model_type", "dtype", "use_cache", "initializer_range", "rope_parameters", "rope_theta",
                                          "rotary_emb_base", "rotary_pct", "partial_rotary_factor", "bos_token_id", "eos_token_id",
                                          "pad_token_id"};
     const lm_config *a = &model->config, *b = &written->config;

@@ -275,6 +275,33 @@ static void the_engine_computes_with_blocks(void **state)
     assert_true(bytes[4] < bytes[3] && bytes[3] < bytes[1] && bytes[1] < bytes[0]);
 }
 
+/* Each family's graph lets blocks be read: none turns, casts or adds to a matrix before its product. */
+static void every_family_computes_with_blocks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < lm_family_count; i++) {
+        json_t *root = small_json(lm_families[i]);
+        static const char *const widths[] = {"hidden_size", "n_embd", "intermediate_size", "n_inner"};
+        for (size_t k = 0; k < COUNT_OF(widths); k++)
+            json_object_set_new(root, widths[k], json_integer(96));
+        json_object_set_new(root, "head_dim", json_integer(16));
+        json_object_set_new(root, "query_pre_attn_scalar", json_integer(16));
+        json_object_set_new(root, "initializer_range", json_real(0.05));
+        if (windows_have_no_place(lm_families[i]))
+            json_object_del(root, "sliding_window");
+        save(random_model(root, 11), GGUF_TENSOR_Q8_0);
+        checkpoint *back = opened();
+        const float *exact = logprobs_in(back, TYPE_F32, NULL), *used = logprobs_in(back, TYPE_F64, NULL);
+        size_t blocks = 0;
+        for (size_t k = 0; k < lm_weight_count(&back->config); k++)
+            blocks += back->weights[k].format == QUANT_Q8_0;
+        assert_true(blocks >= 3 * 4 + 1);
+        for (int k = 1; k < PROMPT; k++)
+            if (!(fabsf(used[k] - exact[k]) < 0.25f))
+                fail_msg("%s: log-probability %d is %g, with blocks %g", lm_families[i]->architecture, k, (double)exact[k], (double)used[k]);
+    }
+}
+
 static void rows_that_are_no_whole_blocks_are_stored_as_halves(void **state)
 {
     (void)state;
@@ -554,6 +581,7 @@ int main(void)
         cmocka_unit_test(scaled_positions_come_back),
         cmocka_unit_test(types_lose_what_they_must_and_no_more),
         cmocka_unit_test(the_engine_computes_with_blocks),
+        cmocka_unit_test(every_family_computes_with_blocks),
         cmocka_unit_test(rows_that_are_no_whole_blocks_are_stored_as_halves),
         cmocka_unit_test(the_identity_covers_weights_and_words),
         cmocka_unit_test(a_file_is_written_from_a_file),
