@@ -193,6 +193,7 @@ typedef struct run_job {
     const kernel_matmul *m;
     size_t rows, x_stride, y_stride;
     size_t groups, group; /* `group` rows in a task */
+    size_t span;          /* blocks of columns in a task (direct) */
     bool panel_major;
     const char *x, *packed;
     char *y, *scratch;
@@ -259,6 +260,10 @@ static void run_task(void *context, size_t task, size_t worker)
 
 /* ---- directly ---- */
 
+/* Rows are fetched (copied, where they must be) once for each task. With so many rows there are tasks enough for all workers
+ * when each takes a whole panel, and memory sees longer stretches of the result. */
+enum { MANY_ROWS = 2048 };
+
 /* 64 columns of at most DIRECT_ROWS rows; x as it is or copied. */
 static void run_block(const run_job *job, size_t row, size_t count, size_t block, const void *x, size_t x_stride,
                       float *sums)
@@ -278,22 +283,21 @@ static void run_block(const run_job *job, size_t row, size_t count, size_t block
         kernel_cast(columns, d->out, wide + r * TILE_N, m->spec.out, y + r * job->y_stride * size);
 }
 
-/* Some rows of some columns: a block of 64 columns, or a panel where rows must be copied first. */
+/* Some rows of `span` blocks of columns. */
 static void direct_task(void *context, size_t task, size_t worker)
 {
     const run_job *job = context;
     const kernel_matmul *m = job->m;
     size_t row = task % job->groups * DIRECT_ROWS, count = least(DIRECT_ROWS, job->rows - row), x_stride = job->x_stride;
     const char *x = job->x + row * x_stride * kernel_type_size(m->spec.type);
-    size_t blocks = (m->spec.n + TILE_N - 1) / TILE_N, first = task / job->groups, end = first + 1;
+    size_t blocks = (m->spec.n + TILE_N - 1) / TILE_N, first = task / job->groups * job->span;
+    size_t end = least(blocks, first + job->span);
     char *scratch = job->scratch + worker * m->worker_scratch;
     if (!reads_in_place(m)) {
         char *copy = scratch + 2 * DIRECT_SCRATCH;
         copy_rows(job, row, count, copy);
         x = copy;
         x_stride = m->kp;
-        first *= PANEL / TILE_N;
-        end = least(blocks, first + PANEL / TILE_N);
     }
     for (; first < end; first++)
         run_block(job, row, count, first, x, x_stride, (float *)(void *)scratch);
@@ -323,7 +327,8 @@ void kernel_matmul_run(const kernel_matmul *m, thread_pool *pool, size_t rows, c
         thread_pool_run(pool, job.groups * m->panels, run_task, &job);
         return;
     }
-    size_t width = reads_in_place(m) ? TILE_N : PANEL;
+    size_t blocks = (m->spec.n + TILE_N - 1) / TILE_N;
+    job.span = reads_in_place(m) && rows < MANY_ROWS ? 1 : PANEL / TILE_N;
     job.groups = (rows + DIRECT_ROWS - 1) / DIRECT_ROWS;
-    thread_pool_run(pool, job.groups * ((m->spec.n + width - 1) / width), direct_task, &job);
+    thread_pool_run(pool, job.groups * ((blocks + job.span - 1) / job.span), direct_task, &job);
 }

@@ -74,21 +74,21 @@ static void matmul_matches_the_reference(void **state)
 
 static void matmul_bits_at(arena *a, size_t k, size_t n, kernel_type type, kernel_type out, thread_pool *pool)
 {
-    enum { ROWS = 1000 };
+    size_t most = k * n <= 512 * 128 ? 2100 : 1000; /* work is cut otherwise where rows are many */
     error err;
     kernel_matmul *m;
     if (kernel_matmul_new(a, &(kernel_matmul_spec){type, out, k, n, true, QUANT_PLAIN}, 2, &m, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     size_t size = kernel_type_size(type), out_size = kernel_type_size(out);
-    char *x = filled(a, type, ROWS * k, 4), *y = arena_alloc(a, ROWS * n * out_size), *z = arena_alloc(a, ROWS * n * out_size);
+    char *x = filled(a, type, most * k, 4), *y = arena_alloc(a, most * n * out_size), *z = arena_alloc(a, most * n * out_size);
     void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m));
     void *scratch = arena_alloc(a, kernel_matmul_scratch_bytes(m));
     kernel_matmul_pack(m, pool, filled(a, type, k * n, 5), packed);
-    kernel_matmul_run(m, NULL, ROWS, x, k, packed, y, n, scratch);
-    static const size_t counts[] = {1, 2, 3, 5, 7, 12, 16, 17, 45, 65, 1000};
+    kernel_matmul_run(m, NULL, most, x, k, packed, y, n, scratch);
+    const size_t counts[] = {1, 2, 3, 5, 7, 12, 16, 17, 45, 65, 500, most};
     for (size_t i = 0; i < COUNT_OF(counts); i++)
         for (int threads = 1; threads <= 2; threads++) {
-            size_t first = counts[i] == ROWS ? 0 : 333; /* another place in the tile than in the full run */
+            size_t first = counts[i] == most ? 0 : 333; /* another place in the tile than in the full run */
             memset(z, 0xff, counts[i] * n * out_size);
             kernel_matmul_run(m, threads == 2 ? pool : NULL, counts[i], x + first * k * size, k, packed, z, n, scratch);
             assert_memory_equal(z, y + first * n * out_size, counts[i] * n * out_size);
