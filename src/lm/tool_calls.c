@@ -23,7 +23,7 @@ tool_form tool_form_of(const chat_format *f)
         {"[TOOL_CALLS]", "[TOOL_CALLS]", TOOL_FORM_LISTED},
         {"{\"name\": ", "\"parameters\": ", TOOL_FORM_BARE},
     };
-    static const char *const others[] = {"<function=", "<arg_key>", "<invoke", "tool_name", "<|tool_call"};
+    static const char *const others[] = {"<function=", "<arg_key>", "<invoke", "tool_name", "<|tool_call", "<tool_calls>"};
     if (!f || !chat_format_names(f, "tools") || writes_any(f, others, COUNT_OF(others)))
         return TOOL_FORM_NONE;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -174,15 +174,15 @@ static bool read_values(reader *r, slice rest, bool marked)
     return r->out->count > 0;
 }
 
-/* f{...}, also with [ARGS] between; the name ends where the object begins. */
+/* f{...}, also with [ARGS], or [CALL_ID]...[ARGS], between. */
 static bool read_named(reader *r, slice rest, bool marked)
 {
     size_t brace = slice_find(rest, SLICE("{"), 0);
     if (brace == SIZE_MAX)
         return false;
-    slice name = slice_trim(slice_sub(rest, 0, brace)), mark = SLICE("[ARGS]");
-    size_t at = slice_find(name, mark, 0);
-    name = at == SIZE_MAX ? name : slice_trim(slice_sub(name, 0, at));
+    slice name = slice_sub(rest, 0, brace);
+    size_t args = slice_find(name, SLICE("[ARGS]"), 0), id = slice_find(name, SLICE("[CALL_ID]"), 0), end = args < id ? args : id;
+    name = slice_trim(args == SIZE_MAX ? name : slice_sub(name, 0, end));
     rest = slice_sub(rest, brace, rest.length);
     for (size_t i = 0; i < name.length; i++)
         if (strchr(" \t\r\n[]{}\"", name.text[i]))

@@ -49,6 +49,7 @@ static void a_template_says_how_calls_are_written(void **state)
     assert_int_equal(form_of("{{ tools }}<tool_call>\n<function=f>arguments"), TOOL_FORM_NONE);
     assert_int_equal(form_of("{{ tools }}<tool_call>f\n<arg_key>arguments"), TOOL_FORM_NONE);
     assert_int_equal(form_of("{{ tools }}{{ '{\"tool_name\": ' }}{{ '{\"name\": ' }}{{ '\"parameters\": ' }}"), TOOL_FORM_NONE);
+    assert_int_equal(form_of("{{ tools }}<tool_call></tool_call> arguments <tool_calls>["), TOOL_FORM_NONE);
     assert_int_equal(form_of("<tool_call>{\"arguments\"}"), TOOL_FORM_NONE); /* shows no tools */
     assert_int_equal(form_of(chat_template), TOOL_FORM_NONE);
     assert_int_equal(tool_form_of(NULL), TOOL_FORM_NONE);
@@ -129,6 +130,7 @@ static void listed_calls(void **state)
         {"[{\"name\": \"unheard\", \"arguments\": {}}]", NULL},
         {"Well. [TOOL_CALLS]add{\"a\": 1}[TOOL_CALLS]look-up[ARGS]{}", "Well. | add {\"a\": 1} | look-up {}"},
         {"add{\"a\": 1}", " | add {\"a\": 1}"},
+        {"[TOOL_CALLS]add[CALL_ID]abcdefghi[ARGS]{\"a\": 1}", " | add {\"a\": 1}"},
         {"multiply{\"a\": 1}", NULL},
         {"set {a}", NULL},
         {"[TOOL_CALLS]", NULL},
