@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -93,14 +94,49 @@ status file_read_gz(arena *a, const char *path, size_t limit, slice *out, error 
 }
 
 typedef struct mapping {
-    void *start;
+    char *start;
     size_t length;
+    struct mapping *next;
 } mapping;
+
+/* All mappings, so that only their memory is given back: elsewhere that would lose what is there. */
+static mapping *mappings;
+static pthread_mutex_t mappings_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void remember(mapping *m)
+{
+    pthread_mutex_lock(&mappings_lock);
+    m->next = mappings;
+    mappings = m;
+    pthread_mutex_unlock(&mappings_lock);
+}
 
 static void unmap(void *context)
 {
     mapping *m = context;
+    pthread_mutex_lock(&mappings_lock);
+    for (mapping **at = &mappings; *at; at = &(*at)->next)
+        if (*at == m) {
+            *at = m->next;
+            break;
+        }
     munmap(m->start, m->length);
+    pthread_mutex_unlock(&mappings_lock);
+}
+
+void file_give_back(const void *bytes, size_t length)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)bytes, to = from + length;
+    pthread_mutex_lock(&mappings_lock);
+    for (const mapping *m = mappings; m; m = m->next) {
+        uintptr_t start = (uintptr_t)m->start, first = from > start ? from : start;
+        uintptr_t last = to < start + m->length ? to : start + m->length;
+        first = (first + page - 1) / page * page; /* whole pages alone */
+        last = last / page * page;
+        if (first < last)
+            madvise(m->start + (first - start), last - first, MADV_DONTNEED);
+    }
+    pthread_mutex_unlock(&mappings_lock);
 }
 
 status file_map(arena *a, const char *path, slice *out, error *err)
@@ -121,13 +157,17 @@ status file_map(arena *a, const char *path, slice *out, error *err)
         *out = (slice){"", 0};
     else {
         m->length = (size_t)info.st_size;
-        m->start = mmap(NULL, m->length, PROT_READ, MAP_PRIVATE, descriptor, 0);
-        if (m->start == MAP_FAILED)
+        void *start = mmap(NULL, m->length, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        if (start == MAP_FAILED) {
             result = error_system(err, "cannot map %s", path);
-        else if (!arena_on_free(a, unmap, m))
-            result = error_set(err, STATUS_MEMORY, "%s: out of memory", path);
-        else
-            *out = (slice){m->start, m->length};
+        } else {
+            m->start = start;
+            remember(m);
+            if (arena_on_free(a, unmap, m)) /* when it fails, it has been called */
+                *out = (slice){start, m->length};
+            else
+                result = error_set(err, STATUS_MEMORY, "%s: out of memory", path);
+        }
     }
     close(descriptor);
     return result;

@@ -22,6 +22,9 @@ status file_read(arena *a, const char *path, size_t limit, slice *out, error *er
 status file_read_gz(arena *a, const char *path, size_t limit, slice *out, error *err);
 /* Maps `path` read-only until the arena is freed. */
 status file_map(arena *a, const char *path, slice *out, error *err);
+/* Gives back the memory that holds these bytes of mapped files: they are not needed soon, and are read from the file again
+ * when they are. Bytes that lie elsewhere are left alone. */
+void file_give_back(const void *bytes, size_t length);
 status file_write(const char *path, slice content, error *err);
 
 typedef struct file_writer {

@@ -1,6 +1,7 @@
 /* Steps of matrix products. Rows times a matrix that serves as a weight: packed (once when frozen, else at each run) and
  * multiplied in fixed row tiles; sums over tokens (gradients of weights): kernel_outer; all else: batched products. */
 #include "graph/plan_internal.h"
+#include "core/file.h"
 #include "kernels/kernels.h"
 #include "kernels/reference/reference.h"
 
@@ -61,6 +62,7 @@ typedef struct packing {
     kernel_type from, to; /* the weight's own type, and that of the product */
     size_t count;
     shared_pack *shared; /* NULL: the plan's own */
+    size_t bytes;        /* of the weight as it is given */
 } packing;
 
 static void run_pack(const step *s, const step_memory *m)
@@ -76,6 +78,8 @@ static void run_pack(const step *s, const step_memory *m)
     kernel_matmul_pack(x->matmul, m->pool, weight, m->out[0]);
     if (x->shared)
         x->shared->ready = true;
+    if (s->once) /* who looks up rows of it reads those again */
+        file_give_back(m->in[0], x->bytes);
 }
 
 typedef struct tall {
@@ -142,7 +146,7 @@ static status packed_weight(plan_builder *b, const step *s, const kernel_matmul_
     step *pack = new_step(b, weight, 1, 1);
     if (!mine || !x || home == NONE || !pack)
         return no_memory(err);
-    *x = (packing){matmul, (kernel_type)weight->type, spec->type, spec->k * spec->n, shared};
+    *x = (packing){matmul, (kernel_type)weight->type, spec->type, spec->k * spec->n, shared, node_bytes(weight)};
     if (spec->format != QUANT_PLAIN) /* blocks are packed as they are, for rows of any type */
         x->from = x->to;
     pack->run = run_pack;
