@@ -41,7 +41,8 @@ typedef struct engine engine;
 typedef struct engine_options {
     size_t sequences;     /* most in flight; 0: 64, at most 256 */
     int context;          /* positions of a sequence; 0: the model's */
-    size_t memory_limit;  /* bytes of weights (also in their packed forms), of intermediate values and of the cache; 0: 8 GiB */
+    size_t memory_limit;  /* bytes of weights (packed; pages of a mapped file are given back), of intermediate values and of
+                             the cache; 0: 8 GiB */
     size_t cache_limit;   /* bytes of the cache of keys and values; 0: twice what `sequences` of full length take, or what the
                              memory limit leaves */
     element_type compute; /* TYPE_F64 (0): as trained, bf16; or TYPE_F32 */
@@ -51,7 +52,7 @@ typedef struct engine_options {
  * outlive the engine. STATUS_LIMIT when the memory needed for one sequence is above the limit, naming both. */
 status engine_new(const checkpoint *c, const engine_options *options, thread_pool *pool, engine **out, error *err);
 void engine_free(engine *e);
-/* Bytes of the weights as they lie in the file, of the cache when it is full, of packed weights and plans made so far. */
+/* Bytes of the weights that are read where they lie, of the cache when it is full, of packed weights and plans made so far. */
 size_t engine_memory(const engine *e);
 int engine_context(const engine *e);
 size_t engine_sequences(const engine *e);

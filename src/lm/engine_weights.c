@@ -59,6 +59,16 @@ static status copy_weight(const lm_tensor *t, element_type type, void *copy, err
     return STATUS_OK;
 }
 
+/* Whether the pages of the file go when the weight is packed: products read the packed form alone, and the rows of a tied
+ * embedding that are looked up come back page by page. */
+static bool goes_back(const engine *e, size_t i)
+{
+    const lm_config *c = &e->checkpoint->config;
+    lm_weight w = lm_weight_at(c, i);
+    bool product = w.rank == 2 && w.role != LM_WEIGHT_EMBEDDING;
+    return e->checkpoint->weights[i].mapped && (product || (w.part == LM_EMBEDDING && c->tied));
+}
+
 status engine_bind_weights(engine *e, error *err)
 {
     const lm_config *c = &e->checkpoint->config;
@@ -77,13 +87,14 @@ status engine_bind_weights(engine *e, error *err)
         elements[i] = (uint8_t)g.type;
         bool same = t->format == QUANT_PLAIN && t->type == (g.type == TYPE_BF16 ? SAFETENSORS_BF16 : SAFETENSORS_F32);
         size_t bytes = g.format != QUANT_PLAIN ? t->bytes : (size_t)w.count * element_size(g.type);
-        e->memory += bytes;
+        e->memory += goes_back(e, i) ? 0 : bytes;
         e->weights[i] = t->data;
         if (g.format != QUANT_PLAIN || (same && (uintptr_t)t->data % 4 == 0))
             continue;
         void *copy = arena_alloc(e->arena, bytes);
         if (!copy)
             return engine_out_of_memory(e, err);
+        e->memory += goes_back(e, i) ? bytes : 0;
         TRY(copy_weight(t, g.type, copy, err));
         e->weights[i] = copy;
     }
@@ -111,8 +122,7 @@ void engine_give_back(const engine *e)
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     for (size_t i = 0; i < lm_weight_count(c); i++) {
         const lm_tensor *t = &e->checkpoint->weights[i];
-        lm_weight w = lm_weight_at(c, i);
-        if (!t->mapped || w.rank != 2 || (w.role == LM_WEIGHT_EMBEDDING && !c->tied))
+        if (!goes_back(e, i))
             continue;
         uintptr_t from = ((uintptr_t)t->data + page - 1) / page * page, to = ((uintptr_t)t->data + t->bytes) / page * page;
         if (from < to)
