@@ -133,14 +133,16 @@ bool graph_substitute(node *const *outputs, size_t count, node *const *from, nod
                       node **rewritten);
 
 typedef enum site_action { SITE_REPLACE, SITE_ADD, SITE_SCALE } site_action;
-/* value: of the site's type, of its shape or one that broadcasts to it. */
+/* value: of the site's type, of its shape or one that broadcasts to it. mask: u8, likewise: the edit holds where it is not
+ * 0; NULL: everywhere. */
 typedef struct site_edit {
     const char *site;
     site_action action;
-    node *value;
+    node *value, *mask;
 } site_edit;
-/* Changes the values at sites: the rewritten outputs are a new graph beside the old one. STATUS_NOT_FOUND when the
- * outputs depend on no such site. An edit that leaves a value as it is changes no bits. */
+/* Changes the values at sites, several edits of one site in the order of the list: the rewritten outputs are a new graph
+ * beside the old one. STATUS_NOT_FOUND when the outputs depend on no such site. An edit that leaves a value as it is
+ * changes no bits, nor does one anything outside of its mask. */
 status graph_rewrite(node *const *outputs, size_t count, const site_edit *edits, size_t edit_count, node **rewritten,
                      error *err);
 

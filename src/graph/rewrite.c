@@ -94,10 +94,8 @@ static bool changes_nothing(const site_edit *e)
            e->value->attributes->x[0] == (e->action == SITE_ADD ? 0 : 1);
 }
 
-static node *edited(node *x, const site_edit *e)
+static node *edited_everywhere(node *x, const site_edit *e)
 {
-    if (changes_nothing(e))
-        return op_identity(x);
     switch (e->action) {
     case SITE_REPLACE:
         return op_identity(op_broadcast(e->value, x->shape));
@@ -107,6 +105,14 @@ static node *edited(node *x, const site_edit *e)
         return op_mul(x, op_broadcast(e->value, x->shape));
     }
     BUG("unknown action %d at a site", (int)e->action);
+}
+
+static node *edited(node *x, const site_edit *e)
+{
+    if (changes_nothing(e))
+        return op_identity(x);
+    node *changed = edited_everywhere(x, e);
+    return e->mask ? op_select(e->mask, changed, x) : changed;
 }
 
 static node *edit_site(void *context, node *original, node *rebuilt)

@@ -208,9 +208,9 @@ static void sites_are_read_and_changed(void **state)
     assert_null(graph_find(&y, 1, "blocks.2.out"));
     node *patch = graph_input(g, "patch", TYPE_F32, SHAPE(3)), *replaced, *moved, *scaled, *same, *both;
     error err = {0};
-    site_edit replace = {"blocks.1.out", SITE_REPLACE, patch}, add = {"blocks.1.out", SITE_ADD, patch};
-    site_edit scale = {"blocks.1.out", SITE_SCALE, graph_scalar(g, TYPE_F32, 3)};
-    site_edit null_patch = {"blocks.1.out", SITE_REPLACE, h}, two[2] = {scale, add};
+    site_edit replace = {"blocks.1.out", SITE_REPLACE, patch, NULL}, add = {"blocks.1.out", SITE_ADD, patch, NULL};
+    site_edit scale = {"blocks.1.out", SITE_SCALE, graph_scalar(g, TYPE_F32, 3), NULL};
+    site_edit null_patch = {"blocks.1.out", SITE_REPLACE, h, NULL}, two[2] = {scale, add};
     assert_int_equal(graph_rewrite(&y, 1, &replace, 1, &replaced, &err), STATUS_OK);
     assert_int_equal(graph_rewrite(&y, 1, &add, 1, &moved, &err), STATUS_OK);
     assert_int_equal(graph_rewrite(&y, 1, &scale, 1, &scaled, &err), STATUS_OK);
@@ -218,7 +218,7 @@ static void sites_are_read_and_changed(void **state)
     assert_int_equal(graph_rewrite(&y, 1, two, 2, &both, &err), STATUS_OK);
     assert_non_null(graph_find(&moved, 1, "blocks.1.out"));
     node *outputs[] = {y, replaced, moved, scaled, same, both, NULL};
-    site_edit zero = {"blocks.1.out", SITE_ADD, graph_scalar(g, TYPE_F32, 0)};
+    site_edit zero = {"blocks.1.out", SITE_ADD, graph_scalar(g, TYPE_F32, 0), NULL};
     assert_int_equal(graph_rewrite(&y, 1, &zero, 1, &outputs[6], &err), STATUS_OK);
     plan *p = plan_of(g, outputs, 7, NULL);
     float xs[6] = {0.1f, -0.2f, 0.3f, 1, -0.0f, -3}, patches[3] = {1, 2, 3};
@@ -234,9 +234,32 @@ static void sites_are_read_and_changed(void **state)
             assert_true(fabs((double)((const float *)plan_output(p, (size_t)o))[i] - expected[o]) < 1e-5);
     }
     plan_free(p);
-    site_edit unknown = {"blocks.9.out", SITE_ADD, patch};
+    site_edit unknown = {"blocks.9.out", SITE_ADD, patch, NULL};
     assert_int_equal(graph_rewrite(&y, 1, &unknown, 1, &replaced, &err), STATUS_NOT_FOUND);
     assert_non_null(strstr(err.message, "blocks.9.out"));
+    graph_free(g);
+}
+
+/* Rows outside of the mask keep their bits, whatever the values there; a site edited twice is edited in order. */
+static void masked_edits_hold_for_their_rows(void **state)
+{
+    (void)state;
+    graph *g = graph_new(NULL);
+    node *x = graph_input(g, "x", TYPE_F32, SHAPE(3, 2)), *values = graph_input(g, "values", TYPE_F32, SHAPE(3, 2));
+    node *masks[2] = {graph_input(g, "first", TYPE_U8, SHAPE(3, 1)), graph_input(g, "second", TYPE_U8, SHAPE(3, 1))};
+    node *y = op_neg(graph_name(op_identity(x), "here")), *outputs[2] = {y, NULL};
+    site_edit edits[] = {{"here", SITE_SCALE, values, masks[0]}, {"here", SITE_ADD, values, masks[1]}};
+    assert_int_equal(graph_rewrite(&y, 1, edits, 2, &outputs[1], NULL), STATUS_OK);
+    plan *p = plan_of(g, outputs, 2, NULL);
+    plan_bind(p, x, (float[]){1, -0.0f, 2, 3, 4, 5});
+    plan_bind(p, values, (float[]){NAN, INFINITY, 10, 20, 100, 200});
+    plan_bind(p, masks[0], (uint8_t[]){0, 1, 1});
+    plan_bind(p, masks[1], (uint8_t[]){0, 0, 1});
+    run(p);
+    const float *out = plan_output(p, 1), expected[] = {-20, -60, -500, -1200};
+    assert_memory_equal(out, plan_output(p, 0), 2 * sizeof(float));
+    assert_memory_equal(out + 2, expected, sizeof expected);
+    plan_free(p);
     graph_free(g);
 }
 
@@ -323,7 +346,7 @@ static status build_and_run(error *err)
     node *y = op_softmax(op_linear(x, w)), *d = NULL, *loss = op_sum_all(op_mul(y, y));
     bool derived = graph_grad(loss, &x, 1, NULL, &d);
     node *outputs[2] = {loss, d}, *rewritten[2];
-    site_edit edit = {"x", SITE_SCALE, g ? graph_scalar(g, TYPE_F64, 2) : NULL};
+    site_edit edit = {"x", SITE_SCALE, g ? graph_scalar(g, TYPE_F64, 2) : NULL, NULL};
     status result = g ? graph_status(g, err) : error_set(err, STATUS_MEMORY, "no graph");
     plan *p = NULL;
     double xs[16] = {0.5};
@@ -404,6 +427,7 @@ int main(void)
         cmocka_unit_test(limits_and_missing_inputs_are_refused),
         cmocka_unit_test(memory_is_used_again),
         cmocka_unit_test(sites_are_read_and_changed),
+        cmocka_unit_test(masked_edits_hold_for_their_rows),
         cmocka_unit_test(adamw_first_step_has_the_size_of_the_rate),
         cmocka_unit_test(unrolled_descent_is_differentiable),
         cmocka_unit_test(hundreds_of_thousands_of_nodes_are_planned),
