@@ -11,6 +11,14 @@ static const struct {
 } variant_sizes[VARIANTS] = {{1, 1}, {4, 4}, {16, 16}, {32, 32}, {64, 64}, {128, 64},
                             {CHUNK_ROWS, 4}, {CHUNK_ROWS, 64}, {CHUNK_ROWS, CHUNK_ROWS}};
 
+void engine_plan_sizes(engine_opening *o)
+{
+    for (size_t i = 0; i < VARIANTS; i++) {
+        o->variants[i].rows = variant_sizes[i].rows;
+        o->variants[i].logits = variant_sizes[i].logits;
+    }
+}
+
 status engine_out_of_memory(const engine *e, error *err)
 {
     return error_set(err, STATUS_MEMORY, "%s: out of memory for the engine", e->checkpoint->name);
@@ -77,10 +85,8 @@ static status make_caches(engine *e, const engine_options *o, error *err)
 static status make_step(engine *e, error *err)
 {
     size_t workers = thread_pool_size(e->pool);
-    for (size_t i = 0; i < VARIANTS; i++) {
-        e->variants[i].rows = variant_sizes[i].rows;
-        e->variants[i].logits = variant_sizes[i].logits;
-    }
+    engine_plan_sizes(&e->plain);
+    e->plain.arena = e->arena;
     e->waiting_end = &e->waiting;
     e->tokens = ARENA_ARRAY(e->arena, int32_t, CHUNK_ROWS);
     e->positions = ARENA_ARRAY(e->arena, int32_t, CHUNK_ROWS);
@@ -89,14 +95,15 @@ static status make_step(engine *e, error *err)
     e->active = ARENA_ARRAY(e->arena, sequence *, e->slots);
     e->slot_used = ARENA_ARRAY(e->arena, bool, e->slots);
     e->wants = ARENA_ARRAY(e->arena, engine_want, CHUNK_ROWS);
+    e->row_owners = ARENA_ARRAY(e->arena, sequence *, CHUNK_ROWS);
     engine_top *tops = ARENA_ARRAY(e->arena, engine_top, CHUNK_ROWS * ENGINE_TOP_MAX);
     e->sampler_bytes = (sampler_scratch_bytes((size_t)e->checkpoint->config.vocabulary) + 63) / 64 * 64;
     e->sampler_scratch = arena_alloc(e->arena, e->sampler_bytes * workers);
     e->packs = plan_packs_new();
     for (size_t i = 0; tops && e->wants && i < CHUNK_ROWS; i++)
         e->wants[i].top = tops + i * ENGINE_TOP_MAX;
-    return e->tokens && e->positions && e->slots_of && e->rows && e->active && e->slot_used && e->wants && tops &&
-                   e->sampler_scratch && e->packs
+    return e->tokens && e->positions && e->slots_of && e->rows && e->active && e->slot_used && e->wants && e->row_owners &&
+                   tops && e->sampler_scratch && e->packs
                ? STATUS_OK
                : engine_out_of_memory(e, err);
 }
@@ -137,10 +144,7 @@ void engine_free(engine *e)
 {
     if (!e)
         return;
-    for (size_t i = 0; i < VARIANTS; i++) {
-        plan_free(e->variants[i].plan);
-        graph_free(e->variants[i].graph);
-    }
+    engine_plans_free(e);
     for (size_t i = 0; i < e->active_count; i++)
         arena_free(e->active[i]->arena);
     for (sequence *s = e->waiting, *next; s; s = next) {
@@ -217,51 +221,6 @@ engine_times engine_times_of(const engine *e)
     return e->times;
 }
 
-/* Outputs of a plan: the logits, then the new caches, which are written over the old ones. */
-static status make_plan(engine *e, engine_variant *v, error *err)
-{
-    size_t layers = (size_t)e->checkpoint->config.layers, outputs = 1 + 2 * layers;
-    node **nodes = ARENA_ARRAY(e->arena, node *, outputs);
-    plan_donation *donations = ARENA_ARRAY(e->arena, plan_donation, 2 * layers);
-    v->graph = graph_new(e->arena);
-    if (!nodes || !donations || !v->graph)
-        return engine_out_of_memory(e, err);
-    transformer_cache cache = {(int64_t)e->pages.count, (int64_t)e->slots, (int64_t)e->slot_pages};
-    TRY(transformer_build_cached(e->arena, v->graph, &e->checkpoint->config, e->types, (int64_t)v->rows, (int64_t)v->logits,
-                                 &cache, &v->model, err));
-    nodes[0] = v->model.logits;
-    for (size_t i = 0; i < layers; i++) {
-        nodes[1 + 2 * i] = v->model.new_k_caches[i];
-        nodes[2 + 2 * i] = v->model.new_v_caches[i];
-        donations[2 * i] = (plan_donation){v->model.k_caches[i], 1 + 2 * i};
-        donations[2 * i + 1] = (plan_donation){v->model.v_caches[i], 2 + 2 * i};
-    }
-    size_t used = engine_memory(e);
-    plan_options o = {.memory_limit = e->limit > used ? e->limit - used : 1, .threads = thread_pool_size(e->pool),
-                      .donations = donations, .donation_count = 2 * layers, .frozen = v->model.weights,
-                      .frozen_count = v->model.weight_count, .packs = e->packs};
-    TRY(plan_new(v->graph, nodes, outputs, &o, &v->plan, err));
-    e->memory += plan_peak_bytes(v->plan);
-    for (size_t i = 0; i < v->model.weight_count; i++)
-        plan_bind(v->plan, v->model.weights[i], e->weights[i]);
-    for (size_t i = 0; i < layers; i++) {
-        plan_bind_mutable(v->plan, v->model.k_caches[i], e->pages.k[i]);
-        plan_bind_mutable(v->plan, v->model.v_caches[i], e->pages.v[i]);
-    }
-    plan_bind(v->plan, v->model.tokens, e->tokens);
-    plan_bind(v->plan, v->model.positions, e->positions);
-    plan_bind(v->plan, v->model.pages, e->page_table);
-    plan_bind(v->plan, v->model.slots, e->slots_of);
-    plan_bind(v->plan, v->model.rows, e->rows);
-    for (int local = 0; local < 2; local++) {
-        if (!v->model.cosine[local])
-            continue;
-        plan_bind(v->plan, v->model.cosine[local], e->cosine[local]);
-        plan_bind(v->plan, v->model.sine[local], e->sine[local]);
-    }
-    return STATUS_OK;
-}
-
 void engine_rows_begin(engine *e)
 {
     e->row_count = e->want_count = 0;
@@ -278,6 +237,7 @@ void engine_row_add(engine *e, sequence *s, size_t position, bool logits)
     e->tokens[row] = s->ids[position];
     e->positions[row] = (int32_t)position;
     e->slots_of[row] = s->slot;
+    e->row_owners[row] = s;
     if (!logits)
         return;
     engine_top *top = e->wants[e->want_count].top;
@@ -308,11 +268,7 @@ static status extend_rotary(engine *e, error *err)
 status engine_rows_run(engine *e, const float **logits, error *err)
 {
     double start = clock_seconds();
-    engine_variant *v = e->variants;
-    while (v->rows < e->row_count || v->logits < e->want_count)
-        v++;
-    if (!v->plan)
-        TRY(make_plan(e, v, err));
+    engine_variant *v = e->variant;
     TRY(extend_rotary(e, err));
     for (size_t i = e->row_count; i < v->rows; i++) { /* idle rows */
         e->tokens[i] = e->positions[i] = 0;
@@ -320,7 +276,9 @@ status engine_rows_run(engine *e, const float **logits, error *err)
     }
     for (size_t i = e->want_count; i < v->logits; i++)
         e->rows[i] = -1; /* outside: zeros */
+    engine_patch_fill(e);
     TRY(plan_run(v->plan, e->pool, err));
+    engine_patch_read(e);
     if (!e->packed)
         engine_give_back(e); /* every plan reads all weights, and the first one packs them */
     e->packed = true;
@@ -370,7 +328,13 @@ status engine_step(engine *e, error *err)
     sweep(e); /* what was cancelled */
     engine_admit(e);
     engine_fill(e);
-    status result = e->row_count ? engine_rows_run(e, &logits, &own) : STATUS_OK;
+    status result = e->row_count ? engine_plan_choose(e, &own) : STATUS_OK;
+    if (result != STATUS_OK && engine_patch_fail_all(e, result, own.message)) {
+        sweep(e); /* the others go on in the next step */
+        return STATUS_OK;
+    }
+    if (result == STATUS_OK && e->row_count)
+        result = engine_rows_run(e, &logits, &own);
     if (result != STATUS_OK) {
         end_all(e, result, own.message);
         if (err)

@@ -24,7 +24,24 @@
  *     while (engine_busy(e))
  *         TRY(engine_step(e, err));                       // calls on_token and on_done; engine_submit may go between
  *
- * One thread at a time calls an engine (but for engine_interrupt).
+ * A request may change the model's values at named sites (lm/sites.h) as it is computed, and may ask for the values there.
+ * What one prompt makes at a site can so be put into another:
+ *
+ *     engine_request source = {.prompt = a, .prompt_count = n, .readings = &(engine_reading){"blocks.2.resid_post"},
+ *                              .reading_count = 1};                          // nothing is written
+ *     TRY(engine_generate(e, arena, &source, &out, 1, err));
+ *     const engine_activation *found = &out.readings[0];                     // values [n][width]
+ *     engine_intervention put = {.site = "blocks.2.resid_post", .what = SITE_REPLACE, .at = {ENGINE_SPAN, 4, 5},
+ *                                .values = found->values + 4 * found->width, .rows = 1, .width = found->width};
+ *     engine_request patched = {.prompt = b, .prompt_count = n, .max_tokens = 8, .interventions = &put,
+ *                               .intervention_count = 1};
+ *
+ * Patched and clean requests are computed together, and each gets the bits that it gets alone; an intervention that leaves
+ * the values as they are changes no bits. Known prefixes are shared up to the first position that is changed, and behind
+ * it among requests with equal interventions.
+ *
+ * One thread at a time calls an engine (but for engine_interrupt). The weights of an engine are one checkpoint with its
+ * adapter merged; another adapter is another engine.
  */
 #ifndef ASSAY_LM_ENGINE_H
 #define ASSAY_LM_ENGINE_H
@@ -63,6 +80,37 @@ typedef enum engine_stop { ENGINE_STOP_END, ENGINE_STOP_STRING, ENGINE_STOP_LENG
 
 enum { ENGINE_TOP_MAX = 20 };
 
+/* Positions of a sequence, counted from the prompt's first token. The value at a position makes the logits of the token
+ * behind it: the first token of an answer comes from the prompt's last position. */
+typedef enum engine_where { ENGINE_ALL, ENGINE_PROMPT, ENGINE_ANSWER, ENGINE_SPAN } engine_where;
+#define ENGINE_TO_END SIZE_MAX
+typedef struct engine_positions {
+    engine_where where;
+    size_t from, to; /* ENGINE_SPAN: from .. to - 1; to ENGINE_TO_END: all that come */
+} engine_positions;
+
+/* A change of the value x at a site: values, x + values or x values, rounded to the type in which the site is computed
+ * (bf16 or f32). At one position and site a replacement comes first, then scaling, then adding; two of a kind may not meet. */
+typedef struct engine_intervention {
+    const char *site;
+    site_action what;
+    engine_positions at;
+    const float *values; /* [rows][width], finite */
+    size_t rows;         /* 1: the same at every position; else one for each position of `at` that the request can have */
+    size_t width;        /* the site's, lm/sites.h */
+} engine_intervention;
+
+/* Values wanted: as the model goes on with them, behind the interventions at the site. */
+typedef struct engine_reading {
+    const char *site;
+    engine_positions at;
+} engine_reading;
+
+typedef struct engine_activation {
+    size_t from, count, width; /* the positions from .. from + count - 1; the last token written has none */
+    const float *values;       /* [count][width] */
+} engine_activation;
+
 typedef struct engine_request {
     const int32_t *prompt; /* at least one token */
     size_t prompt_count;
@@ -77,6 +125,10 @@ typedef struct engine_request {
     size_t prompt_from;
     const int32_t *candidates; /* tokens whose log-probabilities behind the prompt are wanted */
     size_t candidate_count;
+    const engine_intervention *interventions;
+    size_t intervention_count;
+    const engine_reading *readings;
+    size_t reading_count;
 } engine_request;
 
 /* A token and its log-probability: natural logarithm, by the model itself, before temperature, top_k, top_p and what a
@@ -99,6 +151,7 @@ typedef struct engine_result {
     const float *prompt_logprobs;   /* [prompt_count], NaN where not asked for */
     const engine_top *prompt_top;   /* [prompt_count][request.top] */
     const float *candidate_logprobs; /* [candidate_count] */
+    const engine_activation *readings; /* [reading_count] */
     size_t reused;       /* tokens of the prompt that did not have to be computed (the rest of the result does not depend on it) */
 } engine_result;
 
@@ -119,7 +172,7 @@ typedef struct engine_events {
 } engine_events;
 
 /* Everything but the constraint is copied. What is wrong with the request (an empty or too long prompt, an id outside of
- * the vocabulary) is said in its result, at the next step. STATUS_MEMORY. */
+ * the vocabulary, a site that there is not) is said in its result, at the next step. STATUS_MEMORY. */
 status engine_submit(engine *e, const engine_request *r, const engine_events *events, uint64_t *ticket, error *err);
 /* One step of all that is in flight. On failure every request is over, each told why. */
 status engine_step(engine *e, error *err);
@@ -137,6 +190,10 @@ typedef struct engine_score_request {
     size_t prefix_count;
     const token_list *continuations;
     size_t continuation_count;
+    /* ENGINE_PROMPT is the prefix, ENGINE_ANSWER a continuation; rows, where there is more than one, count as for the
+     * longest of them. */
+    const engine_intervention *interventions;
+    size_t intervention_count;
 } engine_score_request;
 
 typedef struct engine_score {

@@ -22,6 +22,15 @@ static void *copied(arena *a, const void *from, size_t count, size_t size)
     return to;
 }
 
+static const engine_activation *kept_readings(arena *a, const engine_activation *from, size_t count)
+{
+    engine_activation *to = copied(a, from, count, sizeof *from);
+    for (size_t i = 0; to && i < count; i++)
+        if (!(to[i].values = copied(a, from[i].values, from[i].count * from[i].width, sizeof(float))))
+            return NULL;
+    return to;
+}
+
 /* The result with everything it points at in the arena. */
 static engine_result kept(arena *a, const engine_request *r, const engine_result *from)
 {
@@ -36,9 +45,10 @@ static engine_result kept(arena *a, const engine_request *r, const engine_result
         to.prompt_logprobs = copied(a, from->prompt_logprobs, prompt, sizeof *from->prompt_logprobs);
         to.prompt_top = copied(a, from->prompt_top, prompt * top, sizeof *from->prompt_top);
         to.candidate_logprobs = copied(a, from->candidate_logprobs, r->candidate_count, sizeof *from->candidate_logprobs);
+        to.readings = kept_readings(a, from->readings, r->reading_count);
     }
     bool good = to.text && (from->code == STATUS_OK ? to.ids && to.logprobs && to.top && to.prompt_logprobs && to.prompt_top &&
-                                                          to.candidate_logprobs
+                                                          to.candidate_logprobs && to.readings
                                                     : to.problem != NULL);
     return good ? to : (engine_result){.code = STATUS_MEMORY, .problem = "out of memory for an answer", .text = ""};
 }

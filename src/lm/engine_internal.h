@@ -1,6 +1,7 @@
 /* engine_internal.h - inside of the engine: its state, its sequences, and what its files do for each other.
  *
- *     engine.c           made and freed, plans, running a step's rows
+ *     engine.c           made and freed, running a step's rows
+ *     engine_plan.c      plans, by the sites that are open    engine_patch.c   a request's interventions and readings
  *     engine_pages.c     memory of keys and values          engine_prefix.c   the tree of known prefixes
  *     engine_sequence.c  requests copied, results given     engine_share.c    a sequence's pages: found, made known, given back
  *     engine_schedule.c  who enters, who waits for whom, which rows a step has
@@ -17,7 +18,7 @@
 
 #include <stdatomic.h>
 
-enum { VARIANTS = 9, CHUNK_ROWS = 256 };
+enum { VARIANTS = 9, CHUNK_ROWS = 256, OPENINGS = 4 };
 
 /* A plan for a number of rows and of logits, made when it is first needed. */
 typedef struct engine_variant {
@@ -26,6 +27,48 @@ typedef struct engine_variant {
     transformer model;
     plan *plan;
 } engine_variant;
+
+/* Something to be done at a site, by a number: 4 site + kind. Kinds come one behind the other in this order. */
+typedef enum patch_kind { PATCH_REPLACE, PATCH_SCALE, PATCH_ADD, PATCH_READ, PATCH_KINDS } patch_kind;
+
+/* Plans in which sites are open: for each code a mask and values for every row of a step, or an output. */
+typedef struct engine_opening {
+    arena *arena;
+    uint32_t *codes; /* in order */
+    size_t count;
+    uint8_t **masks; /* [count] of [CHUNK_ROWS]; NULL for readings */
+    float **values;  /* [count] of [CHUNK_ROWS][width] */
+    size_t *outputs; /* [count]: of readings, the output of the plans, [rows][width] */
+    engine_variant variants[VARIANTS];
+    size_t memory;   /* what all this has added to the engine's */
+    uint64_t used;   /* the last step */
+} engine_opening;
+
+/* An intervention or a reading at its positions. */
+typedef struct patch_edit {
+    uint32_t code;
+    size_t from, to; /* to SIZE_MAX: all that come */
+    size_t rows, width;
+    const float *values;
+    const bool *live; /* [rows]: whether the row can change a bit */
+} patch_edit;
+
+typedef struct patch_reading {
+    uint32_t code;
+    size_t from, to, width, count, capacity;
+    float *values;
+} patch_reading;
+
+/* What a request changes and reads; engine_patch.c. */
+typedef struct engine_patch {
+    patch_edit *edits; /* in the order of their codes, then positions */
+    patch_reading *readings; /* in the order of the request */
+    size_t edit_count, reading_count;
+    uint32_t *codes; /* of both, in order, each once */
+    size_t code_count;
+    prefix_patch *pages; /* for each page of the sequence */
+    engine_activation *activations;
+} engine_patch;
 
 /* A request in the engine. Positions 0 .. computed - 1 have their keys and values in pages 0 .. page_count - 1 of its row of
  * the page table: the first `attached` pages are full nodes of the tree, which it holds; the one behind them may be a node
@@ -62,6 +105,7 @@ typedef struct sequence {
     size_t sent;         /* bytes of the text given out */
     int32_t state;       /* of the constraint */
     uint64_t *mask;      /* scratch of the constraint */
+    engine_patch *patch; /* NULL: nothing is changed or read */
 } sequence;
 
 /* A row whose logits are wanted, and what came of them. */
@@ -88,7 +132,7 @@ struct engine {
     prefix_tree tree;
     prefix_node *root;
     int32_t *page_table;  /* [slots][slot_pages] */
-    engine_variant variants[VARIANTS];
+    engine_opening plain, *opened[OPENINGS];
     float *cosine[2], *sine[2]; /* as the transformer's inputs; filled for positions before `turned` */
     size_t turned;
     bool packed; /* products have made their forms of the weights */
@@ -99,6 +143,9 @@ struct engine {
     uint64_t tickets;
     /* the step in the making */
     int32_t *tokens, *positions, *slots_of, *rows;
+    sequence **row_owners;
+    engine_opening *opening; /* the plan that it runs */
+    engine_variant *variant;
     size_t row_count, want_count;
     engine_want *wants;
     void *sampler_scratch; /* one piece for each worker */
@@ -122,8 +169,30 @@ status engine_out_of_memory(const engine *e, error *err);
 void engine_rows_begin(engine *e);
 size_t engine_rows_room(const engine *e);
 void engine_row_add(engine *e, sequence *s, size_t position, bool logits);
-/* *logits is [want_count][vocabulary] until the next step. */
+/* *logits is [want_count][vocabulary] until the next step. engine_plan_choose comes first. */
 status engine_rows_run(engine *e, const float **logits, error *err);
+
+/* engine_plan.c */
+/* The sizes of the variants. */
+void engine_plan_sizes(engine_opening *o);
+/* The plan for the step's rows, in which all sites are open that they need: made when there is none. */
+status engine_plan_choose(engine *e, error *err);
+void engine_plans_free(engine *e);
+
+/* engine_patch.c */
+/* Takes the request's interventions and readings over; what is wrong with them ends the sequence. STATUS_MEMORY. */
+status engine_patch_take(const engine *e, sequence *s);
+/* The first position of the prompt whose value is to be read; SIZE_MAX: none. */
+size_t engine_patch_first_read(const sequence *s);
+/* What is changed in a page of the sequence. */
+const prefix_patch *engine_patch_of_page(const sequence *s, size_t page);
+/* Of the first `same` positions, whose tokens are the same, those whose keys and values s can take over from a. */
+size_t engine_patch_agree(const sequence *a, const sequence *s, size_t same);
+/* Masks and values of the step's rows, before it runs; values that are read, after it. */
+void engine_patch_fill(engine *e);
+void engine_patch_read(engine *e);
+/* Ends all sequences in the step that change or read something; false when there are none. */
+bool engine_patch_fail_all(engine *e, status code, const char *problem);
 
 /* engine_sequence.c */
 bool engine_reads(const sequence *s); /* its prompt is not computed yet */

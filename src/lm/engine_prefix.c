@@ -74,7 +74,7 @@ void prefix_release(prefix_tree *t, prefix_node *n)
         list_add(t, n);
 }
 
-/* ---- children, in the order of their tokens ---- */
+/* ---- children, in the order of their patches, then of their tokens ---- */
 
 static size_t common(const int32_t *a, size_t a_count, const int32_t *b, size_t b_count)
 {
@@ -84,16 +84,22 @@ static size_t common(const int32_t *a, size_t a_count, const int32_t *b, size_t 
     return i;
 }
 
-/* The place of the first child that is not before the tokens. */
-static size_t place_of(const prefix_node *parent, const int32_t *ids, size_t count)
+static int compare(const prefix_patch *a, const prefix_patch *b)
+{
+    return memcmp(a->digest, b->digest, sizeof a->digest);
+}
+
+/* The place of the first child that is not before the tokens under the patch. */
+static size_t place_of(const prefix_node *parent, const prefix_patch *patch, const int32_t *ids, size_t count)
 {
     size_t low = 0, high = parent->child_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
         const prefix_node *c = parent->children[middle];
+        int order = compare(&c->patch, patch);
         size_t same = common(c->ids, c->count, ids, count);
         bool before = same == c->count ? same < count : same < count && c->ids[same] < ids[same];
-        if (before)
+        if (order < 0 || (order == 0 && before))
             low = middle + 1;
         else
             high = middle;
@@ -101,18 +107,34 @@ static size_t place_of(const prefix_node *parent, const int32_t *ids, size_t cou
     return low;
 }
 
-prefix_node *prefix_match(const prefix_node *parent, const int32_t *ids, size_t count, size_t *same)
+/* The child under exactly this patch that goes furthest. */
+static prefix_node *furthest(const prefix_node *parent, const prefix_patch *patch, const int32_t *ids, size_t count, size_t *same)
 {
-    size_t at = place_of(parent, ids, count < PAGE ? count : PAGE);
+    size_t at = place_of(parent, patch, ids, count < PAGE ? count : PAGE);
     prefix_node *best = NULL;
     *same = 0;
     for (size_t i = at > 0 ? at - 1 : 0; i <= at && i < parent->child_count; i++) { /* its neighbours share most */
         prefix_node *c = parent->children[i];
-        size_t here = common(c->ids, c->count, ids, count);
+        size_t here = compare(&c->patch, patch) == 0 ? common(c->ids, c->count, ids, count) : 0;
         if (here > *same) {
             best = c;
             *same = here;
         }
+    }
+    return best;
+}
+
+prefix_node *prefix_match(const prefix_node *parent, const prefix_patch *patch, const int32_t *ids, size_t count, size_t *same)
+{
+    static const prefix_patch none = {.clean = PAGE};
+    prefix_node *best = furthest(parent, patch, ids, count, same);
+    size_t clean = count < patch->clean ? count : patch->clean, here;
+    if (compare(patch, &none) == 0 || clean <= *same)
+        return best;
+    prefix_node *other = furthest(parent, &none, ids, clean, &here);
+    if (here > *same) {
+        *same = here;
+        best = other;
     }
     return best;
 }
@@ -130,7 +152,7 @@ static bool insert(prefix_node *parent, prefix_node *n)
         parent->children = more;
         parent->child_capacity = capacity;
     }
-    size_t at = place_of(parent, n->ids, n->count);
+    size_t at = place_of(parent, &n->patch, n->ids, n->count);
     memmove(parent->children + at + 1, parent->children + at, (parent->child_count - at) * sizeof(prefix_node *));
     parent->children[at] = n;
     parent->child_count++;
@@ -161,8 +183,8 @@ static void evict(prefix_tree *t, prefix_node *n)
         list_add(t, parent);
 }
 
-prefix_node *prefix_put(prefix_tree *t, prefix_node *parent, prefix_node *mine, const int32_t *ids, size_t count, int32_t page,
-                        bool *taken)
+prefix_node *prefix_put(prefix_tree *t, prefix_node *parent, prefix_node *mine, const prefix_patch *patch, const int32_t *ids,
+                        size_t count, int32_t page, bool *taken)
 {
     size_t same;
     *taken = mine != NULL;
@@ -170,7 +192,7 @@ prefix_node *prefix_put(prefix_tree *t, prefix_node *parent, prefix_node *mine, 
         return mine;
     if (mine)
         detach(mine);
-    prefix_node *known = prefix_match(parent, ids, count, &same);
+    prefix_node *known = furthest(parent, patch, ids, count, &same);
     if (known && same == count) {
         if (mine)
             drop_node(t, mine);
@@ -187,6 +209,7 @@ prefix_node *prefix_put(prefix_tree *t, prefix_node *parent, prefix_node *mine, 
         n->count = count;
         n->page = page;
         n->holders = 1;
+        n->patch = *patch;
         memcpy(n->ids, ids, count * sizeof *ids);
     }
     if (n && insert(parent, n)) {

@@ -18,7 +18,7 @@ static size_t common(const sequence *a, const sequence *b)
     size_t most = a->read_to < b->first_want ? a->read_to : b->first_want, i = 0;
     while (i < most && a->ids[i] == b->ids[i])
         i++;
-    return i;
+    return engine_patch_agree(a, b, i);
 }
 
 /* Of two sequences that have not begun, the longer one reads first, so that the shorter finds all it needs. */

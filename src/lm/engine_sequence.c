@@ -53,7 +53,7 @@ static void check(const engine *e, sequence *s)
     const engine_request *r = &s->request;
     const char *problem = NULL;
     status code = engine_check_prompt(e, s->arena, r->prompt, r->prompt_count, 0, &problem);
-    bool asks = r->prompt_logprobs || r->candidate_count > 0;
+    bool asks = r->prompt_logprobs || r->candidate_count > 0 || r->reading_count > 0;
     if (code != STATUS_OK) {
         engine_fail(s, code, "%s", problem ? problem : "out of memory");
         return;
@@ -137,17 +137,19 @@ status engine_submit(engine *e, const engine_request *r, const engine_events *ev
         return error_set(err, STATUS_MEMORY, "out of memory for a request");
     }
     check(e, s);
-    if (s->code == STATUS_OK && !make_room(e, s)) {
+    if (s->code == STATUS_OK && (!make_room(e, s) || engine_patch_take(e, s) != STATUS_OK)) {
         arena_free(a);
         return error_set(err, STATUS_MEMORY, "out of memory for a request");
     }
-    bool at_end = s->budget > 0 || r->candidate_count > 0; /* the last token's logits are wanted */
+    size_t read = engine_patch_first_read(s);
+    bool at_end = s->budget > 0 || r->candidate_count > 0 || read != SIZE_MAX; /* something of the last token is wanted */
     size_t scored = r->prompt_logprobs ? (r->prompt_from > 1 ? r->prompt_from - 1 : 0) : SIZE_MAX;
     s->events = events ? *events : (engine_events){0};
     s->known = r->prompt_count;
     s->read_to = at_end || r->prompt_count == 0 ? r->prompt_count : r->prompt_count - 1;
     s->first_want = at_end ? r->prompt_count - 1 : s->read_to;
     s->first_want = scored < s->first_want ? scored : s->first_want;
+    s->first_want = read < s->first_want ? read : s->first_want;
     s->reason = ENGINE_STOP_LENGTH;
     s->ticket = *ticket = ++e->tickets;
     *e->waiting_end = s;
@@ -175,7 +177,8 @@ static engine_result result_of(const sequence *s)
     return (engine_result){.ids = s->ids + r->prompt_count, .count = s->count, .text = s->text.text ? s->text.text : "",
                            .reason = s->reason, .logprobs = s->logprobs, .logprob = s->sum, .top = s->top,
                            .prompt_logprobs = s->prompt_logprobs, .prompt_top = s->prompt_top,
-                           .candidate_logprobs = s->candidates, .reused = s->reused};
+                           .candidate_logprobs = s->candidates, .readings = s->patch ? s->patch->activations : NULL,
+                           .reused = s->reused};
 }
 
 void engine_finish(engine *e, sequence *s)

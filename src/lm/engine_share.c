@@ -16,6 +16,12 @@ static prefix_node *last_node(const engine *e, const sequence *s)
     return s->attached ? s->nodes[s->attached - 1] : e->root;
 }
 
+/* What is changed in the page behind the attached ones. */
+static const prefix_patch *patch_behind(const sequence *s)
+{
+    return engine_patch_of_page(s, s->attached);
+}
+
 /* Takes full pages as they are while the tree goes on with the prompt. */
 static void attach(engine *e, sequence *s)
 {
@@ -23,7 +29,7 @@ static void attach(engine *e, sequence *s)
         size_t at = s->attached * PAGE, same;
         if (at + PAGE > s->first_want)
             return;
-        prefix_node *n = prefix_match(last_node(e, s), s->ids + at, PAGE, &same);
+        prefix_node *n = prefix_match(last_node(e, s), patch_behind(s), s->ids + at, PAGE, &same);
         if (!n || same < PAGE)
             return;
         prefix_hold(&e->tree, n);
@@ -60,7 +66,7 @@ static int32_t own_page(engine *e, sequence *s)
 size_t engine_known(const engine *e, const sequence *s)
 {
     size_t at = s->attached * PAGE, left = s->first_want - at, same = 0;
-    if (left > 0 && !prefix_match(last_node(e, s), s->ids + at, left < PAGE ? left : PAGE, &same))
+    if (left > 0 && !prefix_match(last_node(e, s), patch_behind(s), s->ids + at, left < PAGE ? left : PAGE, &same))
         same = 0;
     return at + (same < LEAST_COPIED ? 0 : same);
 }
@@ -69,7 +75,7 @@ size_t engine_known(const engine *e, const sequence *s)
 static void copy_part(engine *e, sequence *s)
 {
     size_t at = s->attached * PAGE, left = s->first_want - at, same;
-    prefix_node *n = prefix_match(last_node(e, s), s->ids + at, left < PAGE ? left : PAGE, &same);
+    prefix_node *n = prefix_match(last_node(e, s), patch_behind(s), s->ids + at, left < PAGE ? left : PAGE, &same);
     if (!n || same < LEAST_COPIED)
         return;
     prefix_hold(&e->tree, n); /* it must not be the page that goes */
@@ -107,7 +113,8 @@ void engine_cover(engine *e, sequence *s, size_t position)
 static prefix_node *put(engine *e, sequence *s, size_t count, bool *taken)
 {
     int32_t page = row_of(e, s)[s->attached];
-    prefix_node *n = prefix_put(&e->tree, last_node(e, s), s->tail, s->ids + s->attached * PAGE, count, page, taken);
+    prefix_node *n = prefix_put(&e->tree, last_node(e, s), s->tail, patch_behind(s), s->ids + s->attached * PAGE, count, page,
+                                taken);
     s->tail = NULL;
     return n;
 }

@@ -197,7 +197,8 @@ static status encode_continuations(const local *l, arena *a, const score_request
         whole[i].ids += shared;
         whole[i].count -= shared;
     }
-    *out = (engine_score_request){prefix.ids, shared, whole, r->continuation_count};
+    *out = (engine_score_request){.prefix = prefix.ids, .prefix_count = shared, .continuations = whole,
+                                  .continuation_count = r->continuation_count};
     return STATUS_OK;
 }
 

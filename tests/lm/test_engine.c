@@ -102,7 +102,8 @@ static void scoring_agrees_with_generation(void **state)
         continuations[i][1] = (token_list){0};
         continuations[i][2] = (token_list){.ids = (int32_t *)results[(i + 1) % REQUESTS].ids,
                                            .count = results[(i + 1) % REQUESTS].count};
-        asks[i] = (engine_score_request){requests[i].prompt, requests[i].prompt_count, continuations[i], 3};
+        asks[i] = (engine_score_request){.prefix = requests[i].prompt, .prefix_count = requests[i].prompt_count,
+                                         .continuations = continuations[i], .continuation_count = 3};
     }
     error err = {0};
     if (engine_score_all(e, memory, asks, scores, REQUESTS, &err) != STATUS_OK ||
@@ -196,7 +197,8 @@ static void bad_requests_are_told_why_and_disturb_no_others(void **state)
     assert_non_null(strstr(results[2].problem, "12345"));
     assert_int_equal(results[3].code, STATUS_INVALID);
     same_bits(&alone, &results[4]);
-    engine_score_request ask = {many, 250, (token_list[]){{.ids = many, .count = 10}}, 1};
+    engine_score_request ask = {.prefix = many, .prefix_count = 250, .continuations = (token_list[]){{.ids = many, .count = 10}},
+                                .continuation_count = 1};
     engine_score score;
     assert_int_equal(engine_score_all(e, memory, &ask, &score, 1, NULL), STATUS_OK);
     assert_int_equal(score.code, STATUS_INVALID);

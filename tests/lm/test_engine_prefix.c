@@ -124,7 +124,7 @@ static void log_probabilities_of_prompts_are_those_of_scoring(void **state)
         assert_int_equal(r.count, 0);
         assert_true(isnan(r.prompt_logprobs[0]));
         token_list rest = {.ids = (int32_t *)(uintptr_t)q.prompt + 2, .count = q.prompt_count - 2};
-        engine_score_request ask = {q.prompt, 2, &rest, 1};
+        engine_score_request ask = {.prefix = q.prompt, .prefix_count = 2, .continuations = &rest, .continuation_count = 1};
         engine_forget(e);
         assert_int_equal(engine_score_all(e, memory, &ask, &score, 1, NULL), STATUS_OK);
         double sum = 0;
@@ -148,7 +148,7 @@ static void a_choice_has_the_probabilities_of_the_model(void **state)
     engine *e = make_engine(NULL, NULL);
     int32_t prefix[] = {5, 9, 100}, first[] = {7}, second[] = {80, 90, 11}, third[] = {80, 12};
     token_list list[] = {{.ids = first, .count = 1}, {.ids = second, .count = 3}, {.ids = third, .count = 2}};
-    engine_score_request ask = {prefix, 3, list, 3};
+    engine_score_request ask = {.prefix = prefix, .prefix_count = 3, .continuations = list, .continuation_count = 3};
     engine_score score;
     engine_choice choice;
     assert_int_equal(engine_score_all(e, memory, &ask, &score, 1, NULL), STATUS_OK);

@@ -114,7 +114,7 @@ static void echoed_prompts_are_scored_as_the_subject_scores(void **state)
     assert_int_equal(checkpoint_open_base(life, &c, &err), STATUS_OK);
     assert_int_equal(engine_new(c, NULL, NULL, &e, &err), STATUS_OK);
     token_list continuation = {.ids = ids + from, .count = count - from};
-    engine_score_request q = {ids, from, &continuation, 1};
+    engine_score_request q = {.prefix = ids, .prefix_count = from, .continuations = &continuation, .continuation_count = 1};
     assert_int_equal(engine_score_all(e, life, &q, &score, 1, &err), STATUS_OK);
     assert_true(fabs(score.logprobs[0] - sum) < 1e-6 * fabs(sum));
     engine_free(e);
