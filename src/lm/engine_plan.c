@@ -216,9 +216,13 @@ static status make_opening(engine *e, const code_set *set, engine_opening **out,
         good = o->masks[k] && o->values[k];
         o->memory += CHUNK_ROWS * (1 + width * sizeof(float));
     }
-    if (!good) {
+    status result = good ? STATUS_OK : engine_out_of_memory(e, err);
+    if (good && engine_memory(e) + o->memory > e->limit)
+        result = error_set(err, STATUS_LIMIT, "%s: %zu interventions and readings at sites take %zu KiB beside the %zu KiB in use; the limit is %zu KiB",
+                           e->checkpoint->name, set->count, o->memory >> 10, engine_memory(e) >> 10, e->limit >> 10);
+    if (result != STATUS_OK) {
         arena_free(a);
-        return engine_out_of_memory(e, err);
+        return result;
     }
     engine_plan_sizes(o);
     e->memory += o->memory;

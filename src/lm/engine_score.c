@@ -10,6 +10,56 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "out of memory while scoring");
 }
 
+/* The interventions of a scoring request as those of one text of it, `total` tokens long: what lies behind its end is left
+ * out. *count: how many. */
+static engine_intervention *interventions_of(arena *a, const engine_score_request *r, size_t total, size_t *count)
+{
+    engine_intervention *list = ARENA_ARRAY(a, engine_intervention, r->intervention_count + 1);
+    *count = 0;
+    for (size_t i = 0; list && i < r->intervention_count; i++) {
+        engine_intervention v = r->interventions[i];
+        engine_positions *at = &v.at;
+        if (at->where == ENGINE_PROMPT)
+            *at = (engine_positions){ENGINE_SPAN, 0, r->prefix_count};
+        else if (at->where == ENGINE_ANSWER)
+            *at = (engine_positions){ENGINE_SPAN, r->prefix_count, ENGINE_TO_END};
+        else if (at->where == ENGINE_ALL)
+            *at = (engine_positions){ENGINE_SPAN, 0, ENGINE_TO_END};
+        if (at->from >= total)
+            continue;
+        if (at->to > total)
+            at->to = ENGINE_TO_END;
+        if (v.rows > 1)
+            v.rows = (at->to < total ? at->to : total) - at->from;
+        list[(*count)++] = v;
+    }
+    return list;
+}
+
+/* Whether an intervention's positions and rows are there in the longest of the texts; the engine checks the rest. */
+static void check_positions(arena *a, const engine_score_request *r, size_t longest, engine_score *score)
+{
+    for (size_t i = 0; i < r->intervention_count && score->code == STATUS_OK; i++) {
+        const engine_intervention *v = &r->interventions[i];
+        size_t total = r->prefix_count + longest, from = v->at.where == ENGINE_ANSWER ? r->prefix_count : 0, to = total;
+        if (v->at.where == ENGINE_PROMPT)
+            to = r->prefix_count;
+        if (v->at.where == ENGINE_SPAN) {
+            from = v->at.from;
+            to = v->at.to == ENGINE_TO_END ? total : v->at.to;
+        }
+        if (v->at.where == ENGINE_SPAN && (from >= to || to > total))
+            score->problem = arena_printf(a, "intervention %zu is for positions %zu to %zu (not included); expected some of 0 to %zu",
+                                          i, from, to, total);
+        else if (v->rows != 1 && v->rows != to - from)
+            score->problem = arena_printf(a, "intervention %zu has %zu rows of values; expected 1, or %zu, one for each position", i,
+                                          v->rows, to - from);
+        else
+            continue;
+        score->code = STATUS_INVALID;
+    }
+}
+
 /* Checks a request and makes room for its scores. */
 static status check(const engine *e, arena *a, const engine_score_request *r, engine_score *score, error *err)
 {
@@ -29,6 +79,7 @@ static status check(const engine *e, arena *a, const engine_score_request *r, en
             }
     }
     score->code = engine_check_prompt(e, a, r->prefix, r->prefix_count, longest, &score->problem);
+    check_positions(a, r, longest, score);
     return STATUS_OK;
 }
 
@@ -41,26 +92,31 @@ typedef struct asked {
 static status ask(arena *a, asked *q, const engine_score_request *r, size_t owner, error *err)
 {
     int32_t *firsts = ARENA_ARRAY(a, int32_t, r->continuation_count + 1);
-    if (!firsts)
+    size_t patches;
+    engine_intervention *list = interventions_of(a, r, r->prefix_count, &patches);
+    if (!firsts || !list)
         return no_memory(err);
     q->owner[q->count] = owner;
     q->continuation[q->count] = SIZE_MAX;
     q->requests[q->count++] = (engine_request){.prompt = r->prefix, .prompt_count = r->prefix_count, .candidates = firsts,
-                                               .candidate_count = r->continuation_count};
+                                               .candidate_count = r->continuation_count, .interventions = list,
+                                               .intervention_count = patches};
     for (size_t i = 0; i < r->continuation_count; i++) {
         const token_list *c = &r->continuations[i];
         firsts[i] = c->count ? c->ids[0] : 0;
         if (c->count < 2)
             continue;
         int32_t *ids = ARENA_ARRAY(a, int32_t, r->prefix_count + c->count);
-        if (!ids)
+        list = interventions_of(a, r, r->prefix_count + c->count, &patches);
+        if (!ids || !list)
             return no_memory(err);
         memcpy(ids, r->prefix, r->prefix_count * sizeof *ids);
         memcpy(ids + r->prefix_count, c->ids, c->count * sizeof *ids);
         q->owner[q->count] = owner;
         q->continuation[q->count] = i;
         q->requests[q->count++] = (engine_request){.prompt = ids, .prompt_count = r->prefix_count + c->count,
-                                                   .prompt_logprobs = true, .prompt_from = r->prefix_count + 1};
+                                                   .prompt_logprobs = true, .prompt_from = r->prefix_count + 1,
+                                                   .interventions = list, .intervention_count = patches};
     }
     return STATUS_OK;
 }
