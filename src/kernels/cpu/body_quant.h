@@ -24,6 +24,10 @@ SIMD_FN u64x u_shift(u64x a, int left, int mask) /* each byte shifted left (or r
 SIMD_FN v16 v_load_f16(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p)); }
 SIMD_FN v16 v_load_u8(const uint8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p))); }
 SIMD_FN v16 v_load_i8(const uint8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p))); }
+SIMD_FN void v_store_i8(int8_t *p, v16 x) /* whole numbers */
+{
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+}
 #ifdef SIMD_VNNI
 SIMD_FN i16x i_dot(i16x sum, u64x w, const int8_t *x, bool small)
 {
@@ -72,6 +76,12 @@ SIMD_FN v16 v_load_i8(const uint8_t *p)
 {
     __m128i x = load_128(p);
     return (v16){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x)), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(x, 8)))};
+}
+SIMD_FN void v_store_i8(int8_t *p, v16 x)
+{
+    __m256i both = _mm256_packs_epi32(_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)); /* 0-3, 8-11, 4-7, 12-15 */
+    both = _mm256_permute4x64_epi64(both, 0xd8);
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_packs_epi16(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1)));
 }
 SIMD_FN __m256i dot_256(__m256i sum, __m256i w, __m256i a, bool small) /* as for 512 */
 {
@@ -122,6 +132,11 @@ SIMD_FN u64x u_shift(u64x a, int left, int mask)
 SIMD_FN v16 v_load_f16(const uint8_t *p) { V_LANES(f16_to_f32((uint16_t)(p[2 * i] | p[2 * i + 1] << 8))); }
 SIMD_FN v16 v_load_u8(const uint8_t *p) { V_LANES((float)p[i]); }
 SIMD_FN v16 v_load_i8(const uint8_t *p) { V_LANES((float)(int8_t)p[i]); }
+SIMD_FN void v_store_i8(int8_t *p, v16 x)
+{
+    for (int i = 0; i < 16; i++)
+        p[i] = (int8_t)x.f[i];
+}
 SIMD_FN i16x i_dot(i16x sum, u64x w, const int8_t *x, bool small)
 {
     (void)small;
@@ -168,67 +183,74 @@ SIMD_FN v16 quant_least(const uint8_t *scales, size_t j)
 
 /* ---- rows into tiles ---- */
 
-/* Rounds to the nearest integer, ties to even, for |x| < 2^22: the sum's last bits are the integer. */
-SIMD_FN int8_t quant_round(float x)
+/* A block that holds what is not finite, or nothing but values so small that 1 / d is not finite. */
+static float odd_block(v16 x, v16 y, int8_t q[QUANT_BLOCK])
 {
-    float sum = x + 12582912.0f;
-    uint32_t bits;
-    memcpy(&bits, &sum, sizeof bits);
-    return (int8_t)(uint8_t)bits;
+    float values[QUANT_BLOCK];
+    bool finite = true;
+    v_store(values, x);
+    v_store(values + 16, y);
+    for (int i = 0; i < QUANT_BLOCK; i++)
+        finite = finite && isfinite(values[i]);
+    memset(q, 0, QUANT_BLOCK);
+    return finite ? 0 : NAN;
 }
 
-/* One block of a row: its integers and d. NaN and infinities are larger as integers than all else. */
-SIMD_FN float quant_block(const float x[QUANT_BLOCK], int8_t q[QUANT_BLOCK])
+/* One block of a row: its integers (to nearest, ties to even), d, and sums: of all, and, where halves are asked for, of the
+ * first and the last 16. A NaN may hide from the largest, but not from the sum. NaN: an odd block, nothing is written. */
+SIMD_FN float quant_block(v16 x, v16 y, bool halves, int8_t q[QUANT_BLOCK], float sums[2])
 {
-    uint32_t bits[QUANT_BLOCK], most = 0;
-    float largest;
-    memcpy(bits, x, sizeof bits);
-    for (int i = 0; i < QUANT_BLOCK; i++)
-        most = (bits[i] & 0x7fffffffu) > most ? bits[i] & 0x7fffffffu : most;
-    memcpy(&largest, &most, sizeof largest);
-    float d = largest / 127, inverse = 1 / d;
-    if (most >= 0x7f800000u || !(inverse <= 3e38f)) { /* not finite, or so small that its inverse is not */
-        memset(q, 0, QUANT_BLOCK);
-        return most >= 0x7f800000u ? NAN : 0;
-    }
-    for (int i = 0; i < QUANT_BLOCK; i++)
-        q[i] = quant_round(x[i] * inverse);
+    float d = v_highest(v_max(v_abs(x), v_abs(y))) / 127, inverse = 1 / d;
+    v16 low = v_round(v_mul(x, v_set(inverse))), high = v_round(v_mul(y, v_set(inverse)));
+    sums[0] = v_sum(halves ? low : v_add(low, high));
+    sums[1] = halves ? v_sum(high) : 0;
+    if (!(inverse <= 3e38f) || !(fabsf(sums[0] + sums[1]) <= 127 * QUANT_BLOCK))
+        return NAN;
+    v_store_i8(q, low);
+    v_store_i8(q + 16, high);
     return d;
 }
 
-SIMD_FN int32_t quant_sum(const int8_t *q, int count)
+SIMD_FN void prepare_row(quant_format f, kernel_type type, size_t n, size_t r, size_t k, const void *x, size_t at, char *tile)
 {
-    int32_t sum = 0;
-    for (int i = 0; i < count; i++)
-        sum += q[i];
-    return sum;
+    const bool minima = f == QUANT_Q4_K || f == QUANT_Q5_K, halves = f == QUANT_Q6_K;
+    const int bias = quant_bias(f);
+    for (size_t i = 0; i < k; i += QUANT_BLOCK, tile += n * (QUANT_BLOCK + 12)) {
+        v16 low = v_get(type, x, at + i), high = v_get(type, x, at + i + 16);
+        int8_t *q = (int8_t *)tile + r * QUANT_BLOCK;
+        float sums[2], d = quant_block(low, high, halves, q, sums), least;
+        int32_t *e = (int32_t *)(void *)(tile + n * (QUANT_BLOCK + 4)) + r;
+        if (isnan(d)) {
+            d = odd_block(low, high, q);
+            sums[0] = sums[1] = 0;
+        }
+        ((float *)(void *)(tile + n * QUANT_BLOCK))[r] = d;
+        e[0] = -bias * (int32_t)sums[0];
+        e[n] = -bias * (int32_t)sums[1];
+        least = d * sums[0];
+        if (minima)
+            memcpy(e, &least, sizeof least);
+    }
+}
+
+static void prepare_halves(kernel_type type, size_t n, size_t k, const void *x, size_t stride, float *tile)
+{
+    for (size_t r = 0; r < n; r++)
+        for (size_t i = 0; i < k; i++)
+            tile[i * n + r] = type == KERNEL_BF16 ? bf16_to_f32(((const uint16_t *)x)[r * stride + i])
+                                                  : ((const float *)x)[r * stride + i];
 }
 
 static void quant_prepare(quant_format f, kernel_type type, size_t n, size_t k, const void *x, size_t stride, void *tile)
 {
-    const size_t bytes = n * (QUANT_BLOCK + 12);
-    const int bias = quant_bias(f);
-    for (size_t r = 0; r < n; r++)
-        for (size_t j = 0; f != QUANT_F16 && j < k / QUANT_BLOCK; j++) {
-            char *block = (char *)tile + j * bytes;
-            float values[QUANT_BLOCK];
-            v_store(values, v_get(type, x, r * stride + j * QUANT_BLOCK));
-            v_store(values + 16, v_get(type, x, r * stride + j * QUANT_BLOCK + 16));
-            int8_t *q = (int8_t *)block + r * QUANT_BLOCK;
-            float *d = (float *)(void *)(block + n * QUANT_BLOCK) + r, least;
-            int32_t *e = (int32_t *)(void *)(block + n * (QUANT_BLOCK + 4)) + r;
-            *d = quant_block(values, q);
-            int32_t first = quant_sum(q, 16), last = quant_sum(q + 16, 16);
-            least = *d * (float)(first + last);
-            e[0] = -bias * (f == QUANT_Q6_K ? first : first + last);
-            e[n] = -bias * last;
-            if (f == QUANT_Q4_K || f == QUANT_Q5_K)
-                memcpy(e, &least, sizeof least);
-        }
-    for (size_t r = 0; r < n && f == QUANT_F16; r++)
-        for (size_t i = 0; i < k; i++)
-            ((float *)tile)[i * n + r] = type == KERNEL_BF16 ? bf16_to_f32(((const uint16_t *)x)[r * stride + i])
-                                                             : ((const float *)x)[r * stride + i];
+    if (f == QUANT_F16)
+        prepare_halves(type, n, k, x, stride, tile);
+    for (size_t r = 0; r < n && f != QUANT_F16; r++) { /* the types as constants */
+        if (type == KERNEL_BF16)
+            prepare_row(f, KERNEL_BF16, n, r, k, x, r * stride, tile);
+        else
+            prepare_row(f, KERNEL_F32, n, r, k, x, r * stride, tile);
+    }
 }
 
 /* ---- products ---- */
