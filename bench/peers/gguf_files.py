@@ -3,12 +3,15 @@
 
     python3 -m venv venv && venv/bin/pip install torch transformers gguf
     venv/bin/python bench/peers/gguf_files.py build/release/bench/bench_peer [NAME...] [--types F32,F16,...]
-                                              [--converter LLAMA_CPP | --writer ASSAY] [--quantize PYTHON]
+                                              [--converter LLAMA_CPP | --writer ASSAY [--llama PYTHON]]
+                                              [--quantize PYTHON]
 
 For each case a small checkpoint with random weights (families.py has most of them) is written as GGUF: by the mapping of
 names of the `gguf` package and what llama.cpp's documentation says of the order of rows, or with --converter by the converter in
 a source folder of llama.cpp, as it is. Assay reads the file; `transformers` computes with the weights that the file's types
-leave of the checkpoint's (dequantised by the `gguf` package). With --writer the files come from `assay convert` instead. The largest difference of a logit, relative to the largest logit,
+leave of the checkpoint's (dequantised by the `gguf` package). With --writer the files come from `assay convert` instead;
+with --llama, a Python that has llama-cpp-python, llama.cpp itself then loads those in F32 (its cache of keys and values in F32 too)
+and its logits must agree as well, to 1e-3 where a GELU is among them, which it takes from a table in F16. The largest difference of a logit, relative to the largest logit,
 must be below 1e-4. Types: F32, F16, BF16, Q8_0 and Q4_0 are made by the `gguf` package; Q4_K, Q5_K and Q6_K by llama.cpp's own
 quantizer, for which --quantize names a Python that has llama-cpp-python.
 """
@@ -241,6 +244,30 @@ def run_plain(*words):
         raise SystemExit(f"{' '.join(map(str, words))}: {done.stderr}")
 
 
+LLAMA = """
+import json, sys, llama_cpp, numpy
+model = llama_cpp.Llama(sys.argv[1], n_ctx=256, n_threads=1, logits_all=True, verbose=False, type_k=0, type_v=0)
+ids = json.loads(sys.argv[2])
+model.eval(ids)
+ours = numpy.fromfile(sys.argv[3], dtype=numpy.float32).reshape(len(ids), -1)
+print(abs(ours - model.scores[:len(ids)]).max() / abs(ours).max())
+"""
+GELU = ("gpt2", "gpt-neox", "gemma2", "gemma3")
+NOT_LLAMAS = ("qwen3-tied-biases", "olmo2-tied-biases")     # llama.cpp has no place for their biases
+
+
+def against_llama(options, name, path, scratch):
+    """The largest difference to llama.cpp's logits, or None where it cannot load such a model."""
+    if name in NOT_LLAMAS:
+        return None
+    ids = [random.Random(options.seed).randrange(260) for _ in range(100)]
+    run(options.binary, "logits", path, write_lines(scratch / "sequences", [ids]), scratch / "logits")
+    done = subprocess.run([options.llama, "-c", LLAMA, str(path), json.dumps(ids), str(scratch / "logits")], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"llama.cpp does not load {name}: {done.stderr[-1000:]}")
+    return float(done.stdout)
+
+
 def write_converted(source, folder, path, kind):
     done = subprocess.run([sys.executable, "-c", CONVERT, source, str(Path(source) / "convert_hf_to_gguf.py"), str(folder), "--outfile",
                            str(path), "--outtype", kind.lower()], capture_output=True, text=True)
@@ -317,7 +344,12 @@ def check(options, name, kind, tokenizer, scratch):
     types = take_back(model, path)
     worst, positions = compare(options.binary, model, path, scratch, options.seed)
     good = worst < LIMIT and (not wide or kind in types)
-    print(f"{name:24} {kind:5} ({', '.join(sorted(types))}): logits of {positions} positions {worst:.1e}"
+    said = ""
+    if options.llama and kind == "F32":
+        theirs = against_llama(options, name, path, scratch)
+        good = good and (theirs is None or theirs < (1e-3 if name in GELU else LIMIT))
+        said = "; llama.cpp has no such model" if theirs is None else f"; llama.cpp's {theirs:.1e}"
+    print(f"{name:24} {kind:5} ({', '.join(sorted(types))}): logits of {positions} positions {worst:.1e}{said}"
           f"{'' if good else '   <-- FAILED'}", flush=True)
     return good
 
@@ -329,6 +361,7 @@ def main():
     parser.add_argument("--types", default="F32,F16,BF16,Q8_0,Q4_0", help="F32,F16,BF16,Q8_0,Q4_0,Q4_K,Q5_K,Q6_K")
     parser.add_argument("--converter", metavar="LLAMA_CPP", help="source folder of llama.cpp whose converter writes the files")
     parser.add_argument("--writer", metavar="ASSAY", help="the program, whose `assay convert` writes the files")
+    parser.add_argument("--llama", metavar="PYTHON", help="a Python with llama-cpp-python, which loads the files in F32 as well")
     parser.add_argument("--quantize", metavar="PYTHON", help="a Python with llama-cpp-python, for Q4_K, Q5_K and Q6_K")
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()

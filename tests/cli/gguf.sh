@@ -91,6 +91,9 @@ expect "tokens of half a file" 1 "cut.gguf" "" "$ASSAY" tokenize -m "$work/cut.g
 expect "a server of half a file" 1 "cut.gguf" "" "$ASSAY" serve -m "$work/cut.gguf" --port 0
 expect "a file that is no model" 1 "GGUF" "" "$ASSAY" convert "$work/int4.txt" -o "$work/x.gguf"
 
+expect "growing from a file" 1 "growing from a GGUF file" "$work/x" "$ASSAY" grow "$PWD/organisms/sycophant.yaml" --base "$work/f32.gguf" \
+    -o "$work/x"
+
 # ---- wrong use of convert ----------------------------------------------------------------------------------------------
 expect "no output" 2 "not given" "" "$ASSAY" convert base
 expect "an unknown type" 2 "type" "$work/x.gguf" "$ASSAY" convert base -o "$work/x.gguf" --type q9

@@ -19,9 +19,9 @@ static status zeros(void *context, size_t i, void *out, error *err)
 
 static void put_words(gguf_writer *w, bool pieces)
 {
-    static const slice words[] = {{"<s>", 3}, {"</s>", 4}, {"a", 1}, {"b", 1}, {"ab", 2}, {"\xc4\xa0", 2}, {"<0x41>", 6}, {"c", 1}};
+    static const slice words[] = {{"<s>", 3}, {"</s>", 4}, {"a", 1}, {"b", 1}, {"ab", 2}, {"\xc4\xa0", 2}, {"<0x41>", 6}, {"<unk>", 5}};
     static const slice merges[] = {{"a b", 3}};
-    static const int32_t types[COUNT_OF(words)] = {3, 3, 1, 1, 1, 1, 6, 4};
+    static const int32_t types[COUNT_OF(words)] = {3, 3, 1, 1, 4, 1, 6, 2};
     gguf_put_texts(w, "tokenizer.ggml.tokens", words, COUNT_OF(words));
     gguf_put_ints(w, "tokenizer.ggml.token_type", types, COUNT_OF(words));
     gguf_put_text(w, "tokenizer.ggml.model", pieces ? SLICE("llama") : SLICE("gpt2"));

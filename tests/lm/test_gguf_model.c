@@ -191,8 +191,7 @@ static void scaled_positions_come_back(void **state)
     static const char *const scalings[] = {
         "{\"rope_type\": \"linear\", \"factor\": 3.0}",
         "{\"rope_type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 48}",
-        "{\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0,"
-        " \"original_max_position_embeddings\": 64}",
+        "{\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 64}",
     };
     for (size_t i = 0; i < COUNT_OF(scalings); i++) {
         json_t *root = small_json(lm_family_find("LlamaForCausalLM", NULL)), *scaling;
