@@ -9,8 +9,9 @@
 enum {
     ROWS = 128,             /* prepared at a time */
     TASK_ROWS = 32,         /* multiplied in a task */
-    PANELS = 4,             /* in a task, and more when they are less than TASK_BYTES */
-    TASK_BYTES = 192 * 1024, /* enough to read ahead in, few enough for tasks to even out */
+    PANELS = 4,             /* in a task: at least, */
+    TASK_BYTES = 192 * 1024, /* at most (enough to read ahead in), */
+    TASKS = 16,             /* and few enough for so many tasks: they even out between threads */
     ALONE = 4,              /* rows that are not worth waking anybody for */
 };
 
@@ -77,6 +78,11 @@ const char *quant_product_implementation(const quant_product *p)
 
 /* ---- the object ---- */
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 status quant_product_new(arena *a, const kernel_matmul_spec *spec, size_t threads, quant_product **out, error *err)
 {
     (void)threads; /* rows are prepared once for all of them */
@@ -93,7 +99,7 @@ status quant_product_new(arena *a, const kernel_matmul_spec *spec, size_t thread
     p->spec = *spec;
     p->panels = (spec->n + QUANT_PANEL - 1) / QUANT_PANEL;
     p->panel_bytes = quant_panel_bytes(spec->format, spec->k);
-    p->task_panels = TASK_BYTES / p->panel_bytes / PANELS * PANELS;
+    p->task_panels = least(TASK_BYTES / p->panel_bytes, p->panels / TASKS) / PANELS * PANELS;
     p->task_panels = p->task_panels < PANELS ? PANELS : p->task_panels;
     p->scratch = ROWS / QUANT_TILE * quant_tile_bytes(spec->format, QUANT_TILE, spec->k);
     if (p->panels > PTRDIFF_MAX / p->panel_bytes)
