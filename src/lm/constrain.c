@@ -94,11 +94,11 @@ static bool has_bytes(const form *f, int32_t s)
     return s == 1;
 }
 
-/* Adds what can be reached from s without a byte to the set in the making. */
+/* Adds what can be reached from s without a byte to the set in the making, but for what leads to no end. */
 static size_t gather(constraint *c, int32_t s, size_t count)
 {
     size_t depth = 0;
-    if (c->stamp[s] == c->now)
+    if (c->stamp[s] == c->now || c->distance[s] == FAR)
         return count;
     c->stamp[s] = c->now;
     c->stack[depth++] = s;
@@ -108,7 +108,7 @@ static size_t gather(constraint *c, int32_t s, size_t count)
             c->gathered[count++] = at;
         for (int32_t e = c->form.first[at]; e >= 0; e = c->form.edges[e].next) {
             int32_t to = c->form.edges[e].to;
-            if (c->form.edges[e].low >= 0 || c->stamp[to] == c->now)
+            if (c->form.edges[e].low >= 0 || c->stamp[to] == c->now || c->distance[to] == FAR)
                 continue;
             c->stamp[to] = c->now;
             c->stack[depth++] = to;
@@ -272,6 +272,8 @@ status form_finish(form *f, const constraint_vocabulary *v, constraint **out, er
     if (!c->distance || !c->stamp || !c->stack || !c->gathered || !enlarge(c) || !find_distances(c) ||
         !arena_on_free(c->arena, free_masks, c))
         return error_set(err, STATUS_MEMORY, "out of memory for the form of an answer");
+    if (c->distance[0] == FAR)
+        return error_set(err, STATUS_INVALID, "nothing has the form asked for: a $ref needs itself without an end");
     c->now = 1;
     if (state_of(c, gather(c, 0, 0)) != CONSTRAINT_START)
         return error_set(err, STATUS_MEMORY, "out of memory for the form of an answer");

@@ -15,7 +15,8 @@
  * (counted as one token a byte, which every byte-level vocabulary can do).
  *
  * JSON Schema, the part that is built: type (object, array, string, number, integer, boolean, null, or a list of them), enum,
- * const, anyOf, $ref into $defs (not recursive), properties (written in the order given), required, additionalProperties
+ * const, anyOf, $ref to the whole ("#") or into $defs (one that is met inside of itself is written out up to 8 times, fewer where that would be too
+ * large: answers are nested no deeper), properties (written in the order given), required, additionalProperties
  * (true or false: others are never written), items, minItems, maxItems, minLength, maxLength (in characters; an escape
  * counts as one). title, description, default, examples, $schema, $id, $comment and deprecated say nothing about the form.
  * Any other key is refused by its name. Layout: no white space, but one blank may follow a colon or a comma. Numbers have at
@@ -44,6 +45,8 @@ status constraint_choice(arena *a, const constraint_vocabulary *v, const slice *
                          error *err);
 /* STATUS_UNSUPPORTED names the key that is not built; STATUS_INVALID what is wrong; STATUS_LIMIT: too large. */
 status constraint_json(arena *a, const constraint_vocabulary *v, const json_t *schema, constraint **out, error *err);
+/* Any JSON object, objects and lists nested up to 8 deep inside of it, laid out as above. */
+status constraint_json_object(arena *a, const constraint_vocabulary *v, constraint **out, error *err);
 
 /* ---- for the engine ---- */
 enum { CONSTRAINT_START = 0, CONSTRAINT_DEAD = -1 };

@@ -5,13 +5,25 @@
 
 #include <string.h>
 
-enum { DEEPEST = 64, PATH = 512 };
+/* LEVELS: how often a $ref may be met inside of what it stands for, where that much is not too large; ANY_DEPTH: how deep
+ * objects and lists of any JSON are nested. */
+enum { DEEPEST = 64, PATH = 512, LEVELS = 8, ANY_DEPTH = 8 };
+
+/* A $ref that is being followed, and how many objects and lists were open when it was met. */
+typedef struct followed {
+    const json_t *target;
+    int inside;
+} followed;
 
 typedef struct reader {
     form *form;
     const json_t *root;
     error *err;
-    int depth;
+    int depth, inside;
+    followed open[DEEPEST + 1]; /* the first: the whole schema */
+    int open_count, levels; /* levels: of LEVELS, as many as fit */
+    bool recursive, too_deep;
+    size_t work;
 } reader;
 
 /* Adds what fits the schema between the two states. `path` says where the schema stands, for messages. */
@@ -225,17 +237,21 @@ static status array_value(reader *r, const json_t *schema, const char *path, int
     between(f, end, ']', ']', to);
     if (least == 0)
         form_skip(f, begin, end);
+    r->inside++;
     for (int64_t i = 0; most < 0 ? i < least || i == 0 : i < most; i++) { /* at the i-th item, or past the last one */
-        int32_t item = i ? mark(f, at, ',') : at, after = form_state(f);
+        int32_t item = i ? mark(f, at, ',') : form_state(f), after = form_state(f);
+        if (i == 0)
+            form_skip(f, begin, item);
         TRY(value(r, items, below, item, after));
         if (f->failed != STATUS_OK)
-            return STATUS_OK; /* said at the end */
+            break; /* said at the end */
         if (i + 1 >= least)
             form_skip(f, after, end);
+        if (most < 0 && (i + 1 >= least)) /* any number of further items */
+            form_skip(f, mark(f, after, ','), item);
         at = after;
     }
-    if (most < 0) /* any number of further items */
-        TRY(value(r, items, below, mark(f, at, ','), at));
+    r->inside--;
     return STATUS_OK;
 }
 
@@ -277,6 +293,7 @@ static status object_value(reader *r, const json_t *schema, const char *path, in
     TRY(check_object(r, schema, properties, path));
     int32_t fresh = form_state(f), written = form_state(f);
     between(f, from, '{', '{', fresh);
+    r->inside++;
     json_object_foreach((json_t *)(uintptr_t)properties, name, property) {
         char below[PATH];
         snprintf(below, sizeof below, "%s/properties/%.100s", path, name);
@@ -294,6 +311,7 @@ static status object_value(reader *r, const json_t *schema, const char *path, in
         fresh = next_fresh;
         written = next_written;
     }
+    r->inside--;
     between(f, fresh, '}', '}', to);
     between(f, written, '}', '}', to);
     return STATUS_OK;
@@ -328,12 +346,16 @@ static status typed_value(reader *r, const json_t *schema, const char *type, con
     return STATUS_OK;
 }
 
-/* What a $ref of the form "#/$defs/NAME" means. */
+/* What a $ref "#" or "#/$defs/NAME" means. */
 static const json_t *referred(const reader *r, const char *reference)
 {
     static const char *const lists[] = {"$defs", "definitions"};
     slice rest = slice_of(reference), part;
-    if (!slice_cut(&rest, '/', &part) || !slice_is(part, "#") || !slice_cut(&rest, '/', &part) || !rest.text)
+    if (!slice_cut(&rest, '/', &part) || !slice_is(part, "#"))
+        return NULL;
+    if (!rest.text)
+        return r->root;
+    if (!slice_cut(&rest, '/', &part) || !rest.text)
         return NULL;
     for (size_t i = 0; i < COUNT_OF(lists); i++)
         if (slice_is(part, lists[i]))
@@ -397,28 +419,50 @@ static status by_type(reader *r, const json_t *schema, const char *path, int32_t
     return STATUS_OK;
 }
 
+/* What a $ref stands for. Inside of itself it is written out as often as fits; from there on nothing is written, and what
+ * would need it cannot be. */
+static status reference_value(reader *r, const json_t *schema, const char *reference, const char *path, int32_t from, int32_t to)
+{
+    const json_t *target = referred(r, reference);
+    char below[PATH];
+    int same = 0;
+    TRY(check_alone(r, schema, path, "$ref"));
+    if (!target)
+        return error_set(r->err, STATUS_UNSUPPORTED, "schema%s: \"$ref\" %.80s leads nowhere; expected # or #/$defs/NAME", path, reference);
+    for (int i = 0; i < r->open_count; i++) {
+        if (r->open[i].target != target)
+            continue;
+        if (r->open[i].inside == r->inside)
+            return error_set(r->err, STATUS_UNSUPPORTED, "schema%.200s: the $ref %.80s leads to itself", path, reference);
+        same++;
+    }
+    r->recursive = r->recursive || same > 0;
+    if (same > r->levels)
+        return STATUS_OK;
+    snprintf(below, sizeof below, "%.300s/%.100s", path, reference);
+    r->open[r->open_count++] = (followed){target, r->inside};
+    status result = value(r, target, below, from, to);
+    r->open_count--;
+    return result;
+}
+
 static status value(reader *r, const json_t *schema, const char *path, int32_t from, int32_t to)
 {
-    char below[PATH];
     status result;
     if (!json_is_object(schema))
         return error_set(r->err, STATUS_INVALID, "schema%s: expected an object", path);
+    r->too_deep = r->too_deep || r->depth >= DEEPEST;
     if (r->depth >= DEEPEST)
-        return error_set(r->err, STATUS_UNSUPPORTED, "schema%.200s: nested more than %d deep, or a $ref that leads to itself",
-                         path, DEEPEST);
+        return error_set(r->err, STATUS_UNSUPPORTED, "schema%.200s: nested more than %d deep", path, DEEPEST);
+    if (r->work++ >= FORM_STATES && r->form->failed == STATUS_OK)
+        r->form->failed = STATUS_LIMIT;
     if (r->form->failed != STATUS_OK)
         return STATUS_OK; /* said at the end */
     TRY(check_keys(r, schema, path));
     r->depth++;
     const char *reference = json_string_value(json_object_get(schema, "$ref"));
     if (reference) {
-        const json_t *target = referred(r, reference);
-        result = check_alone(r, schema, path, "$ref");
-        snprintf(below, sizeof below, "%.300s/%.100s", path, reference);
-        if (result == STATUS_OK)
-            result = target ? value(r, target, below, from, to)
-                            : error_set(r->err, STATUS_UNSUPPORTED, "schema%s: \"$ref\" %.80s leads nowhere; expected #/$defs/NAME",
-                                        path, reference);
+        result = reference_value(r, schema, reference, path, from, to);
     } else if (json_object_get(schema, "const") || json_object_get(schema, "enum")) {
         result = listed_values(r, schema, path, from, to);
     } else if (json_object_get(schema, "anyOf")) {
@@ -434,11 +478,77 @@ static status value(reader *r, const json_t *schema, const char *path, int32_t f
 
 status constraint_json(arena *a, const constraint_vocabulary *v, const json_t *schema, constraint **out, error *err)
 {
+    *out = NULL;
+    for (int levels = LEVELS;; levels--) {
+        form f;
+        error own = {0};
+        reader r = {.form = &f, .root = schema, .err = &own, .open = {{schema, 0}}, .open_count = 1, .levels = levels};
+        arena *attempt = arena_new(a);
+        if (!form_begin(&f, attempt))
+            return error_set(err, STATUS_MEMORY, "out of memory for a schema");
+        status result = value(&r, schema, "", 0, 1);
+        bool too_large = r.too_deep || (result == STATUS_OK && f.failed == STATUS_LIMIT);
+        if (too_large && r.recursive && levels > 1) {
+            arena_free(attempt);
+            continue;
+        }
+        if (result == STATUS_OK)
+            return form_finish(&f, v, out, err);
+        if (err)
+            *err = own;
+        return result;
+    }
+}
+
+/* ---- any JSON ---- */
+
+static void any_string(form *f, int32_t from, int32_t to)
+{
+    int32_t inside = form_state(f);
+    between(f, from, '"', '"', inside);
+    character(f, inside, inside);
+    between(f, inside, '"', '"', to);
+}
+
+static void any_value(form *f, int depth, int32_t from, int32_t to);
+
+static void any_object(form *f, int depth, int32_t from, int32_t to)
+{
+    int32_t begin = form_state(f), name = form_state(f), named = form_state(f), after = form_state(f);
+    between(f, from, '{', '{', begin);
+    between(f, begin, '}', '}', to);
+    form_skip(f, begin, name);
+    any_string(f, name, named);
+    any_value(f, depth - 1, mark(f, named, ':'), after);
+    form_skip(f, mark(f, after, ','), name);
+    between(f, after, '}', '}', to);
+}
+
+static void any_value(form *f, int depth, int32_t from, int32_t to)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        form_skip(f, form_bytes(f, from, slice_of(words[i])), to);
+    any_string(f, from, to);
+    number(f, false, from, to);
+    if (depth == 0 || f->failed != STATUS_OK)
+        return;
+    int32_t begin = form_state(f), item = form_state(f), after = form_state(f);
+    between(f, from, '[', '[', begin);
+    between(f, begin, ']', ']', to);
+    form_skip(f, begin, item);
+    any_value(f, depth - 1, item, after);
+    form_skip(f, mark(f, after, ','), item);
+    between(f, after, ']', ']', to);
+    any_object(f, depth, from, to);
+}
+
+status constraint_json_object(arena *a, const constraint_vocabulary *v, constraint **out, error *err)
+{
     form f;
-    reader r = {.form = &f, .root = schema, .err = err};
     *out = NULL;
     if (!form_begin(&f, a))
-        return error_set(err, STATUS_MEMORY, "out of memory for a schema");
-    TRY(value(&r, schema, "", 0, 1));
+        return error_set(err, STATUS_MEMORY, "out of memory for the form of an answer");
+    any_object(&f, ANY_DEPTH, 0, 1);
     return form_finish(&f, v, out, err);
 }

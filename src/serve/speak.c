@@ -20,8 +20,6 @@ static bool check(const server *s, const request *q, problem *p)
         return problem_set(p, 400, "tools", "tools cannot go together with a form of the answer");
     if (q->tools && q->stream && q->logprobs)
         return problem_set(p, 400, "logprobs", "logprobs of a stream with tools are not supported: without stream they are");
-    if (q->form == FORM_JSON)
-        return problem_set(p, 400, "response_format", "response_format json_object is not supported; json_schema with a schema is");
     if (q->max_tokens == 0 && !q->echo && q->prompt_logprobs < 0)
         return problem_set(p, 400, "max_tokens", "max_tokens: expected at least 1 where neither echo nor prompt_logprobs is asked for");
     return true;
@@ -101,12 +99,13 @@ static bool make_constraint(server *s, job *j, problem *p)
     status code = engine_vocabulary(s->local.engine, &words, &err); /* made at the start: only looked up here */
     if (code == STATUS_OK)
         code = q->form == FORM_SCHEMA ? constraint_json(j->arena, words, q->schema, &c, &err)
+               : q->form == FORM_JSON ? constraint_json_object(j->arena, words, &c, &err)
                                       : constraint_choice(j->arena, words, q->choices, q->choice_count, &c, &err);
     j->constraint = c;
     if (code == STATUS_OK)
         return true;
     problem_from(p, code, err.message);
-    snprintf(p->param, sizeof p->param, "%s", q->form == FORM_SCHEMA ? "response_format" : "structured_outputs");
+    snprintf(p->param, sizeof p->param, "%s", q->form == FORM_CHOICE ? "structured_outputs" : "response_format");
     return false;
 }
 

@@ -78,6 +78,8 @@ static bool fits(const json_t *root, const json_t *schema, const json_t *v)
     json_t *each;
     bool some = false;
     const char *reference = json_string_value(json_object_get(schema, "$ref"));
+    if (reference && strcmp(reference, "#") == 0)
+        return fits(root, root, v);
     if (reference)
         return fits(root, json_object_get(json_object_get(root, "$defs"), reference + strlen("#/$defs/")), v);
     if (json_object_get(schema, "const") && !json_equal(json_object_get(schema, "const"), v))
@@ -97,6 +99,11 @@ static bool fits(const json_t *root, const json_t *schema, const json_t *v)
     return any;
 }
 
+#define TREE                                                                                                       \
+    "{\"$ref\":\"#/$defs/t\",\"$defs\":{\"t\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"},"                  \
+    "\"l\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/t\"}},\"next\":{\"anyOf\":[{\"type\":\"null\"},{\"$ref\":\"#/$defs/t\"}]}}," \
+    "\"required\":[\"n\"]}}}"
+
 static const char *const schemas[] = {
     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":8},\"age\":{\"type\":\"integer\"},"
     "\"well\":{\"type\":\"boolean\"}},\"required\":[\"name\",\"well\"],\"additionalProperties\":false}",
@@ -109,6 +116,9 @@ static const char *const schemas[] = {
     "{\"type\":\"object\"}",
     "{\"type\":\"string\"}",
     "{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":{\"type\":\"boolean\"}}}",
+    TREE,
+    "{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"array\",\"items\":{\"$ref\":\"#\"},\"minItems\":1,\"maxItems\":3}]}",
+    "{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"minItems\":3}",
 };
 
 static const constraint_vocabulary *words_of(engine *e)
@@ -275,6 +285,110 @@ static void what_is_not_built_is_refused_by_name(void **state)
     engine_free(e);
 }
 
+/* Whether the text has the form; byte by byte where the vocabulary has no longer tokens for it. */
+static bool accepts(constraint *c, const char *text)
+{
+    token_list ids = {.arena = memory};
+    int32_t at = CONSTRAINT_START;
+    assert_int_equal(tokenizer_encode(model->tokenizer, slice_of(text), 0, &ids, NULL), STATUS_OK);
+    for (size_t i = 0; i < ids.count && at != CONSTRAINT_DEAD; i++)
+        at = constraint_next(c, at, ids.ids[i]);
+    return at != CONSTRAINT_DEAD && constraint_complete(c, at);
+}
+
+/* `before` and `behind` around the middle, so many times. */
+static const char *nested(const char *before, const char *middle, const char *behind, int times)
+{
+    strbuf b = strbuf_new(memory, 1 << 16);
+    for (int i = 0; i < times; i++)
+        strbuf_add(&b, before);
+    strbuf_add(&b, middle);
+    for (int i = 0; i < times; i++)
+        strbuf_add(&b, behind);
+    return b.text;
+}
+
+static void a_form_may_hold_itself(void **state)
+{
+    (void)state;
+    engine *e = make_engine(NULL, NULL);
+    json_t *schema = parsed(TREE), *endless = parsed("{\"type\":\"object\",\"properties\":{\"x\":{\"$ref\":\"#\"}},\"required\":[\"x\"]}");
+    constraint *c = form_of(e, schema);
+    error err = {0};
+    assert_true(accepts(c, "{\"n\":1,\"l\":[{\"n\":2},{\"n\":3, \"l\":[]}],\"next\":{\"n\":4,\"next\":null}}"));
+    assert_false(accepts(c, "{\"n\":1,\"l\":[{}]}"));
+    assert_false(accepts(c, "{\"n\":1,\"l\":[,]}"));
+    assert_true(accepts(c, nested("{\"n\":0,\"next\":", "null", "}", 5)));
+    assert_false(accepts(c, nested("{\"n\":0,\"next\":", "null", "}", 10)));
+    assert_int_equal(constraint_shortest(c, CONSTRAINT_START), strlen("{\"n\":0}"));
+    assert_int_equal(constraint_json(memory, words_of(e), endless, &c, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.message, "without an end"));
+    json_decref(schema);
+    json_decref(endless);
+    engine_free(e);
+}
+
+/* Twelve references to two others each, and at the end one that is never written: refused in time. */
+static void many_ways_to_nothing_are_refused(void **state)
+{
+    (void)state;
+    engine *e = make_engine(NULL, NULL);
+    strbuf b = strbuf_new(memory, 1 << 16);
+    constraint *c;
+    strbuf_add(&b, "{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"type\":\"object\",\"properties\":{\"x\":{\"$ref\":\"#/$defs/b0\"}}}");
+    for (int i = 0; i < 12; i++)
+        strbuf_printf(&b, ",\"b%d\":{\"anyOf\":[{\"$ref\":\"#/$defs/b%d\"},{\"$ref\":\"#/$defs/b%d\"}]}", i, i + 1, i + 1);
+    strbuf_add(&b, ",\"b12\":{\"$ref\":\"#/$defs/a\"}}}");
+    json_t *schema = parsed(b.text);
+    error err = {0};
+    if (constraint_json(memory, words_of(e), schema, &c, &err) != STATUS_LIMIT)
+        fail_msg("%s", err.message);
+    json_decref(schema);
+    engine_free(e);
+}
+
+static void any_object_is_json(void **state)
+{
+    (void)state;
+    enum { DRAWS = 32 };
+    engine *e = make_engine(NULL, two);
+    engine_request *asks = make_requests();
+    engine_result results[DRAWS];
+    constraint *c;
+    size_t members = 0;
+    assert_int_equal(constraint_json_object(memory, words_of(e), &c, NULL), STATUS_OK);
+    for (size_t k = 0; k < DRAWS; k++) {
+        asks[k].constraint = c;
+        asks[k].max_tokens = 2 + (int)(4 * k);
+        asks[k].rule = (sampler_rule){k % 5 ? 0.3 * (double)(k % 7) : 0, 1, 0};
+        asks[k].prompt_count = asks[k].prompt_count < 20 ? asks[k].prompt_count : 20;
+    }
+    generate(e, asks, results, DRAWS);
+    for (size_t k = 0; k < DRAWS; k++) {
+        if (results[k].code != STATUS_OK)
+            fail_msg("%s", results[k].problem);
+        json_error_t why;
+        json_t *v = json_loads(results[k].text, JSON_ALLOW_NUL, &why); /* a name may come twice */
+        if (!json_is_object(v))
+            fail_msg("%s: %s", results[k].text, why.text);
+        assert_int_equal(results[k].reason, ENGINE_STOP_END);
+        members += json_object_size(v);
+        json_decref(v);
+    }
+    assert_true(members > 0);
+    static const char *const good[] = {"{}", "{\"a\":-1.5e3, \"a\":[true,{\"b\":null},[[]],\"\\n\xc3\xa9\"],\"\":{}}", "{\"x\": 0}"};
+    static const char *const bad[] = {"[]", "1", "{\"a\"}", "{\"a\":1,}", "{,}", "{\"a\":[1,]}", "{\"a\":01}", "{}{}", "{\"a\":[}", "{\"a\":{]}"};
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        assert_true(accepts(c, good[i]));
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        if (accepts(c, bad[i]))
+            fail_msg("%s", bad[i]);
+    assert_true(accepts(c, nested("{\"a\":", "1", "}", 8)));
+    assert_true(accepts(c, nested("{\"a\":[", "1", "]}", 4)));
+    assert_false(accepts(c, nested("{\"a\":", "1", "}", 10)));
+    engine_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +396,9 @@ int main(void)
         cmocka_unit_test(choices_are_kept_to),
         cmocka_unit_test(sets_of_tokens_are_those_found_one_by_one),
         cmocka_unit_test(what_is_not_built_is_refused_by_name),
+        cmocka_unit_test(a_form_may_hold_itself),
+        cmocka_unit_test(many_ways_to_nothing_are_refused),
+        cmocka_unit_test(any_object_is_json),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
