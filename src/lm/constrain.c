@@ -257,10 +257,11 @@ static void free_masks(void *context)
 
 status form_finish(form *f, const constraint_vocabulary *v, constraint **out, error *err)
 {
-    if (f->failed == STATUS_LIMIT)
-        return error_hint((error_set(err, STATUS_LIMIT, "the form of the answer needs more than %d states or %d edges", FORM_STATES,
-                                     FORM_EDGES), err),
-                          "lower maxLength, minLength, maxItems or minItems");
+    if (f->failed == STATUS_LIMIT) {
+        error_set(err, STATUS_LIMIT, "the form of the answer needs more than %d states or %d edges", FORM_STATES, FORM_EDGES);
+        error_hint(err, "lower maxLength, minLength, maxItems or minItems");
+        return STATUS_LIMIT;
+    }
     constraint *c = ARENA_NEW(f->arena, constraint);
     if (f->failed != STATUS_OK || !c)
         return error_set(err, STATUS_MEMORY, "out of memory for the form of an answer");
