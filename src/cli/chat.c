@@ -4,6 +4,8 @@
 #include "cli/conversation.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +24,19 @@ static const param_spec options[] = {
     OPTION_THREADS,
 };
 
+enum { MOST_LINE = 16 << 20 };
+
+/* What was read of stdin and is no line yet. */
+typedef struct input {
+    char *text;
+    size_t length, capacity;
+    size_t taken; /* of it, the line that is being answered */
+    bool over;
+} input;
+
 typedef struct chat {
     conversation talk;
+    input in;
     bool terminal, over;
     char last; /* character printed */
 } chat;
@@ -32,6 +45,8 @@ typedef struct chat {
 
 /* The answer shall end; the program shall. On a terminal Ctrl-C stops the answer alone. */
 static atomic_bool stopped, ended, on_terminal;
+/* A byte for each signal: whichever thread takes it, the one that waits for a line wakes. */
+static int wake[2] = {-1, -1};
 
 static void on_signal(int number)
 {
@@ -40,14 +55,21 @@ static void on_signal(int number)
     if (number == SIGTERM || !atomic_load(&on_terminal))
         atomic_store(&ended, true);
     atomic_store(&stopped, true);
+    int before = errno;
+    ssize_t ignored = write(wake[1], "", 1);
+    (void)ignored;
+    errno = before;
 }
 
-static void catch_signals(bool terminal)
+static status catch_signals(bool terminal, error *err)
 {
-    struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: reading a line ends too */
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0)
+        return error_system(err, "making a pipe");
     atomic_store(&on_terminal, terminal);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    return STATUS_OK;
 }
 
 /* ---- answers ---------------------------------------------------------------------------------------------------- */
@@ -179,25 +201,68 @@ static status obey(chat *c, char *line, error *err)
 
 /* ---- lines ------------------------------------------------------------------------------------------------------ */
 
-/* False at the end of the input. An interrupted line is an empty one. */
-static bool read_line(const chat *c, char **line, size_t *size)
+typedef enum waited { WAITED_READ, WAITED_SIGNAL, WAITED_MEMORY } waited;
+
+/* Waits for more of stdin, or a signal. */
+static waited read_more(input *in)
 {
+    struct pollfd both[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = wake[0], .events = POLLIN}};
+    char drained[64];
+    if (in->length + 1 >= in->capacity) {
+        size_t capacity = in->capacity ? 2 * in->capacity : 4096;
+        char *grown = capacity > MOST_LINE ? NULL : realloc(in->text, capacity);
+        if (!grown)
+            return WAITED_MEMORY;
+        in->text = grown;
+        in->capacity = capacity;
+    }
+    if (poll(both, 2, -1) < 0)
+        return WAITED_SIGNAL;
+    if (both[1].revents) {
+        while (read(wake[0], drained, sizeof drained) > 0)
+            ;
+        return WAITED_SIGNAL;
+    }
+    ssize_t n = read(STDIN_FILENO, in->text + in->length, in->capacity - in->length - 1);
+    in->length += n > 0 ? (size_t)n : 0;
+    in->over = n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
+    return WAITED_READ;
+}
+
+/* *line NULL: the end of the input, or of the program. An interrupted line is an empty one. */
+static status read_line(chat *c, char **line, error *err)
+{
+    input *in = &c->in;
+    char *end;
+    *line = NULL;
+    if (in->taken > 0)
+        memmove(in->text, in->text + in->taken, in->length - in->taken);
+    in->length -= in->taken;
+    in->taken = 0;
     if (c->terminal) {
         fputs("> ", stdout);
         fflush(stdout);
     }
-    errno = 0;
-    ssize_t length = getline(line, size, stdin);
-    if (length < 0 && errno == EINTR && c->terminal && !atomic_load(&ended)) {
-        clearerr(stdin);
-        atomic_store(&stopped, false);
-        fputs("\n(/quit or Ctrl-D ends)\n", stderr);
-        (*line)[0] = '\0';
-        return true;
+    while (!(end = in->length ? memchr(in->text, '\n', in->length) : NULL) && !in->over) {
+        waited w = read_more(in);
+        if (w == WAITED_MEMORY)
+            return error_set(err, STATUS_LIMIT, "a line is longer than %d MiB", MOST_LINE >> 20);
+        if (atomic_load(&ended))
+            return STATUS_OK;
+        if (w == WAITED_SIGNAL && c->terminal && atomic_exchange(&stopped, false)) {
+            fputs("\n(/quit or Ctrl-D ends)\n> ", stderr);
+            in->length = 0; /* the terminal has forgotten what was typed, too */
+        }
     }
-    while (length > 0 && ((*line)[length - 1] == '\n' || (*line)[length - 1] == '\r'))
-        (*line)[--length] = '\0';
-    return length >= 0;
+    if (!end && in->length == 0)
+        return STATUS_OK;
+    size_t length = end ? (size_t)(end - in->text) : in->length;
+    in->taken = end ? length + 1 : length;
+    in->text[length] = '\0';
+    if (length > 0 && in->text[length - 1] == '\r')
+        in->text[length - 1] = '\0';
+    *line = in->text;
+    return STATUS_OK;
 }
 
 static status take_line(chat *c, char *line, error *err)
@@ -214,10 +279,9 @@ static status take_line(chat *c, char *line, error *err)
 /* On a terminal a mistake is said and the talk goes on; through a pipe it ends it. */
 static status talk(chat *c, error *err)
 {
-    size_t size = 256;
-    char *line = malloc(size);
-    status result = line ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory");
-    while (result == STATUS_OK && !c->over && read_line(c, &line, &size)) {
+    char *line;
+    status result = read_line(c, &line, err);
+    while (result == STATUS_OK && line) {
         result = take_line(c, line, err);
         if (result != STATUS_OK && c->terminal && !atomic_load(&ended)) {
             fprintf(stderr, "%s\n", err->message);
@@ -225,10 +289,14 @@ static status talk(chat *c, error *err)
                 fprintf(stderr, "hint: %s\n", err->hint);
             result = STATUS_OK;
         }
+        if (result == STATUS_OK && c->over)
+            break;
+        if (result == STATUS_OK)
+            result = read_line(c, &line, err);
     }
     if (c->terminal && !c->over)
         fputc('\n', stdout);
-    free(line);
+    free(c->in.text);
     return result == STATUS_OK && atomic_load(&ended) ? error_set(err, STATUS_INTERRUPTED, "interrupted") : result;
 }
 
@@ -263,10 +331,18 @@ static status run(command_call *call, error *err)
     TRY(subject_open(call->arena, param_string(o, "model"), &subjects, &s, err));
     status result = prepare(call, &c, s, err);
     if (result == STATUS_OK) {
-        catch_signals(c.terminal);
         if (c.terminal)
             fprintf(stderr, "%s answers; /help names the commands\n", s->specification);
+        result = catch_signals(c.terminal, err);
+    }
+    if (result == STATUS_OK)
         result = talk(&c, err);
+    if (wake[0] >= 0) {
+        struct sigaction usual = {.sa_handler = SIG_DFL};
+        sigaction(SIGINT, &usual, NULL);
+        sigaction(SIGTERM, &usual, NULL);
+        close(wake[0]);
+        close(wake[1]);
     }
     conversation_close(&c.talk);
     subject_close(s);

@@ -255,10 +255,13 @@ static answer_result dispatch(server *s, job *j, const char *path, const char *m
     if (strcmp(method, "OPTIONS") == 0 && j->cors && allowed[0])
         return preflight(j);
     problem p;
+    strbuf names = strbuf_new(NULL, 4096);
+    route_names(&names);
     if (allowed[0])
         problem_set(&p, 405, NULL, "%.20s is not a method of %.200s", method, path);
     else
-        problem_set(&p, 404, NULL, "there is no route %.20s %.200s; there are%s", method, path, route_names(j->arena));
+        problem_set(&p, 404, NULL, "there is no route %.20s %.200s; there are%s", method, path, names.failed ? " others" : names.text);
+    strbuf_free(&names);
     return refuse(s, j, &p, allowed[0] ? allowed : NULL);
 }
 

@@ -36,8 +36,8 @@ typedef struct route {
 
 /* NULL, with *allowed the methods of that path ("" where there is no such path). */
 const route *route_find(const char *method, const char *path, const char **allowed);
-/* " GET /health, POST /v1/completions, ..." */
-const char *route_names(arena *a);
+/* Adds " GET /health, POST /v1/completions, ..." */
+void route_names(strbuf *out);
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------- */
 

@@ -62,12 +62,10 @@ static const route routes[] = {
     {"GET", "/metrics", 0, answer_metrics, false},
 };
 
-const char *route_names(arena *a)
+void route_names(strbuf *out)
 {
-    strbuf text = strbuf_new(a, 4096);
     for (size_t i = 0; i < COUNT_OF(routes); i++)
-        strbuf_printf(&text, "%s %s %s", i ? "," : "", routes[i].method, routes[i].path);
-    return text.failed ? "" : text.text;
+        strbuf_printf(out, "%s %s %s", i ? "," : "", routes[i].method, routes[i].path);
 }
 
 const route *route_find(const char *method, const char *path, const char **allowed)

@@ -93,6 +93,7 @@ for _ in $(seq 100); do [ -s "$folder/api" ] && break; sleep 0.1; done
 python3 - "$ASSAY" "$folder" "http://127.0.0.1:$(cat "$folder/api")/v1#m" <<'PY' || failed=1
 import json, os, pty, select, signal, sys, time
 program, folder, api = sys.argv[1:]
+signal.alarm(400) # whatever hangs is a failure
 
 class Terminal:
     def __init__(self, *options):
