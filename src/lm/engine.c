@@ -64,6 +64,9 @@ static status make_caches(engine *e, const engine_options *o, error *err)
     }
     size_t useful = 2 * e->slots * full;
     count = !o->cache_limit && count > useful ? useful : count;
+    size_t most = (room - room / 8) / page; /* the rest is for plans with open sites */
+    if (!o->cache_limit && count > most)
+        count = most > full ? most : full;
     e->slot_pages = full;
     e->memory += count * page;
     e->page_table = ARENA_ARRAY(e->arena, int32_t, e->slots * full);

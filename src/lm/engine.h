@@ -60,8 +60,8 @@ typedef struct engine_options {
     int context;          /* positions of a sequence; 0: the model's */
     size_t memory_limit;  /* bytes of weights (packed; pages of a mapped file are given back), of intermediate values and of
                              the cache; 0: 8 GiB */
-    size_t cache_limit;   /* bytes of the cache of keys and values; 0: twice what `sequences` of full length take, or what the
-                             memory limit leaves */
+    size_t cache_limit;   /* bytes of the cache of keys and values; 0: twice what `sequences` of full length take, or seven
+                             eighths of what the memory limit leaves (the rest is for plans with open sites) */
     element_type compute; /* TYPE_F64 (0): as trained, bf16; or TYPE_F32 */
 } engine_options;
 

@@ -284,11 +284,17 @@ static status make_room_and_plan(engine *e, engine_opening *o, engine_variant *v
 
 status engine_plan_choose(engine *e, error *err)
 {
-    code_set set = {.arena = arena_new(NULL)};
-    status result = set.arena ? find_opening(e, &set, err) : engine_out_of_memory(e, err);
-    arena_free(set.arena);
-    if (result != STATUS_OK)
-        return result;
+    bool patched = false;
+    for (size_t i = 0; i < e->active_count; i++)
+        patched = patched || (e->active[i]->patch && e->active[i]->filled > e->active[i]->computed);
+    e->opening = &e->plain;
+    if (patched) {
+        code_set set = {.arena = arena_new(NULL)};
+        status result = set.arena ? find_opening(e, &set, err) : engine_out_of_memory(e, err);
+        arena_free(set.arena);
+        if (result != STATUS_OK)
+            return result;
+    }
     engine_variant *v = e->opening->variants;
     while (v->rows < e->row_count || v->logits < e->want_count)
         v++;

@@ -141,6 +141,30 @@ static void a_limit_on_memory_ends_patched_requests_alone(void **state)
     engine_free(small);
 }
 
+/* A cache that takes what the memory limit leaves still leaves room for sites. */
+static void a_full_cache_leaves_room_for_sites(void **state)
+{
+    (void)state;
+    engine *e = make_engine(&(engine_options){.sequences = 256, .memory_limit = 64 << 20}, NULL);
+    engine_request q = make_requests()[2];
+    engine_intervention list[26];
+    engine_result r;
+    size_t count = lm_site_count(&model->config);
+    assert_int_equal(count, COUNT_OF(list));
+    assert_true(engine_cache_of(e).pages < 2 * 256 * 4 && engine_cache_of(e).pages > 100);
+    for (size_t i = 0; i < count; i++) {
+        lm_site *site = ARENA_NEW(memory, lm_site);
+        *site = lm_site_at(&model->config, i);
+        list[i] = (engine_intervention){site->name, SITE_ADD, {0}, drawn(site->width, i, 1), 1, site->width};
+    }
+    q.interventions = list;
+    q.intervention_count = count;
+    generate(e, &q, &r, 1);
+    if (r.code != STATUS_OK)
+        fail_msg("%s", r.problem);
+    engine_free(e);
+}
+
 /* More sets of sites than plans are kept for: each answer is that of a fresh engine. */
 static void openings_come_and_go(void **state)
 {
@@ -207,6 +231,7 @@ int main(void)
         cmocka_unit_test(wrong_interventions_are_told_why),
         cmocka_unit_test(what_overflows_harms_nobody_else),
         cmocka_unit_test(a_limit_on_memory_ends_patched_requests_alone),
+        cmocka_unit_test(a_full_cache_leaves_room_for_sites),
         cmocka_unit_test(openings_come_and_go),
         cmocka_unit_test(lost_memory_is_said_and_survived),
     };
