@@ -145,16 +145,19 @@ static void a_limit_on_memory_ends_patched_requests_alone(void **state)
 static void a_full_cache_leaves_room_for_sites(void **state)
 {
     (void)state;
-    engine *e = make_engine(&(engine_options){.sequences = 256, .memory_limit = 64 << 20}, NULL);
+    checkpoint *deep = deep_model();
+    engine *e;
     engine_request q = make_requests()[2];
-    engine_intervention list[26];
     engine_result r;
-    size_t count = lm_site_count(&model->config);
-    assert_int_equal(count, COUNT_OF(list));
+    size_t count = lm_site_count(&deep->config);
+    engine_intervention *list = ARENA_ARRAY(memory, engine_intervention, count);
+    error err = {0};
+    if (engine_new(deep, &(engine_options){.sequences = 256, .memory_limit = 64 << 20}, NULL, &e, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
     assert_true(engine_cache_of(e).pages < 2 * 256 * 4 && engine_cache_of(e).pages > 100);
     for (size_t i = 0; i < count; i++) {
         lm_site *site = ARENA_NEW(memory, lm_site);
-        *site = lm_site_at(&model->config, i);
+        *site = lm_site_at(&deep->config, i);
         list[i] = (engine_intervention){site->name, SITE_ADD, {0}, drawn(site->width, i, 1), 1, site->width};
     }
     q.interventions = list;
