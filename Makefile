@@ -2,7 +2,7 @@
 BUILD := build/release
 JOBS ?= $(shell nproc)
 
-.PHONY: all program build demo test test-long sanitize bootstrap install clean
+.PHONY: all program build demo test test-long sanitize fuzz bootstrap install clean
 
 all: program
 
@@ -32,6 +32,10 @@ test-long: build
 
 sanitize:
 	@scripts/sanitize
+
+# Each parser of foreign bytes for half a minute.
+fuzz: bootstrap
+	@scripts/fuzz
 
 install: program
 	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
