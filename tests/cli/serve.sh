@@ -1,6 +1,7 @@
 #!/bin/bash
 # `assay serve` as a user meets it: started, asked with curl, refused, measured at rest, stopped.
 set -u
+command -v curl > /dev/null || { echo "skipped: curl, the command, is not installed"; exit 77; }
 folder=$(mktemp -d)
 pids=()
 trap 'for p in "${pids[@]}"; do kill "$p" 2> /dev/null; done; rm -rf "$folder"' EXIT
