@@ -6,6 +6,7 @@
 #include "graph/plan.h"
 #include "lm/engine.h"
 #include "lm/families.h"
+#include "lm/sites.h"
 
 #include <math.h>
 
@@ -393,6 +394,50 @@ static void company_and_threads_change_no_bits(void **state)
     }
 }
 
+/* Every site of every family is read with its width; put back, its values change no bits, and others do. */
+static void sites_are_read_and_put_back_in_every_family(void **state)
+{
+    (void)state;
+    enum { SITES = 2 + 12 * 3 };
+    for (size_t f = 0; f < lm_family_count; f++) {
+        checkpoint *c = make_model(lm_families[f]);
+        engine_request list[3], source = make_requests(c)[1];
+        engine_result clean, read, results[3];
+        engine_reading readings[SITES];
+        engine_intervention put[SITES], other;
+        lm_site sites[SITES];
+        assert_int_equal(lm_site_count(&c->config), SITES);
+        source.max_tokens = 0;
+        list[0] = list[1] = list[2] = make_requests(c)[1];
+        for (size_t i = 0; i < SITES; i++) {
+            sites[i] = lm_site_at(&c->config, i);
+            readings[i] = (engine_reading){sites[i].name, {ENGINE_PROMPT, 0, 0}};
+        }
+        source.readings = readings;
+        source.reading_count = SITES;
+        answer(c, TYPE_BF16, NULL, list, &clean, 1);
+        answer(c, TYPE_BF16, two, &source, &read, 1);
+        for (size_t i = 0; i < SITES; i++) {
+            const engine_activation *own = &read.readings[i];
+            assert_int_equal(own->count, source.prompt_count);
+            put[i] = (engine_intervention){sites[i].name, SITE_REPLACE, {ENGINE_PROMPT, 0, 0}, own->values, own->count, own->width};
+        }
+        other = put[7];
+        other.rows = 1;
+        list[0].interventions = put;
+        list[0].intervention_count = SITES;
+        list[2].interventions = &other;
+        list[2].intervention_count = 1;
+        answer(c, TYPE_BF16, two, list, results, 3);
+        for (size_t i = 0; i < 3; i++) {
+            bool same = clean.count == results[i].count &&
+                        memcmp(clean.logprobs, results[i].logprobs, clean.count * sizeof *clean.logprobs) == 0;
+            if (same != (i < 2))
+                fail_msg("%s, request %zu: the answer %s", c->name, i, same ? "is the same" : "differs");
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +449,7 @@ int main(void)
         cmocka_unit_test(files_of_a_bare_model_are_opened),
         cmocka_unit_test(the_cache_gives_what_the_whole_sequence_gives),
         cmocka_unit_test(company_and_threads_change_no_bits),
+        cmocka_unit_test(sites_are_read_and_put_back_in_every_family),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
