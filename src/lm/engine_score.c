@@ -10,8 +10,8 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "out of memory while scoring");
 }
 
-/* The interventions of a scoring request as those of one text of it, `total` tokens long: what lies behind its end is left
- * out. *count: how many. */
+/* The interventions of a scoring request as those of one text of it, `total` tokens long: what lies behind its end is for
+ * an answer that is not written, so that it is checked and nothing more. *count: how many. */
 static engine_intervention *interventions_of(arena *a, const engine_score_request *r, size_t total, size_t *count)
 {
     engine_intervention *list = ARENA_ARRAY(a, engine_intervention, r->intervention_count + 1);
@@ -25,12 +25,14 @@ static engine_intervention *interventions_of(arena *a, const engine_score_reques
             *at = (engine_positions){ENGINE_SPAN, r->prefix_count, ENGINE_TO_END};
         else if (at->where == ENGINE_ALL)
             *at = (engine_positions){ENGINE_SPAN, 0, ENGINE_TO_END};
-        if (at->from >= total)
-            continue;
         if (at->to > total)
             at->to = ENGINE_TO_END;
-        if (v.rows > 1)
+        if (at->from >= total) {
+            *at = (engine_positions){ENGINE_ANSWER, 0, 0};
+            v.rows = v.rows > 0;
+        } else if (v.rows > 1) {
             v.rows = (at->to < total ? at->to : total) - at->from;
+        }
         list[(*count)++] = v;
     }
     return list;

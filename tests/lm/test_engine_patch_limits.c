@@ -61,6 +61,11 @@ static void wrong_interventions_are_told_why(void **state)
     assert_int_equal(engine_score_all(e, memory, &ask, &score, 1, NULL), STATUS_OK);
     assert_int_equal(score.code, STATUS_INVALID);
     assert_non_null(strstr(score.problem, "3 to 12"));
+    continuation.count = 1; /* nothing of it is computed, and the site is still looked for */
+    ask.interventions = &(engine_intervention){"blocks.0.answer", SITE_ADD, {ENGINE_ANSWER, 0, 0}, row, 1, 256};
+    assert_int_equal(engine_score_all(e, memory, &ask, &score, 1, NULL), STATUS_OK);
+    assert_int_equal(score.code, STATUS_INVALID);
+    assert_non_null(strstr(score.problem, "'blocks.0.answer'"));
     engine_free(e);
 }
 
