@@ -2,7 +2,7 @@
  *
  * A storage format is a property beside the element type: a weight of type f32 stored as Q4_0 takes 18 bytes for 32
  * elements. Rows are stored one after the other, each a whole number of blocks. The table below is the one place where
- * a format is named; quant.c holds its functions, quant_panel.c how products read it.
+ * a format is named; quant.c holds its functions, quant_product.c how products read it.
  *
  *     size_t bytes;
  *     TRY(quant_row_bytes(QUANT_Q8_0, 64, &bytes, err));           // 2 blocks of 34
