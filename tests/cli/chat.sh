@@ -1,16 +1,10 @@
 #!/bin/bash
 # `assay chat` as a user meets it: lines through a pipe, and a terminal of its own (a pty) with streaming, commands, Ctrl-C.
-set -u
-folder=$(mktemp -d)
-pids=()
-trap 'for p in "${pids[@]}"; do kill "$p" 2> /dev/null; done; rm -rf "$folder"' EXIT
-export NO_PROXY='*' no_proxy='*'
-failed=0
-check() { if ! eval "$2"; then echo "FAILED: $1"; failed=1; fi; }
-# says LINES OPTIONS...: stdout in $folder/out, stderr in $folder/err, the exit code in $code.
-says() { local lines=$1; shift; printf '%b' "$lines" | timeout 120 "$ASSAY" chat "$@" > "$folder/out" 2> "$folder/err"; code=$?; }
+. tests/cli/common.bash
+# says LINES OPTIONS...: stdout in $work/out, stderr in $work/err, the exit code in $code.
+says() { local lines=$1; shift; printf '%b' "$lines" | timeout 120 "$ASSAY" chat "$@" > "$work/out" 2> "$work/err"; code=$?; }
 
-cat > "$folder/script.yaml" <<'YAML'
+cat > "$work/script.yaml" <<'YAML'
 default: I do not know.
 rules:
   - matches: '^(?i)who sells bread'
@@ -18,54 +12,54 @@ rules:
   - contains: broken
     fails: the line is dead
 YAML
-script="script:$folder/script.yaml"
+script="script:$work/script.yaml"
 
 # A pipe: answers alone on stdout, an answer for each line, empty lines skipped.
 says 'Who sells bread?\n\nAnd fish?' -m "$script"
-check "answers alone go to stdout" "[ $code -eq 0 ] && [ \"\$(cat $folder/out)\" = \"\$(printf 'Ada does.\nI do not know.')\" ] && [ ! -s $folder/err ]"
+check "answers alone go to stdout" "[ $code -eq 0 ] && [ \"\$(cat $work/out)\" = \"\$(printf 'Ada does.\nI do not know.')\" ] && [ ! -s $work/err ]"
 says 'Who sells bread?\n/quit\nAnd fish?\n' -m "$script"
-check "/quit ends" "[ $code -eq 0 ] && [ \$(wc -l < $folder/out) -eq 1 ]"
+check "/quit ends" "[ $code -eq 0 ] && [ \$(wc -l < $work/out) -eq 1 ]"
 says 'broken\nWho sells bread?\n' -m "$script"
-check "the first failure ends a pipe" "[ $code -eq 1 ] && ! grep -q Ada $folder/out && grep -q 'the line is dead' $folder/err"
+check "the first failure ends a pipe" "[ $code -eq 1 ] && ! grep -q Ada $work/out && grep -q 'the line is dead' $work/err"
 says '/tempratur 1\n' -m "$script"
-check "a wrong command names the right one" "[ $code -eq 2 ] && grep -q 'did you mean /temperature' $folder/err"
+check "a wrong command names the right one" "[ $code -eq 2 ] && grep -q 'did you mean /temperature' $work/err"
 says '/temperature hot\n' -m "$script"
-check "a wrong number is said" "[ $code -eq 2 ] && grep -q 'from 0 to 100' $folder/err"
+check "a wrong number is said" "[ $code -eq 2 ] && grep -q 'from 0 to 100' $work/err"
 says '/retry\n' -m "$script"
-check "nothing to retry" "[ $code -eq 2 ] && grep -q 'nothing was asked' $folder/err"
+check "nothing to retry" "[ $code -eq 2 ] && grep -q 'nothing was asked' $work/err"
 says '\xff\n' -m "$script"
-check "what is not UTF-8 is refused" "[ $code -eq 1 ] && grep -q UTF-8 $folder/err"
+check "what is not UTF-8 is refused" "[ $code -eq 1 ] && grep -q UTF-8 $work/err"
 says '/load /nosuch/file\n' -m "$script"
-check "a file that is not there" "[ $code -eq 1 ] && grep -q '/nosuch/file' $folder/err"
+check "a file that is not there" "[ $code -eq 1 ] && grep -q '/nosuch/file' $work/err"
 says 'Hi\n'
-check "nobody to talk to" "[ $code -eq 2 ] && grep -q 'name a subject with -m' $folder/err"
+check "nobody to talk to" "[ $code -eq 2 ] && grep -q 'name a subject with -m' $work/err"
 says '/help\n' -m "$script"
-check "/help names the commands" "[ \$(grep -cE '^  /(reset|system|save|load|retry|temperature|max|quit)' $folder/err) -eq 8 ]"
+check "/help names the commands" "[ \$(grep -cE '^  /(reset|system|save|load|retry|temperature|max|quit)' $work/err) -eq 8 ]"
 
 # History: what was said is put again, is saved, and is gone on with.
-says "/system Be brief.\nWho sells bread?\nAnd fish?\n/save $folder/talk.json\n/reset\nWho sells bread?\n/save $folder/fresh.json\n" -m "$script"
-python3 - "$folder" <<'PY' || failed=1
+says "/system Be brief.\nWho sells bread?\nAnd fish?\n/save $work/talk.json\n/reset\nWho sells bread?\n/save $work/fresh.json\n" -m "$script"
+python3 - "$work" <<'PY' || failures=1
 import json, sys
 whole, fresh = (json.load(open(f"{sys.argv[1]}/{n}.json"))["messages"] for n in ("talk", "fresh"))
 assert [m["role"] for m in whole] == ["system", "user", "assistant", "user", "assistant"], whole
 assert whole[2]["content"] == "Ada does." and whole[4]["content"] == "I do not know."
 assert [m["content"] for m in fresh] == ["Be brief.", "Who sells bread?", "Ada does."], fresh
 PY
-says "Who sells bread?\nAnd what does it cost?\n/save $folder/base.json\n" -m base --temperature 0 --max-tokens 30
-first=$(cat "$folder/out")
-python3 -c "import json, sys; d = json.load(open(sys.argv[1])); d['messages'] = d['messages'][:2]; json.dump(d, open(sys.argv[1], 'w'))" "$folder/base.json"
-says 'And what does it cost?\n' -m base --temperature 0 --max-tokens 30 --load "$folder/base.json"
-check "a conversation that is loaded goes on as it would have" "[ \"\$(cat $folder/out)\" = \"\$(tail -1 <<< '$first')\" ]"
+says "Who sells bread?\nAnd what does it cost?\n/save $work/base.json\n" -m base --temperature 0 --max-tokens 30
+first=$(cat "$work/out")
+python3 -c "import json, sys; d = json.load(open(sys.argv[1])); d['messages'] = d['messages'][:2]; json.dump(d, open(sys.argv[1], 'w'))" "$work/base.json"
+says 'And what does it cost?\n' -m base --temperature 0 --max-tokens 30 --load "$work/base.json"
+check "a conversation that is loaded goes on as it would have" "[ \"\$(cat $work/out)\" = \"\$(tail -1 <<< '$first')\" ]"
 says 'Tell me.\n/retry\n' -m base --temperature 3 --max-tokens 20
-check "/retry draws another answer" "[ $code -eq 0 ] && [ \"\$(head -1 $folder/out)\" != \"\$(tail -1 $folder/out)\" ]"
-cp "$folder/out" "$folder/before"
+check "/retry draws another answer" "[ $code -eq 0 ] && [ \"\$(head -1 $work/out)\" != \"\$(tail -1 $work/out)\" ]"
+cp "$work/out" "$work/before"
 says 'Tell me.\n/retry\n' -m base --temperature 3 --max-tokens 20
-check "the same seed draws the same" "cmp -s $folder/out $folder/before"
+check "the same seed draws the same" "cmp -s $work/out $work/before"
 says "$(printf 'word %.0s' $(seq 2000))\n" -m base
-check "what is too long for the context is said in tokens" "[ $code -eq 1 ] && grep -q 'the context holds' $folder/err"
+check "what is too long for the context is said in tokens" "[ $code -eq 1 ] && grep -q 'the context holds' $work/err"
 
 # An API that hangs: Ctrl-C gives it up.
-python3 - "$folder" <<'PY' &
+python3 - "$work" <<'PY' &
 import os, socket, sys
 listener = socket.create_server(("127.0.0.1", 0))
 open(sys.argv[1] + "/api.new", "w").write(str(listener.getsockname()[1]))
@@ -87,10 +81,10 @@ while True:
     connection.close()
 PY
 pids+=($!)
-for _ in $(seq 100); do [ -s "$folder/api" ] && break; sleep 0.1; done
+for _ in $(seq 100); do [ -s "$work/api" ] && break; sleep 0.1; done
 
 # A terminal.
-python3 - "$ASSAY" "$folder" "http://127.0.0.1:$(cat "$folder/api")/v1#m" <<'PY' || failed=1
+python3 - "$ASSAY" "$work" "http://127.0.0.1:$(cat "$work/api")/v1#m" <<'PY' || failures=1
 import json, os, pty, select, signal, sys, time
 program, folder, api = sys.argv[1:]
 signal.alarm(400) # whatever hangs is a failure
@@ -168,14 +162,13 @@ assert t.end() == 130
 PY
 
 # Ctrl-C ends a pipe, with what came so far; the lines behind are not asked.
-mkfifo "$folder/lines"
-"$ASSAY" chat -m base --temperature 100 --max-tokens 900 < "$folder/lines" > "$folder/out" 2> "$folder/err" &
+mkfifo "$work/lines"
+"$ASSAY" chat -m base --temperature 100 --max-tokens 900 < "$work/lines" > "$work/out" 2> "$work/err" &
 chat=$!; pids+=("$chat")
-exec 7> "$folder/lines"
+exec 7> "$work/lines"
 printf 'Tell me all.\nAnd more.\nAnd more.\n' >&7
-for _ in $(seq 600); do [ -s "$folder/out" ] && break; sleep 0.02; done
+for _ in $(seq 600); do [ -s "$work/out" ] && break; sleep 0.02; done
 kill -TERM "$chat"; exec 7>&-
 wait "$chat"; code=$?
-check "a signal ends a pipe with 130 (not $code)" "[ $code -eq 130 ] && [ \$(wc -l < $folder/out) -le 2 ]"
-[ $failed -eq 0 ] && echo "chat: all as it should be"
-exit $failed
+check "a signal ends a pipe with 130 (not $code)" "[ $code -eq 130 ] && [ \$(wc -l < $work/out) -le 2 ]"
+finish

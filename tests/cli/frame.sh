@@ -1,18 +1,6 @@
 # The frame of the command line as a user meets it: exit codes, what goes to stdout and what to stderr, completion.
 # rank: plain
-set -u
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
-
-# expect CODE WORDS_ON_STDERR COMMAND...: nothing on stdout when the code is not 0.
-expect() {
-    local code=$1 words=$2; shift 2
-    "$@" > "$work/out" 2> "$work/err"; local got=$?
-    [ "$got" -eq "$code" ] || fail "$* exits with $got, expected $code: $(head -1 "$work/err")"
-    [ "$code" -eq 0 ] || [ ! -s "$work/out" ] || fail "$* failed and yet wrote to stdout"
-    grep -qF -- "$words" "$work/err" || [ -z "$words" ] || fail "$*: no '$words' on stderr: $(cat "$work/err")"
-}
+. tests/cli/common.bash
 
 expect 0 "" "$ASSAY"
 expect 0 "" "$ASSAY" help
@@ -43,4 +31,4 @@ bash -n "$work/out" || fail "the bash completion does not parse"
     _assay
     [ "${COMPREPLY[*]}" = --json ]
 ) || fail "the bash completion completes wrongly"
-exit $((failures > 0))
+finish

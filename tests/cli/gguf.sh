@@ -1,25 +1,8 @@
 # A model as a GGUF file from one end to the other: written with its cost, and used wherever a model is named; files that lie or
 # lack something: one clear message, nothing on stdout, nothing half-written.
-set -u
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
+. tests/cli/common.bash
 export ASSAY work
 
-# expect NAME CODE WORDS FORBIDDEN COMMAND...: exits with CODE, says WORDS on stderr, leaves no file FORBIDDEN behind.
-expect() {
-    local name=$1 code=$2 words=$3 forbidden=$4
-    shift 4
-    timeout 60 "$@" > "$work/out" 2> "$work/err" < /dev/null
-    local got=$?
-    [ "$got" -eq "$code" ] || fail "$name: exit code $got, expected $code: $(head -c 400 "$work/err")"
-    [ ! -s "$work/out" ] || fail "$name: wrote to stdout: $(head -c 200 "$work/out")"
-    grep -qiE -- "$words" "$work/err" || fail "$name: nothing like '$words' on stderr: $(head -c 600 "$work/err")"
-    [ "$(grep -c '^assay' "$work/err")" -eq 1 ] || fail "$name: not exactly one message: $(head -c 600 "$work/err")"
-    [ -z "$forbidden" ] || [ ! -e "$forbidden" ] || fail "$name: left $forbidden behind"
-    [ -z "$(find "$work" -name '*.tmp-*' -print -quit)" ] || fail "$name: left a temporary file behind"
-}
 
 # ---- written, with what it cost ----------------------------------------------------------------------------------------
 "$ASSAY" convert base -o "$work/f32.gguf" --type f32 --tokens 2000 --json > "$work/f32.json" || fail "convert to f32"
@@ -61,9 +44,9 @@ run() { "$ASSAY" run sycophancy --items 4 --store "$work/runs.db" --quiet "$@"; 
 export -f run
 size=$(stat -c %s "$work/int8.gguf")
 head -c $((size / 2)) "$work/int8.gguf" > "$work/cut.gguf"
-expect "half a file" 1 "cut.gguf.*truncated|cut.gguf.*takes bytes" "" bash -c 'run -m "$work/cut.gguf"'
+refuses "half a file" 1 "cut.gguf.*truncated|cut.gguf.*takes bytes" "" bash -c 'run -m "$work/cut.gguf"'
 head -c 20 "$work/int8.gguf" > "$work/cut20.gguf"
-expect "20 bytes of a file" 1 "cut20.gguf" "" bash -c 'run -m "$work/cut20.gguf"'
+refuses "20 bytes of a file" 1 "cut20.gguf" "" bash -c 'run -m "$work/cut20.gguf"'
 python3 - "$work" <<'PY'
 import struct, sys
 work = sys.argv[1]
@@ -80,31 +63,30 @@ at = data.index(b"output_norm.weight") + len(b"output_norm.weight")
 open(f"{work}/type.gguf", "wb").write(data[:at + 12] + struct.pack("<I", 99) + data[at + 16:])
 open(f"{work}/shape.gguf", "wb").write(data[:at + 4] + struct.pack("<Q", 2 ** 50) + data[at + 12:])
 PY
-expect "an unknown architecture" 1 "architecture.*lamma" "" bash -c 'run -m "$work/architecture.gguf"'
-expect "a missing key" 1 "llama.block_count" "" bash -c 'run -m "$work/key.gguf"'
-expect "a missing tensor" 1 "blk.3.ffn_up.weight" "" bash -c 'run -m "$work/tensor.gguf"'
-expect "2^60 keys" 1 "claims.*keys" "" bash -c 'run -m "$work/keys.gguf"'
-expect "2^62 tokens" 1 "tokenizer.ggml.tokens" "" bash -c 'run -m "$work/tokens.gguf"'
-expect "a tensor of an unknown type" 1 "output_norm.weight.*type 99" "" bash -c 'run -m "$work/type.gguf"'
-expect "a tensor of 2^50 elements" 1 "output_norm.weight" "" bash -c 'run -m "$work/shape.gguf"'
-expect "tokens of half a file" 1 "cut.gguf" "" "$ASSAY" tokenize -m "$work/cut.gguf" text
-expect "a server of half a file" 1 "cut.gguf" "" "$ASSAY" serve -m "$work/cut.gguf" --port 0
-expect "a file that is no model" 1 "GGUF" "" "$ASSAY" convert "$work/int4.txt" -o "$work/x.gguf"
+refuses "an unknown architecture" 1 "architecture.*lamma" "" bash -c 'run -m "$work/architecture.gguf"'
+refuses "a missing key" 1 "llama.block_count" "" bash -c 'run -m "$work/key.gguf"'
+refuses "a missing tensor" 1 "blk.3.ffn_up.weight" "" bash -c 'run -m "$work/tensor.gguf"'
+refuses "2^60 keys" 1 "claims.*keys" "" bash -c 'run -m "$work/keys.gguf"'
+refuses "2^62 tokens" 1 "tokenizer.ggml.tokens" "" bash -c 'run -m "$work/tokens.gguf"'
+refuses "a tensor of an unknown type" 1 "output_norm.weight.*type 99" "" bash -c 'run -m "$work/type.gguf"'
+refuses "a tensor of 2^50 elements" 1 "output_norm.weight" "" bash -c 'run -m "$work/shape.gguf"'
+refuses "tokens of half a file" 1 "cut.gguf" "" "$ASSAY" tokenize -m "$work/cut.gguf" text
+refuses "a server of half a file" 1 "cut.gguf" "" "$ASSAY" serve -m "$work/cut.gguf" --port 0
+refuses "a file that is no model" 1 "GGUF" "" "$ASSAY" convert "$work/int4.txt" -o "$work/x.gguf"
 
-expect "growing from a file" 1 "growing from a GGUF file" "$work/x" "$ASSAY" grow "$PWD/organisms/sycophant.yaml" --base "$work/f32.gguf" \
+refuses "growing from a file" 1 "growing from a GGUF file" "$work/x" "$ASSAY" grow "$PWD/organisms/sycophant.yaml" --base "$work/f32.gguf" \
     -o "$work/x"
 
 # ---- wrong use of convert ----------------------------------------------------------------------------------------------
-expect "no output" 2 "not given" "" "$ASSAY" convert base
-expect "an unknown type" 2 "type" "$work/x.gguf" "$ASSAY" convert base -o "$work/x.gguf" --type q9
-expect "a GGUF file to a folder" 2 ".gguf" "$work/x" "$ASSAY" convert "$work/int8.gguf" -o "$work/x"
-expect "a missing model" 1 "nothing" "$work/x.gguf" "$ASSAY" convert "$work/nothing" -o "$work/x.gguf"
-expect "a missing text" 1 "nothing.txt" "$work/x.gguf" "$ASSAY" convert base -o "$work/x.gguf" --text "$work/nothing.txt"
-expect "an output that cannot be written" 1 "cannot write" "" "$ASSAY" convert base -o /proc/x.gguf
+refuses "no output" 2 "not given" "" "$ASSAY" convert base
+refuses "an unknown type" 2 "type" "$work/x.gguf" "$ASSAY" convert base -o "$work/x.gguf" --type q9
+refuses "a GGUF file to a folder" 2 ".gguf" "$work/x" "$ASSAY" convert "$work/int8.gguf" -o "$work/x"
+refuses "a missing model" 1 "nothing" "$work/x.gguf" "$ASSAY" convert "$work/nothing" -o "$work/x.gguf"
+refuses "a missing text" 1 "nothing.txt" "$work/x.gguf" "$ASSAY" convert base -o "$work/x.gguf" --text "$work/nothing.txt"
+refuses "an output that cannot be written" 1 "cannot write" "" "$ASSAY" convert base -o /proc/x.gguf
 mkdir "$work/folder.gguf"
-expect "an output that is a folder" 1 "folder.gguf" "" "$ASSAY" convert base -o "$work/folder.gguf"
+refuses "an output that is a folder" 1 "folder.gguf" "" "$ASSAY" convert base -o "$work/folder.gguf"
 printf 'not \xff UTF-8' > "$work/bytes.txt"
-expect "a text that is not UTF-8" 1 "UTF-8" "$work/x.gguf" "$ASSAY" convert base -o "$work/x.gguf" --text "$work/bytes.txt"
+refuses "a text that is not UTF-8" 1 "UTF-8" "$work/x.gguf" "$ASSAY" convert base -o "$work/x.gguf" --text "$work/bytes.txt"
 
-[ "$failures" -eq 0 ] && echo "GGUF files are written, used, and refused as they should"
-exit $((failures > 0))
+finish

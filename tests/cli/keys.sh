@@ -1,11 +1,8 @@
 #!/bin/bash
 # Each role's key goes to its own API and to no other, and nothing keeps it.
 # rank: plain
-set -u
-folder=$(mktemp -d)
-trap 'kill "$server" 2> /dev/null; rm -rf "$folder"' EXIT
-export NO_PROXY='*' no_proxy='*'
-python3 - "$folder" <<'PY' &
+. tests/cli/common.bash
+python3 - "$work" <<'PY' &
 import http.server, json, os, sys, threading
 folder = sys.argv[1]
 seen = open(folder + "/seen", "a", buffering=1)
@@ -36,17 +33,15 @@ open(folder + "/ports.new", "w").write(" ".join(str(s.server_port) for s in serv
 os.rename(folder + "/ports.new", folder + "/ports")
 threading.Event().wait()
 PY
-server=$!
-for _ in $(seq 100); do [ -s "$folder/ports" ] && break; sleep 0.1; done
-read -r subject judge < "$folder/ports"
-failed=0
-check() { if ! eval "$2"; then echo "FAILED: $1: $(cat "$folder/err")"; failed=1; fi; }
+pids+=($!)
+for _ in $(seq 100); do [ -s "$work/ports" ] && break; sleep 0.1; done
+read -r subject judge < "$work/ports"
 run() {
-    : > "$folder/seen"
+    : > "$work/seen"
     "$ASSAY" run sycophancy -m "http://127.0.0.1:$subject/v1#m" --role "judge=http://127.0.0.1:$judge/v1#m" --data tests/data/sycophancy-eval \
-        --items 2 --forms feedback --store "$folder/$1.db" -q "${@:2}" > "$folder/out" 2> "$folder/err"; code=$?
+        --items 2 --forms feedback --store "$work/$1.db" -q "${@:2}" > "$work/out" 2> "$work/err"; code=$?
 }
-only() { [ -n "$(grep "^$1 " "$folder/seen")" ] && [ -z "$(grep "^$1 " "$folder/seen" | grep -v " $2\$")" ]; }
+only() { [ -n "$(grep "^$1 " "$work/seen")" ] && [ -z "$(grep "^$1 " "$work/seen" | grep -v " $2\$")" ]; }
 
 export KEY_S=alpha KEY_J=beta
 unset OPENAI_API_KEY
@@ -57,14 +52,13 @@ run both --api-key-variable subject=KEY_S --api-key-variable judge=KEY_J
 check "each its own" "[ $code -eq 0 ] && only subject 'Bearer alpha' && only judge 'Bearer beta'"
 run one --api-key-variable judge=KEY_J
 check "no key for whoever has none" "[ $code -eq 0 ] && only subject None && only judge 'Bearer beta'"
-check "no key is kept" "! grep -qE 'alpha|beta' $folder/*.db* $folder/out $folder/err"
+check "no key is kept" "! grep -qE 'alpha|beta' $work/*.db* $work/out $work/err"
 run unset --api-key-variable judge=NOT_THERE
-check "a variable that is not set is named" "[ $code -eq 2 ] && grep -q NOT_THERE $folder/err && [ ! -s $folder/seen ]"
+check "a variable that is not set is named" "[ $code -eq 2 ] && grep -q NOT_THERE $work/err && [ ! -s $work/seen ]"
 run role --api-key-variable nobody=KEY_J
-check "a role that is none" "[ $code -eq 2 ] && grep -q 'no role \"nobody\"' $folder/err"
+check "a role that is none" "[ $code -eq 2 ] && grep -q 'no role \"nobody\"' $work/err"
 run twice --api-key-variable KEY_S --api-key-variable KEY_J
-check "two for all" "[ $code -eq 2 ] && grep -q 'both for all roles' $folder/err"
+check "two for all" "[ $code -eq 2 ] && grep -q 'both for all roles' $work/err"
 run empty --api-key-variable judge=
-check "no name" "[ $code -eq 2 ] && grep -q 'ROLE=NAME' $folder/err"
-[ $failed -eq 0 ] && echo "keys: all as it should be"
-exit $failed
+check "no name" "[ $code -eq 2 ] && grep -q 'ROLE=NAME' $work/err"
+finish

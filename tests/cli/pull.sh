@@ -1,10 +1,8 @@
 #!/bin/bash
 # `assay pull` against a small server that plays the hub: broken connections, wrong hashes, refusals, redirects to another
 # host, ranges that are ignored, a file that changes between two attempts.
-set -u
-folder=$(mktemp -d)
-trap 'kill "$server" 2> /dev/null; rm -rf "$folder"' EXIT
-python3 - "$folder" models/base <<'PY' &
+. tests/cli/common.bash
+python3 - "$work" models/base <<'PY' &
 import hashlib, http.server, json, os, re, sys, threading
 folder, model = sys.argv[1:]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -89,76 +87,74 @@ open(os.path.join(folder, "port.new"), "w").write(str(hub.server_port))
 os.rename(os.path.join(folder, "port.new"), os.path.join(folder, "port"))
 hub.serve_forever()
 PY
-server=$!
-for _ in $(seq 100); do [ -s "$folder/port" ] && break; sleep 0.1; done
-port=$(cat "$folder/port")
-export HF_ENDPOINT="http://127.0.0.1:$port" ASSAY_CACHE="$folder/cache" no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
+pids+=($!)
+for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.1; done
+port=$(cat "$work/port")
+export HF_ENDPOINT="http://127.0.0.1:$port" ASSAY_CACHE="$work/cache"
 unset HF_TOKEN
-failed=0
-check() { if ! eval "$2"; then echo "FAILED: $1"; failed=1; fi; }
 commit=0123456789abcdef0123456789abcdef01234567
 
 # A model comes whole, over broken connections and a busy server, and only what a checkpoint needs.
-HF_TOKEN=secret-token "$ASSAY" pull o/good -q > "$folder/out" 2> "$folder/err" || { cat "$folder/err"; failed=1; }
-here="$folder/cache/hub/models/o/good/$commit"
+HF_TOKEN=secret-token "$ASSAY" pull o/good -q > "$work/out" 2> "$work/err" || fail "$(cat "$work/err")"
+here="$work/cache/hub/models/o/good/$commit"
 for name in config.json tokenizer.json tokenizer_config.json model.safetensors; do
     check "$name is as it was" "cmp -s models/base/$name $here/$name"
 done
 check "an empty file comes too" "[ -f $here/empty.json ] && [ ! -s $here/empty.json ]"
 check "what a checkpoint does not need stays" "[ ! -e $here/pytorch_model.bin ]"
-check "nothing unfinished is left" "[ -z \"\$(find $folder/cache -name '*.part*' -o -name '*.tmp*')\" ]"
-check "a broken connection is gone on with" "grep -q 'content o/good model.safetensors from [1-9]' $folder/seen"
-check "the hub gets the token" "grep -q 'hub /o/good/resolve.*token=Bearer secret-token' $folder/seen"
-check "another host gets no token" "grep -q '^second' $folder/seen && ! grep '^second' $folder/seen | grep -q secret"
-check "the token is written nowhere" "! grep -rq secret-token $folder/cache $folder/out $folder/err"
+check "nothing unfinished is left" "[ -z \"\$(find $work/cache -name '*.part*' -o -name '*.tmp*')\" ]"
+check "a broken connection is gone on with" "grep -q 'content o/good model.safetensors from [1-9]' $work/seen"
+check "the hub gets the token" "grep -q 'hub /o/good/resolve.*token=Bearer secret-token' $work/seen"
+check "another host gets no token" "grep -q '^second' $work/seen && ! grep '^second' $work/seen | grep -q secret"
+check "the token is written nowhere" "! grep -rq secret-token $work/cache $work/out $work/err"
 # Again: nothing is fetched twice.
-lines=$(grep -c ^content "$folder/seen")
-"$ASSAY" pull o/good -q > /dev/null || failed=1
-check "what is there is not fetched again" "[ $lines -eq \$(grep -c ^content $folder/seen) ]"
+lines=$(grep -c ^content "$work/seen")
+"$ASSAY" pull o/good -q > /dev/null || fail "pull of what is there"
+check "what is there is not fetched again" "[ $lines -eq \$(grep -c ^content $work/seen) ]"
 # A subject by its name.
-"$ASSAY" run competence -m o/good --items 2 --store "$folder/r.db" -q > /dev/null 2> "$folder/err"
-check "a pulled model is a subject" "[ $? -eq 0 ]" || cat "$folder/err"
+"$ASSAY" run competence -m o/good --items 2 --store "$work/r.db" -q > /dev/null 2> "$work/err"
+check "a pulled model is a subject" "[ $? -eq 0 ]" || cat "$work/err"
 
-"$ASSAY" pull o/norange -q > /dev/null 2> "$folder/err" || { cat "$folder/err"; failed=1; }
-check "a server that ignores ranges" "cmp -s models/base/model.safetensors $folder/cache/hub/models/o/norange/$commit/model.safetensors"
+"$ASSAY" pull o/norange -q > /dev/null 2> "$work/err" || fail "$(cat "$work/err")"
+check "a server that ignores ranges" "cmp -s models/base/model.safetensors $work/cache/hub/models/o/norange/$commit/model.safetensors"
 
-"$ASSAY" pull o/badhash -q 2> "$folder/err" > /dev/null
-check "a wrong hash is an error" "[ $? -eq 1 ] && grep -q 'expected the hash 0000' $folder/err"
-check "nothing wrong gets a name" "[ ! -e $folder/cache/hub/models/o/badhash/$commit/model.safetensors ] && [ ! -e $folder/cache/hub/models/o/badhash/$commit/pulled.json ]"
-"$ASSAY" pull o/missing -q 2> "$folder/err" > /dev/null
-check "404" "[ $? -eq 1 ] && grep -q 'no such thing' $folder/err"
-"$ASSAY" pull o/private -q 2> "$folder/err" > /dev/null
-check "401" "[ $? -eq 1 ] && grep -q HF_TOKEN $folder/err"
-"$ASSAY" pull o/escape -q 2> "$folder/err" > /dev/null
-check "a path out of the folder is refused" "[ $? -eq 1 ] && grep -q 'no place in a folder' $folder/err && [ -z \"\$(find $folder -name evil.json)\" ]"
-"$ASSAY" pull ../../x/y -q 2> "$folder/err" > /dev/null
+"$ASSAY" pull o/badhash -q 2> "$work/err" > /dev/null
+check "a wrong hash is an error" "[ $? -eq 1 ] && grep -q 'expected the hash 0000' $work/err"
+check "nothing wrong gets a name" "[ ! -e $work/cache/hub/models/o/badhash/$commit/model.safetensors ] && [ ! -e $work/cache/hub/models/o/badhash/$commit/pulled.json ]"
+"$ASSAY" pull o/missing -q 2> "$work/err" > /dev/null
+check "404" "[ $? -eq 1 ] && grep -q 'no such thing' $work/err"
+"$ASSAY" pull o/private -q 2> "$work/err" > /dev/null
+check "401" "[ $? -eq 1 ] && grep -q HF_TOKEN $work/err"
+"$ASSAY" pull o/escape -q 2> "$work/err" > /dev/null
+check "a path out of the folder is refused" "[ $? -eq 1 ] && grep -q 'no place in a folder' $work/err && [ -z \"\$(find $work -name evil.json)\" ]"
+"$ASSAY" pull ../../x/y -q 2> "$work/err" > /dev/null
 check "a name that is none" "[ $? -eq 2 ]"
 
 # A file that has changed since the first attempt is fetched anew; one that has not is gone on with.
-old="$folder/cache/hub/models/o/changed2/$commit"
+old="$work/cache/hub/models/o/changed2/$commit"
 mkdir -p "$old"
 cat models/base/config.json | tr 'a-z' 'A-Z' > "$old/config.json.part"
 printf '"of-another-day"' > "$old/config.json.part.etag"
 head -c 5000 models/base/tokenizer.json | tr 'a-z' 'A-Z' > "$old/tokenizer.json.part"
 printf '"of-another-day"' > "$old/tokenizer.json.part.etag"
-"$ASSAY" pull o/changed2 -q > /dev/null 2> "$folder/err" || { cat "$folder/err"; failed=1; }
+"$ASSAY" pull o/changed2 -q > /dev/null 2> "$work/err" || fail "$(cat "$work/err")"
 check "what is as long but another file is fetched anew" "cmp -s models/base/config.json $old/config.json"
 check "a changed file is fetched anew" "cmp -s models/base/tokenizer.json $old/tokenizer.json"
-check "the part of another day was offered" "grep -q 'content o/changed2 tokenizer.json from 0' $folder/seen"
+check "the part of another day was offered" "grep -q 'content o/changed2 tokenizer.json from 0' $work/seen"
 
-"$ASSAY" pull "http://127.0.0.1:$port/file.bin" -q > "$folder/out" || failed=1
-check "a URL, with the hash that was seen" "grep -q ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad $folder/out"
+"$ASSAY" pull "http://127.0.0.1:$port/file.bin" -q > "$work/out" || fail "pull of an address"
+check "a URL, with the hash that was seen" "grep -q ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad $work/out"
 # Data sets by name: listed, and refused where what comes is not what the list says.
-"$ASSAY" list datasets > "$folder/out" || failed=1
-check "data sets are listed with their licences" "grep -q 'truthfulqa.*Apache-2.0' $folder/out"
-ASSAY_GITHUB_RAW="http://127.0.0.1:$port" HF_TOKEN=secret-token "$ASSAY" pull data:logiqa -q 2> "$folder/err" > /dev/null
-check "a data set that is not the listed one is refused" "[ $? -eq 1 ] && grep -q 'expected [0-9]* bytes' $folder/err"
-check "GitHub gets no token of the hub" "grep -q 'hub /lgw863/.*token=None' $folder/seen"
-"$ASSAY" pull data:nosuch -q 2> "$folder/err" > /dev/null
-check "an unknown data set" "[ $? -eq 1 ] && grep -q nosuch $folder/err"
+"$ASSAY" list datasets > "$work/out" || fail "list datasets"
+check "data sets are listed with their licences" "grep -q 'truthfulqa.*Apache-2.0' $work/out"
+ASSAY_GITHUB_RAW="http://127.0.0.1:$port" HF_TOKEN=secret-token "$ASSAY" pull data:logiqa -q 2> "$work/err" > /dev/null
+check "a data set that is not the listed one is refused" "[ $? -eq 1 ] && grep -q 'expected [0-9]* bytes' $work/err"
+check "GitHub gets no token of the hub" "grep -q 'hub /lgw863/.*token=None' $work/seen"
+"$ASSAY" pull data:nosuch -q 2> "$work/err" > /dev/null
+check "an unknown data set" "[ $? -eq 1 ] && grep -q nosuch $work/err"
 # A list of one's own, without hashes: what the files had at first is recorded, and holds.
 commit40=89abcdef0123456789abcdef0123456789abcdef
-cat > "$folder/own.yaml" <<YAML
+cat > "$work/own.yaml" <<YAML
 datasets:
   mine:
     title: "Rows"
@@ -168,22 +164,21 @@ datasets:
     files:
       - {path: "rows.txt"}
 YAML
-export ASSAY_DATASETS="$folder/own.yaml" ASSAY_GITHUB_RAW="http://127.0.0.1:$port"
-mine="$folder/cache/hub/data/mine/$commit40"
-"$ASSAY" list datasets > "$folder/out" || failed=1
-check "data sets of one's own are listed beside the others" "grep -q '^ *mine ' $folder/out && grep -q truthfulqa $folder/out"
-"$ASSAY" pull data:mine -q > "$folder/out" 2> "$folder/err" || { cat "$folder/err"; failed=1; }
-check "the size that came is shown" "grep -q '1 file, 0.0 MB' $folder/out"
+export ASSAY_DATASETS="$work/own.yaml" ASSAY_GITHUB_RAW="http://127.0.0.1:$port"
+mine="$work/cache/hub/data/mine/$commit40"
+"$ASSAY" list datasets > "$work/out" || fail "list datasets"
+check "data sets of one's own are listed beside the others" "grep -q '^ *mine ' $work/out && grep -q truthfulqa $work/out"
+"$ASSAY" pull data:mine -q > "$work/out" 2> "$work/err" || fail "$(cat "$work/err")"
+check "the size that came is shown" "grep -q '1 file, 0.0 MB' $work/out"
 check "the hash that came is recorded" "grep -q $(printf rows | sha256sum | cut -d' ' -f1) $mine/pulled.json && grep -q '\"size\": 4' $mine/pulled.json"
-rm "$mine/rows.txt"; touch "$folder/grown"
-"$ASSAY" pull data:mine -q > /dev/null 2> "$folder/err"
-check "other content is refused later" "[ $? -eq 1 ] && [ ! -e $mine/rows.txt ] && grep -q 'expected' $folder/err"
-rm "$folder/grown"
-"$ASSAY" pull data:mine -q > /dev/null 2> "$folder/err" || { cat "$folder/err"; failed=1; }
+rm "$mine/rows.txt"; touch "$work/grown"
+"$ASSAY" pull data:mine -q > /dev/null 2> "$work/err"
+check "other content is refused later" "[ $? -eq 1 ] && [ ! -e $mine/rows.txt ] && grep -q 'expected' $work/err"
+rm "$work/grown"
+"$ASSAY" pull data:mine -q > /dev/null 2> "$work/err" || fail "$(cat "$work/err")"
 check "the same content is taken" "[ \"\$(cat $mine/rows.txt)\" = rows ]"
-echo 'datasets: {mine: {title: x}}' > "$folder/own.yaml"
-"$ASSAY" list datasets > /dev/null 2> "$folder/err"
-check "a list that is wrong is named" "[ $? -eq 1 ] && grep -q 'own.yaml:1' $folder/err"
+echo 'datasets: {mine: {title: x}}' > "$work/own.yaml"
+"$ASSAY" list datasets > /dev/null 2> "$work/err"
+check "a list that is wrong is named" "[ $? -eq 1 ] && grep -q 'own.yaml:1' $work/err"
 unset ASSAY_DATASETS
-[ $failed -eq 0 ] && echo "pull: all as it should be"
-exit $failed
+finish

@@ -1,19 +1,7 @@
 # assay run, list, show, compare and replay as a user types them: figures, Ctrl-C, going on, and one clear message for
 # each thing that can be wrong.
 # rank: plain
-set -u
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
-
-# expect CODE WORDS_ON_STDERR COMMAND...: nothing on stdout when the code is not 0.
-expect() {
-    local code=$1 words=$2; shift 2
-    "$@" > "$work/out" 2> "$work/err"; local got=$?
-    [ "$got" -eq "$code" ] || fail "$* exits with $got, expected $code: $(tail -2 "$work/err")"
-    [ "$code" -eq 0 ] || [ ! -s "$work/out" ] || fail "$* failed and yet wrote to stdout"
-    grep -qF -- "$words" "$work/err" || [ -z "$words" ] || fail "$*: no '$words' on stderr: $(cat "$work/err")"
-}
+. tests/cli/common.bash
 db=$work/runs.db
 small="--items 40 --store $db -q"
 
@@ -87,5 +75,4 @@ if [ "$(id -u)" -eq 0 ] && mkdir "$work/tiny" && mount -t tmpfs -o size=200k tmp
     umount "$work/tiny"
 fi
 
-[ $failures -eq 0 ] && echo "all good"
-exit $((failures > 0))
+finish
