@@ -252,7 +252,8 @@ static status resolve_places(plan *p, error *err)
 
 static void *address(const plan *p, location at)
 {
-    return at.place == NONE ? NULL : p->base[at.place] + at.offset;
+    char *base = at.place == NONE ? NULL : p->base[at.place];
+    return base ? base + at.offset : NULL; /* NULL: an input or a result without elements */
 }
 
 status plan_run(plan *p, thread_pool *pool, error *err)

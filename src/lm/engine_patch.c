@@ -103,7 +103,8 @@ static status take_edit(const engine *e, sequence *s, size_t index, size_t limit
     for (size_t i = 0; i < v->rows; i++)
         some = (live[i] = can_change(kind, values + i * v->width, v->width)) || some;
     if (some && positions > 0)
-        p->edits[p->edit_count++] = (patch_edit){(uint32_t)(PATCH_KINDS * site + kind), from, to, v->rows, v->width, values, live};
+        p->edits[p->edit_count++] = (patch_edit){(uint32_t)(PATCH_KINDS * site + kind), from, v->rows > 1 ? end : to, v->rows,
+                                                 v->width, values, live}; /* rows end with the positions */
     return STATUS_OK;
 }
 
@@ -167,6 +168,8 @@ static void list_codes(engine_patch *p)
 static void digest_edit(sha256 *state, const patch_edit *x, size_t start, size_t from, size_t to)
 {
     uint64_t words[4] = {x->code, from - start, to - start, x->rows > 1};
+    if (x->rows > 1 && to - x->from > x->rows)
+        BUG("an intervention's rows end before its positions");
     const float *row = x->values + (x->rows > 1 ? (from - x->from) * x->width : 0);
     sha256_add(state, words, sizeof words);
     sha256_add(state, row, (x->rows > 1 ? to - from : 1) * x->width * sizeof *row);
