@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <math.h>
+#include <pthread.h>
 #include <unistd.h>
 
 typedef struct bench {
@@ -94,10 +95,12 @@ static void a_run_gives_its_summary(void **state)
 
 static atomic_bool flag;
 
-static void stop_soon(void *context, const run_progress *p)
+/* Sets the flag after so many microseconds. */
+static void *stop_soon(void *context)
 {
-    (void)context, (void)p;
+    usleep(*(const useconds_t *)context);
     atomic_store(&flag, true);
+    return NULL;
 }
 
 /* Interrupted again and again, a run ends with the bytes of an undisturbed one. */
@@ -108,14 +111,17 @@ static void an_interrupted_run_is_gone_on_with(void **state)
     b->roles[0].specification = calm->roles[0].specification;
     run_outcome out, other = run_good(calm);
     b->request.interrupt = &flag;
-    b->request.on_progress = stop_soon;
     b->request.in_flight = 3;
     int interrupts = 0;
     status result;
     error err = {0};
     do {
+        pthread_t stopper;
+        useconds_t pause = 5000 * ((useconds_t)interrupts + 1); /* longer each time: slow machines get to the end too */
         atomic_store(&flag, false);
+        assert_int_equal(pthread_create(&stopper, NULL, stop_soon, &pause), 0);
         result = run_study(b->arena, &b->request, &out, &err);
+        pthread_join(stopper, NULL);
         interrupts += result == STATUS_INTERRUPTED;
     } while (result == STATUS_INTERRUPTED && interrupts < 1000);
     assert_int_equal(result, STATUS_OK);
