@@ -1,5 +1,7 @@
 #include "hub/fetch.h"
 
+#include "hub/easy.h"
+
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/progress.h"
@@ -166,14 +168,9 @@ static slice origin_of(const char *url)
 
 static CURL *new_easy(transfer *t)
 {
-    CURL *easy = curl_easy_init();
+    CURL *easy = easy_new();
     if (!easy)
         return NULL;
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 20L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L); /* a transfer that stands still for a minute is broken */
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, 60L);

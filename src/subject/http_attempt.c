@@ -1,6 +1,8 @@
 /* One attempt: the handle and its options, what comes in, and how it ended. */
 #include "subject/http_inside.h"
 
+#include "hub/easy.h"
+
 #include "core/progress.h"
 
 #include <math.h>
@@ -49,14 +51,9 @@ static CURL *easy_for(http_client *c)
 {
     if (c->spare_count > 0)
         return c->spare[--c->spare_count];
-    CURL *easy = curl_easy_init();
+    CURL *easy = easy_new();
     if (!easy)
         return NULL;
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, lround(c->options.connect_seconds * 1000));
