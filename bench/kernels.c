@@ -3,7 +3,7 @@
  * The model: 4 layers, width 256, 4 query heads and 2 key heads of 64, intermediate 704, vocabulary 1,536; packed
  * sequences of 256 tokens. Each kernel runs alone on the shapes of the step, often enough to see its best time. The last
  * lines add the best times up, and compare them with what the products alone would take at the best rate seen. */
-#include "core/progress.h"
+#include "measure.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "kernels/kernels.h"
@@ -34,20 +34,6 @@ static void *filled(arena *a, size_t count, size_t size, float scale)
     }
     return x;
 }
-
-/* The best of several timings, each of a few runs. */
-#define BEST(seconds, body)                                                                                        \
-    do {                                                                                                           \
-        double most_ = 0.25, spent_ = 0;                                                                           \
-        (seconds) = 1e30;                                                                                          \
-        for (int round_ = 0; round_ < 3 || (spent_ < most_ && round_ < 200); round_++) {                           \
-            double start_ = clock_seconds();                                                                       \
-            body;                                                                                                  \
-            double took_ = clock_seconds() - start_;                                                               \
-            spent_ += took_;                                                                                       \
-            (seconds) = took_ < (seconds) ? took_ : (seconds);                                                     \
-        }                                                                                                          \
-    } while (0)
 
 static void report(bench *b, const char *what, double seconds, double bytes, double times)
 {
@@ -91,13 +77,13 @@ static int product(bench *b, const char *what, size_t k, size_t n, kernel_type o
         return 1;
     }
     double seconds;
-    BEST(seconds, (kernel_matmul_pack(forward, b->pool, w, packed), kernel_matmul_pack(back, b->pool, w, packed_back)));
+    MEASURE_BEST(seconds, (kernel_matmul_pack(forward, b->pool, w, packed), kernel_matmul_pack(back, b->pool, w, packed_back)));
     report(b, "packing, both ways", seconds, 8.0 * (double)(k * n), times);
-    BEST(seconds, kernel_matmul_run(forward, b->pool, b->tokens, x, k, packed, y, n, s1));
+    MEASURE_BEST(seconds, kernel_matmul_run(forward, b->pool, b->tokens, x, k, packed, y, n, s1));
     report_product(b, what, k, n, seconds, times, "y = x W'");
-    BEST(seconds, kernel_matmul_run(back, b->pool, b->tokens, dy, n, packed_back, dx, k, s2));
+    MEASURE_BEST(seconds, kernel_matmul_run(back, b->pool, b->tokens, dy, n, packed_back, dx, k, s2));
     report_product(b, what, k, n, seconds, times, "dx = dy W");
-    BEST(seconds, kernel_outer_run(outer, b->pool, b->tokens, dy, x, dw, false, s3));
+    MEASURE_BEST(seconds, kernel_outer_run(outer, b->pool, b->tokens, dy, x, dw, false, s3));
     report_product(b, what, k, n, seconds, times, "dW = dy' x");
     arena_free(a);
     return 0;
@@ -111,13 +97,13 @@ static void rows(bench *b)
     void *x = filled(a, t * 2 * MIDDLE, 2, 1), *y = filled(a, t * 2 * MIDDLE, 2, 1), *z = filled(a, t * MIDDLE, 2, 1);
     float *weight = filled(a, WIDTH, 4, 1), *rstd = filled(a, t, 4, 1), *dweight = filled(a, WIDTH, 4, 1);
     void *scratch = arena_alloc(a, kernel_rms_norm_backward_scratch_bytes(KERNEL_BF16, t, WIDTH));
-    BEST(seconds, kernel_rms_norm(KERNEL_BF16, KERNEL_F32, b->pool, t, WIDTH, 1e-5, x, weight, y, rstd));
+    MEASURE_BEST(seconds, kernel_rms_norm(KERNEL_BF16, KERNEL_F32, b->pool, t, WIDTH, 1e-5, x, weight, y, rstd));
     report(b, "rms_norm", seconds, element * 2 * WIDTH, 2 * LAYERS + 1);
-    BEST(seconds, kernel_rms_norm_backward(KERNEL_BF16, KERNEL_F32, b->pool, t, WIDTH, x, weight, rstd, y, z, y, dweight, scratch));
+    MEASURE_BEST(seconds, kernel_rms_norm_backward(KERNEL_BF16, KERNEL_F32, b->pool, t, WIDTH, x, weight, rstd, y, z, y, dweight, scratch));
     report(b, "rms_norm backward", seconds, element * 4 * WIDTH, 2 * LAYERS + 1);
-    BEST(seconds, kernel_gated_silu(KERNEL_BF16, b->pool, t, MIDDLE, x, (char *)x + MIDDLE * 2, 2 * MIDDLE, z));
+    MEASURE_BEST(seconds, kernel_gated_silu(KERNEL_BF16, b->pool, t, MIDDLE, x, (char *)x + MIDDLE * 2, 2 * MIDDLE, z));
     report(b, "gated silu", seconds, element * 3 * MIDDLE, LAYERS);
-    BEST(seconds, kernel_gated_silu_backward(KERNEL_BF16, b->pool, t, MIDDLE, x, (char *)x + MIDDLE * 2, 2 * MIDDLE, z, y,
+    MEASURE_BEST(seconds, kernel_gated_silu_backward(KERNEL_BF16, b->pool, t, MIDDLE, x, (char *)x + MIDDLE * 2, 2 * MIDDLE, z, y,
                                              (char *)y + MIDDLE * 2));
     report(b, "gated silu backward", seconds, element * 5 * MIDDLE, LAYERS);
     float *inverse = arena_alloc(a, HEAD * 2), *cosine = arena_alloc(a, LENGTH * HEAD * 2), *sine = arena_alloc(a, LENGTH * HEAD * 2);
@@ -126,9 +112,9 @@ static void rows(bench *b)
         position[i] = (int32_t)(i % LENGTH);
     kernel_rotary_frequencies(HEAD, 10000, inverse);
     kernel_rotary_table(0, LENGTH, HEAD, inverse, cosine, sine);
-    BEST(seconds, kernel_rotary(KERNEL_BF16, b->pool, t, HEADS + KEY_HEADS, HEAD, x, 6 * HEAD, position, cosine, sine, false, y, 6 * HEAD));
+    MEASURE_BEST(seconds, kernel_rotary(KERNEL_BF16, b->pool, t, HEADS + KEY_HEADS, HEAD, x, 6 * HEAD, position, cosine, sine, false, y, 6 * HEAD));
     report(b, "rotary (q and k), and its backward", seconds, element * 12 * HEAD, 2 * LAYERS);
-    BEST(seconds, kernel_binary(KERNEL_ADD, KERNEL_BF16, t * WIDTH, x, 1, y, 1, z));
+    MEASURE_BEST(seconds, kernel_binary(KERNEL_ADD, KERNEL_BF16, t * WIDTH, x, 1, y, 1, z));
     report(b, "residual sum (one thread)", seconds, element * 3 * WIDTH, 4 * LAYERS / (double)thread_pool_size(b->pool));
     arena_free(a);
 }
@@ -144,24 +130,24 @@ static void ends(bench *b)
     int32_t *target = arena_alloc(a, t * 4);
     for (size_t i = 0; i < t; i++)
         target[i] = (int32_t)(i * 7919 % VOCABULARY);
-    BEST(seconds, kernel_cross_entropy(KERNEL_BF16, b->pool, t, VOCABULARY, logits, VOCABULARY, target, NULL, loss, lse));
+    MEASURE_BEST(seconds, kernel_cross_entropy(KERNEL_BF16, b->pool, t, VOCABULARY, logits, VOCABULARY, target, NULL, loss, lse));
     report(b, "cross-entropy", seconds, element * VOCABULARY, 1);
-    BEST(seconds, kernel_cross_entropy_backward(KERNEL_BF16, b->pool, t, VOCABULARY, logits, VOCABULARY, target, NULL, lse, one, 0, dlogits));
+    MEASURE_BEST(seconds, kernel_cross_entropy_backward(KERNEL_BF16, b->pool, t, VOCABULARY, logits, VOCABULARY, target, NULL, lse, one, 0, dlogits));
     report(b, "cross-entropy backward", seconds, element * 2 * VOCABULARY, 1);
-    BEST(seconds, kernel_gather(KERNEL_BF16, b->pool, t, WIDTH, table, target, x));
+    MEASURE_BEST(seconds, kernel_gather(KERNEL_BF16, b->pool, t, WIDTH, table, target, x));
     report(b, "embedding", seconds, element * 2 * WIDTH, 1);
     float *dtable = arena_alloc(a, VOCABULARY * WIDTH * 4);
     void *scratch = arena_alloc(a, kernel_scatter_add_scratch_bytes(t, VOCABULARY));
-    BEST(seconds, kernel_scatter_add(KERNEL_BF16, b->pool, t, WIDTH, VOCABULARY, x, target, dtable, false, scratch));
+    MEASURE_BEST(seconds, kernel_scatter_add(KERNEL_BF16, b->pool, t, WIDTH, VOCABULARY, x, target, dtable, false, scratch));
     report(b, "embedding backward", seconds, element * WIDTH, 1);
     size_t count = LAYERS * (WIDTH * (2 * HEADS + 2 * KEY_HEADS) * HEAD + 3 * WIDTH * MIDDLE) + VOCABULARY * WIDTH;
     float *p = filled(a, count, 4, 1), *m = arena_alloc(a, count * 4), *v = arena_alloc(a, count * 4), *g = filled(a, count, 4, 1);
     uint16_t *copy = arena_alloc(a, count * 2);
     kernel_adamw how = {.rate = 1e-4, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .gradient_scale = 1, .step = 5};
-    BEST(seconds, kernel_adamw_step(KERNEL_F32, b->pool, count, &how, p, m, v, g, copy));
+    MEASURE_BEST(seconds, kernel_adamw_step(KERNEL_F32, b->pool, count, &how, p, m, v, g, copy));
     report(b, "AdamW", seconds, (double)count * 30, 1);
     scratch = arena_alloc(a, kernel_sum_squares_scratch_bytes(count));
-    BEST(seconds, *loss = (float)kernel_sum_squares(KERNEL_F32, b->pool, count, g, scratch));
+    MEASURE_BEST(seconds, *loss = (float)kernel_sum_squares(KERNEL_F32, b->pool, count, g, scratch));
     report(b, "sum of squares", seconds, (double)count * 4, 1);
     arena_free(a);
 }
@@ -181,10 +167,10 @@ static void attention(bench *b)
     void *scratch_back = arena_alloc(a, kernel_attention_backward_scratch_bytes(&how, threads));
     size_t k = HEADS * HEAD * 2, v = (HEADS + KEY_HEADS) * HEAD * 2;
     double seconds, pairs = (double)t * (LENGTH + 1) / 2 * HEADS, flops = pairs * HEAD * 4;
-    BEST(seconds, kernel_attention_forward(&how, b->pool, qkv, qkv + k, qkv + v, out, lse, scratch));
+    MEASURE_BEST(seconds, kernel_attention_forward(&how, b->pool, qkv, qkv + k, qkv + v, out, lse, scratch));
     printf("%-34s %9.1f us %7.1f GFLOP/s\n", "attention, sequences of 256", seconds * 1e6, flops / seconds * 1e-9);
     b->seconds += seconds * LAYERS;
-    BEST(seconds, kernel_attention_backward(&how, b->pool, qkv, qkv + k, qkv + v, out, lse, dout, d, d + k, d + v, scratch_back));
+    MEASURE_BEST(seconds, kernel_attention_backward(&how, b->pool, qkv, qkv + k, qkv + v, out, lse, dout, d, d + k, d + v, scratch_back));
     printf("%-34s %9.1f us %7.1f GFLOP/s\n", "attention backward", seconds * 1e6, 2.5 * flops / seconds * 1e-9);
     b->seconds += seconds * LAYERS;
     arena_free(a);
@@ -208,7 +194,7 @@ static int decode(bench *b)
         void *x = filled(a, ROWS * k, 2, 1), *w = filled(a, k * n, 2, 1), *y = arena_alloc(a, ROWS * n * 2);
         void *packed = arena_alloc(a, kernel_matmul_packed_bytes(m)), *s = arena_alloc(a, kernel_matmul_scratch_bytes(m));
         kernel_matmul_pack(m, b->pool, w, packed);
-        BEST(seconds, kernel_matmul_run(m, b->pool, ROWS, x, k, packed, y, n, s));
+        MEASURE_BEST(seconds, kernel_matmul_run(m, b->pool, ROWS, x, k, packed, y, n, s));
         double f = 2.0 * ROWS * (double)(k * n);
         printf("decode 64 x %4zu x %-4zu              %9.1f us %7.1f GFLOP/s\n", k, n, seconds * 1e6, f / seconds * 1e-9);
         total += seconds * (double)times;
@@ -223,7 +209,7 @@ static int decode(bench *b)
     }
     void *q = filled(a, ROWS * HEADS * HEAD, 2, 1), *out = arena_alloc(a, ROWS * HEADS * HEAD * 2);
     void *s = arena_alloc(a, kernel_cache_attention_scratch_bytes(&c, ROWS, HEADS, thread_pool_size(b->pool)));
-    BEST(seconds, kernel_cache_attention(&c, b->pool, ROWS, HEADS, (kernel_scores){.scale = 0.125}, slot, position, q, HEADS * HEAD, out, HEADS * HEAD, s));
+    MEASURE_BEST(seconds, kernel_cache_attention(&c, b->pool, ROWS, HEADS, (kernel_scores){.scale = 0.125}, slot, position, q, HEADS * HEAD, out, HEADS * HEAD, s));
     double bytes = 4.0 * ROWS * (POSITION + 1) * KEY_HEADS * HEAD;
     printf("decode attention at position 200   %9.1f us %7.1f GB/s\n", seconds * 1e6, bytes / seconds * 1e-9);
     total += seconds * LAYERS;

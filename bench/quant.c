@@ -4,50 +4,15 @@
  * Decoding (1 and 4 rows) should be bound by memory: with the default of 65,536 columns no weight fits a cache. The plain
  * read adds up the same packed bytes on the same threads, in the same run; its share is what is printed. Prefill (512 rows)
  * is bound by arithmetic. Each figure is the best of several runs. */
-#include "core/progress.h"
+#include "measure.h"
+
 #include "core/random.h"
 #include "core/text.h"
 #include "kernels/kernels.h"
 
 #include <stdio.h>
 
-enum { K = 2048, ROWS = 512, PIECES = 64 };
-
-#define BEST(seconds, body)                                                                                        \
-    do {                                                                                                           \
-        double spent_ = 0;                                                                                         \
-        (seconds) = 1e30;                                                                                          \
-        for (int round_ = 0; round_ < 5 || (spent_ < 0.4 && round_ < 200); round_++) {                             \
-            double start_ = clock_seconds();                                                                       \
-            body;                                                                                                  \
-            double took_ = clock_seconds() - start_;                                                               \
-            spent_ += took_;                                                                                       \
-            (seconds) = took_ < (seconds) ? took_ : (seconds);                                                     \
-        }                                                                                                          \
-    } while (0)
-
-/* Four independent sums of 32 bytes: the loads are the limit, not the additions. */
-typedef uint64_t words __attribute__((vector_size(32)));
-
-typedef struct reading {
-    const words *from;
-    size_t count;
-    words sums[PIECES];
-} reading;
-
-static void read_task(void *context, size_t task, size_t worker)
-{
-    (void)worker;
-    reading *r = context;
-    words a = {0}, b = {0}, c = {0}, d = {0};
-    for (size_t i = r->count / PIECES * task; i + 4 <= r->count / PIECES * (task + 1); i += 4) {
-        a += r->from[i];
-        b += r->from[i + 1];
-        c += r->from[i + 2];
-        d += r->from[i + 3];
-    }
-    r->sums[task] += a + b + c + d;
-}
+enum { K = 2048, ROWS = 512 };
 
 static int row(thread_pool *pool, quant_format f, size_t n, const void *x, void *y)
 {
@@ -69,11 +34,10 @@ static int row(thread_pool *pool, quant_format f, size_t n, const void *x, void 
     for (size_t i = 0; i < n * row_bytes; i++)
         blocks[i] = (uint8_t)(i * 2654435761u >> 27 & 0x3b); /* no scale is NaN or infinite */
     kernel_matmul_pack(m, pool, blocks, packed);
-    reading r = {.from = (const words *)(const void *)packed, .count = bytes / sizeof(words)};
     double plain, one, four, many;
-    BEST(plain, thread_pool_run(pool, PIECES, read_task, &r));
-    BEST(one, kernel_matmul_run(m, pool, 1, x, K, packed, y, n, scratch));
-    BEST(four, kernel_matmul_run(m, pool, 4, x, K, packed, y, n, scratch));
+    plain = (double)bytes / measure_read(pool, packed, bytes / MEASURE_PIECE * MEASURE_PIECE, 10);
+    MEASURE_BEST(one, kernel_matmul_run(m, pool, 1, x, K, packed, y, n, scratch));
+    MEASURE_BEST(four, kernel_matmul_run(m, pool, 4, x, K, packed, y, n, scratch));
     size_t some = n < 8192 ? n : 8192; /* columns that make the many rows quick enough to repeat */
     arena *b = arena_new(a);
     spec.n = some;
@@ -81,7 +45,7 @@ static int row(thread_pool *pool, quant_format f, size_t n, const void *x, void 
         return 1;
     kernel_matmul_pack(m, pool, blocks, packed);
     scratch = arena_alloc(b, kernel_matmul_scratch_bytes(m));
-    BEST(many, kernel_matmul_run(m, pool, ROWS, x, K, packed, y, some, scratch));
+    MEASURE_BEST(many, kernel_matmul_run(m, pool, ROWS, x, K, packed, y, some, scratch));
     double size = (double)bytes;
     printf("%-6s %6.1f MB  read %5.1f GB/s   1 row %5.1f GB/s (%3.0f %%)   4 rows %5.1f GB/s (%3.0f %%)   512 rows %6.0f GFLOP/s   %s\n",
            f == QUANT_PLAIN ? "BF16" : quant_name(f), size * 1e-6, size / plain * 1e-9, size / one * 1e-9, plain / one * 100,
