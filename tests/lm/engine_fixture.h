@@ -85,4 +85,50 @@ static inline void same_bits(const engine_result *a, const engine_result *b)
     assert_memory_equal(&a->logprob, &b->logprob, sizeof a->logprob);
 }
 
+/* Everything that a request asked for, bit by bit. */
+static inline void same_answers(const engine_request *q, const engine_result *a, const engine_result *b)
+{
+    same_bits(a, b);
+    if (q->prompt_logprobs)
+        assert_memory_equal(a->prompt_logprobs, b->prompt_logprobs, q->prompt_count * sizeof(float));
+    if (q->top && a->count)
+        assert_memory_equal(a->top, b->top, a->count * (size_t)q->top * sizeof *a->top);
+    if (q->top && q->prompt_logprobs)
+        for (size_t i = 0; i < q->prompt_count * (size_t)q->top; i++)
+            assert_int_equal(a->prompt_top[i].id, b->prompt_top[i].id);
+    for (size_t i = 0; i < q->reading_count; i++) {
+        const engine_activation *x = &a->readings[i], *y = &b->readings[i];
+        assert_int_equal(x->count, y->count);
+        assert_true(x->count == 0 || memcmp(x->values, y->values, x->count * x->width * sizeof(float)) == 0);
+    }
+}
+
+static inline void no_page_is_lost(const engine *e)
+{
+    engine_cache c = engine_cache_of(e);
+    assert_int_equal(c.pages_free + c.pages_known, c.pages);
+}
+
+/* Generates while the n-th allocation fails: what is answered all the same is right, and nothing else goes wrong. Whether
+ * anything failed. */
+static inline bool generate_without_memory(engine *e, unsigned long n, const engine_request *requests,
+                                           const engine_result *right, size_t count)
+{
+    engine_result *results = ARENA_ARRAY(memory, engine_result, count);
+    memory_fail_at(n);
+    status code = engine_generate(e, memory, requests, results, count, NULL);
+    memory_fail_at(0);
+    bool failed = code != STATUS_OK;
+    assert_true(code == STATUS_OK || code == STATUS_MEMORY);
+    for (size_t i = 0; code == STATUS_OK && i < count; i++) {
+        failed = failed || results[i].code != STATUS_OK;
+        if (results[i].code == STATUS_OK)
+            same_answers(&requests[i], &right[i], &results[i]);
+        else
+            assert_int_equal(results[i].code, STATUS_MEMORY);
+    }
+    assert_false(engine_busy(e));
+    return failed;
+}
+
 #endif

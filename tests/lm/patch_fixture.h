@@ -57,28 +57,10 @@ static inline engine_request *mixed_requests(void)
     return list;
 }
 
-static inline void same_answers(const engine_request *q, const engine_result *a, const engine_result *b)
-{
-    same_bits(a, b);
-    if (q->prompt_logprobs)
-        assert_memory_equal(a->prompt_logprobs, b->prompt_logprobs, q->prompt_count * sizeof(float));
-    for (size_t i = 0; i < q->reading_count; i++) {
-        const engine_activation *x = &a->readings[i], *y = &b->readings[i];
-        assert_int_equal(x->count, y->count);
-        assert_true(x->count == 0 || memcmp(x->values, y->values, x->count * x->width * sizeof(float)) == 0);
-    }
-}
-
 static inline bool differ(const engine_result *a, const engine_result *b)
 {
     return a->count != b->count || memcmp(a->ids, b->ids, a->count * sizeof *a->ids) != 0 ||
            memcmp(a->logprobs, b->logprobs, a->count * sizeof *a->logprobs) != 0;
-}
-
-static inline void no_page_is_lost(const engine *e)
-{
-    engine_cache c = engine_cache_of(e);
-    assert_int_equal(c.pages_free + c.pages_known, c.pages);
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* The engine against the graph without a cache, and against itself: alone, in company, with other threads. */
 #include "lm/engine_fixture.h"
+#include "lm/graph_fixture.h"
 
 #include "graph/ops.h"
 #include "graph/plan.h"
@@ -34,24 +35,12 @@ static const float *reference(const int32_t *ids, size_t count)
     transformer t;
     plan *p = NULL;
     error err = {0};
-    int32_t *positions = ARENA_ARRAY(memory, int32_t, count), *starts = ARENA_ARRAY(memory, int32_t, count);
-    for (size_t i = 0; i < count; i++)
-        positions[i] = (int32_t)i;
     assert_int_equal(transformer_build(memory, g, &model->config, transformer_types_all(TYPE_F32), (int64_t)count, &t, &err),
                      STATUS_OK);
     node *out = op_log_softmax(transformer_logits(&t, t.hidden));
     if (plan_new(g, &out, 1, NULL, &p, &err) != STATUS_OK)
         fail_msg("%s", err.message);
-    for (size_t i = 0; i < t.weight_count; i++) {
-        float *values = ARENA_ARRAY(memory, float, (size_t)lm_weight_at(&model->config, i).count);
-        assert_int_equal(lm_tensor_to_f32(&model->weights[i], values, &err), STATUS_OK);
-        plan_bind(p, t.weights[i], values);
-    }
-    plan_bind(p, t.tokens, ids);
-    plan_bind(p, t.positions, positions);
-    plan_bind(p, t.starts, starts);
-    if (plan_run(p, NULL, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
+    run_text(memory, p, &t, model, ids, count);
     size_t bytes = count * (size_t)model->config.vocabulary * sizeof(float);
     float *copy = arena_alloc(memory, bytes);
     memcpy(copy, plan_output(p, 0), bytes);

@@ -1,5 +1,6 @@
 /* Interventions and readings during generation: against the graph rewritten by hand, and against requests alone. */
 #include "lm/patch_fixture.h"
+#include "lm/graph_fixture.h"
 
 #include "graph/ops.h"
 #include "graph/plan.h"
@@ -183,9 +184,6 @@ static whole_text by_graph(const int32_t *ids, size_t count, const char *site, c
     transformer t;
     plan *p = NULL;
     error err = {0};
-    int32_t *positions = ARENA_ARRAY(memory, int32_t, count), *starts = ARENA_ARRAY(memory, int32_t, count);
-    for (size_t i = 0; i < count; i++)
-        positions[i] = (int32_t)i;
     assert_int_equal(transformer_build(memory, g, &model->config, transformer_types_all(TYPE_F32), (int64_t)count, &t, &err),
                      STATUS_OK);
     node *out[2] = {op_log_softmax(transformer_logits(&t, t.hidden)), NULL};
@@ -195,16 +193,7 @@ static whole_text by_graph(const int32_t *ids, size_t count, const char *site, c
         assert_int_equal(graph_rewrite(out, 2, &edit, 1, out, &err), STATUS_OK);
     if (plan_new(g, out, 2, NULL, &p, &err) != STATUS_OK)
         fail_msg("%s", err.message);
-    for (size_t i = 0; i < t.weight_count; i++) {
-        float *values = ARENA_ARRAY(memory, float, (size_t)lm_weight_at(&model->config, i).count);
-        assert_int_equal(lm_tensor_to_f32(&model->weights[i], values, &err), STATUS_OK);
-        plan_bind(p, t.weights[i], values);
-    }
-    plan_bind(p, t.tokens, ids);
-    plan_bind(p, t.positions, positions);
-    plan_bind(p, t.starts, starts);
-    if (plan_run(p, NULL, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
+    run_text(memory, p, &t, model, ids, count);
     const float *kept[2];
     for (size_t i = 0; i < 2; i++) {
         size_t bytes = (size_t)shape_count(out[i]->shape) * sizeof(float);

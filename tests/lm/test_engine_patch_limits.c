@@ -210,19 +210,7 @@ static void lost_memory_is_said_and_survived(void **state)
     unsigned long n = 1;
     for (; failed && n < 100000; n += 1 + n / 16) { /* each plan anew */
         e = make_engine(NULL, NULL);
-        memory_fail_at(n);
-        status code = engine_generate(e, memory, requests, results, 4, NULL);
-        memory_fail_at(0);
-        failed = code != STATUS_OK;
-        assert_true(code == STATUS_OK || code == STATUS_MEMORY);
-        for (size_t i = 0; code == STATUS_OK && i < 4; i++) {
-            failed = failed || results[i].code != STATUS_OK;
-            if (results[i].code == STATUS_OK)
-                same_answers(&requests[i], &right[i], &results[i]);
-            else
-                assert_int_equal(results[i].code, STATUS_MEMORY);
-        }
-        assert_false(engine_busy(e));
+        failed = generate_without_memory(e, n, requests, right, 4);
         no_page_is_lost(e);
         generate(e, requests, results, 4);
         for (size_t i = 0; i < 4; i++)

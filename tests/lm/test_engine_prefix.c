@@ -29,24 +29,6 @@ static engine_request *sharing_requests(void)
     return list;
 }
 
-static void same_answers(const engine_request *q, const engine_result *a, const engine_result *b)
-{
-    same_bits(a, b);
-    if (q->prompt_logprobs)
-        assert_memory_equal(a->prompt_logprobs, b->prompt_logprobs, q->prompt_count * sizeof(float));
-    if (q->top && a->count)
-        assert_memory_equal(a->top, b->top, a->count * (size_t)q->top * sizeof *a->top);
-    if (q->top && q->prompt_logprobs)
-        for (size_t i = 0; i < q->prompt_count * (size_t)q->top; i++)
-            assert_int_equal(a->prompt_top[i].id, b->prompt_top[i].id);
-}
-
-static void no_page_is_lost(const engine *e)
-{
-    engine_cache c = engine_cache_of(e);
-    assert_int_equal(c.pages_free + c.pages_known, c.pages);
-}
-
 static void what_is_known_changes_no_bits(void **state)
 {
     (void)state;
@@ -179,19 +161,7 @@ static void lost_memory_is_said_and_survived(void **state)
     bool failed = true;
     for (unsigned long n = 1; failed && n < 400; n++) {
         engine_forget(e);
-        memory_fail_at(n);
-        status code = engine_generate(e, memory, requests, results, 4, NULL);
-        memory_fail_at(0);
-        failed = code != STATUS_OK;
-        assert_true(code == STATUS_OK || code == STATUS_MEMORY);
-        for (size_t i = 0; code == STATUS_OK && i < 4; i++) {
-            failed = failed || results[i].code != STATUS_OK;
-            if (results[i].code == STATUS_OK)
-                same_answers(&requests[i], &right[i], &results[i]);
-            else
-                assert_int_equal(results[i].code, STATUS_MEMORY);
-        }
-        assert_false(engine_busy(e));
+        failed = generate_without_memory(e, n, requests, right, 4);
     }
     no_page_is_lost(e);
     generate(e, requests, results, 4);

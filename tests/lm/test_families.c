@@ -1,5 +1,6 @@
 /* Families of models: configurations, lists of weights, and the graph with a cache against the one without. */
 #include "lm/model_fixture.h"
+#include "lm/graph_fixture.h"
 
 #include "core/jsonio.h"
 #include "graph/ops.h"
@@ -300,21 +301,12 @@ static const float *packed(const checkpoint *c, const int32_t *ids, size_t count
     transformer t;
     plan *p = NULL;
     error err = {0};
-    int32_t *positions = ARENA_ARRAY(memory, int32_t, count), *starts = ARENA_ARRAY(memory, int32_t, count);
-    for (size_t i = 0; i < count; i++)
-        positions[i] = (int32_t)i;
     if (transformer_build(memory, g, &c->config, transformer_types_all(TYPE_F32), (int64_t)count, &t, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     node *out = op_log_softmax(transformer_logits(&t, t.hidden));
     if (plan_new(g, &out, 1, NULL, &p, &err) != STATUS_OK)
         fail_msg("%s", err.message);
-    for (size_t i = 0; i < t.weight_count; i++)
-        plan_bind(p, t.weights[i], c->weights[i].data); /* f32 in the file */
-    plan_bind(p, t.tokens, ids);
-    plan_bind(p, t.positions, positions);
-    plan_bind(p, t.starts, starts);
-    if (plan_run(p, NULL, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
+    run_text(memory, p, &t, c, ids, count);
     size_t bytes = count * (size_t)c->config.vocabulary * sizeof(float);
     float *copy = arena_alloc(memory, bytes);
     memcpy(copy, plan_output(p, 0), bytes);
