@@ -162,6 +162,12 @@ SIMD_FN u64x quant_group(quant_format f, const uint8_t *quants, int g)
     return low;
 }
 
+/* Of a panel, for a block. */
+SIMD_FN size_t quant_scale_bytes(quant_format f)
+{
+    return f == QUANT_Q4_K || f == QUANT_Q5_K ? 40 : f == QUANT_Q6_K ? 36 : 32;
+}
+
 /* Of block j (of 32 elements), and its first or second half. */
 SIMD_FN v16 quant_scale(quant_format f, const uint8_t *scales, size_t j, size_t half)
 {
@@ -301,12 +307,13 @@ typedef struct following {
     size_t skip;
 } following;
 
-SIMD_FN void fetch_quants(const uint8_t *at, size_t bytes, following next)
+/* The lines that begin in the `bytes` at `at`, which is where a panel read evenly, its scales too, would be. */
+SIMD_FN void fetch_ahead(uintptr_t at, size_t bytes, following next)
 {
-    uintptr_t from = (uintptr_t)at + AHEAD;
-    from += from >= next.end ? next.skip : 0;
-    for (size_t i = 0; i < bytes; i += 64)
-        __builtin_prefetch((const void *)(from + i));
+    at += AHEAD;
+    at += at >= next.end ? next.skip : 0;
+    for (uintptr_t line = (at + 63) & ~(uintptr_t)63; line < at + bytes; line += 64)
+        __builtin_prefetch((const void *)line);
 }
 
 /* c rows of a tile of n, from row `first`, times one panel. */
@@ -316,6 +323,7 @@ SIMD_FN void fetch_quants(const uint8_t *at, size_t bytes, following next)
                                 kernel_type out, void *y, size_t y_stride)                                         \
     {                                                                                                              \
         const uint8_t *scales = quants + blocks * block_bytes;                                                     \
+        const uintptr_t panel = (uintptr_t)quants, share = block_bytes + quant_scale_bytes(f);                     \
         const int8_t *q = (const int8_t *)tile + first * QUANT_BLOCK;                                              \
         const float *d = (const float *)(const void *)(tile + n * QUANT_BLOCK) + first;                            \
         const int32_t *e = (const int32_t *)(const void *)(tile + n * (QUANT_BLOCK + 4)) + first;                  \
@@ -323,7 +331,7 @@ SIMD_FN void fetch_quants(const uint8_t *at, size_t bytes, following next)
         for (size_t j = 0; j < blocks; j++) {                                                                      \
             EACH_##c(QUANT_INTEGER)                                                                                \
             if (c <= 4)                                                                                            \
-                fetch_quants(quants, block_bytes, next);                                                           \
+                fetch_ahead(panel + j * share, share, next);                                                       \
             QUANT_HALF(c, 0)                                                                                       \
             QUANT_HALF(c, 1)                                                                                       \
             if (f == QUANT_Q4_K || f == QUANT_Q5_K) {                                                              \
@@ -344,7 +352,7 @@ SIMD_FN void fetch_quants(const uint8_t *at, size_t bytes, following next)
         x += first;                                                                                                \
         for (size_t i = 0; i < k; i++, x += n, weight += 2 * QUANT_PANEL) {                                        \
             if (c <= 4)                                                                                            \
-                fetch_quants(weight, i % 2 ? 0 : 64, next);                                                        \
+                fetch_ahead((uintptr_t)weight, 2 * QUANT_PANEL, next);                                             \
             v16 w = v_load_f16(weight);                                                                            \
             EACH_##c(F16_FMA)                                                                                      \
         }                                                                                                          \
