@@ -1,5 +1,7 @@
 #include "cli/command.h"
 
+#include "studies/open.h"
+
 /* What parsing knows so far. */
 typedef struct parser {
     const command *command;
@@ -19,26 +21,20 @@ static status suggest(const char *word, const char *const *names, size_t count, 
     return err ? err->code : STATUS_USAGE;
 }
 
-static status unknown_study(arena *a, const char *word, error *err)
+/* What a plug-in declares must not hide behind an option of the command. */
+static status check_params(const parser *p, error *err)
 {
-    const char **names = ARENA_ARRAY(a, const char *, study_catalogue_count + 1);
-    if (!names)
-        return error_set(err, STATUS_MEMORY, "out of memory");
-    for (size_t i = 0; i < study_catalogue_count; i++)
-        names[i] = study_catalogue[i]->name;
-    error_set(err, STATUS_USAGE, "there is no study called '%s'", word);
-    error_hint(err, "'assay list studies' names them all");
-    suggest(word, names, study_catalogue_count, err);
-    return STATUS_USAGE;
+    for (size_t i = 0; i < p->study->param_count; i++)
+        if (param_find(p->options, p->study->params[i].name) || strcmp(p->study->params[i].name, "help") == 0)
+            return error_set(err, STATUS_INVALID, "the study %s declares a parameter '%s', which is an option of 'assay %s'",
+                             p->study->name, p->study->params[i].name, p->command->name);
+    return STATUS_OK;
 }
 
 static status take_study(parser *p, const char *word, error *err)
 {
-    for (size_t i = 0; i < study_catalogue_count; i++)
-        if (slice_is(slice_of(word), study_catalogue[i]->name))
-            p->study = study_catalogue[i];
-    if (!p->study)
-        return unknown_study(p->arena, word, err);
+    TRY(study_open(p->arena, word, &p->study, err));
+    TRY(check_params(p, err));
     return param_values_new(p->arena, p->study->params, p->study->param_count, &p->study_params, err);
 }
 

@@ -210,6 +210,18 @@ static void turn_to(engine *e, const broker *b, void (*turn)(broker *other))
             turn(e->roles[i].broker);
 }
 
+void study_wait(study_sample *s, bool begins)
+{
+    const engine_worker *w = s->engine;
+    turn_to(w->engine, NULL, begins ? broker_leave : broker_enter);
+}
+
+void study_again(study_sample *s)
+{
+    transcript_start(s->engine);
+    s->turn = 0;
+}
+
 /* Of either kind of reply. */
 #define COUNT_REPLY(w, role, r)                                                                                    \
     do {                                                                                                           \
@@ -257,6 +269,7 @@ status study_ask(study_sample *s, const char *role_name, const message *messages
         .stops = o->stops,
         .stop_count = o->stop_count,
         .logprobs = o->logprobs,
+        .tools = o->tools,
         .address = {.seed = s->run->seed, .study = s->run->study->name, .sample = s->index, .repeat = s->repeat,
                     .turn = s->turn++},
         .position = o->position,

@@ -34,9 +34,9 @@ status describe_run(arena *a, const engine *e, const param_values *params, const
                             json_pack("{s:s, s:s}", "specification", e->roles[i].subject->specification, "identity",
                                       e->roles[i].subject->identity));
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)e->run->seed);
-    *text = take_canonical(a, json_pack("{s:s, s:o, s:s, s:o, s:I, s:s}", "study", e->run->study->name, "parameters",
+    *text = take_canonical(a, json_pack("{s:s, s:o, s:s, s:o, s:I, s:s, s:s*}", "study", e->run->study->name, "parameters",
                                        param_json(params), "seed", seed, "roles", roles, "samples",
-                                       (json_int_t)e->run->sample_count, "assay", ASSAY_VERSION));
+                                       (json_int_t)e->run->sample_count, "assay", ASSAY_VERSION, "identity", e->run->identity));
     if (!*text)
         return error_set(err, STATUS_MEMORY, "out of memory while describing the run");
     unsigned char digest[SHA256_BYTES];

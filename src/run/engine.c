@@ -68,10 +68,12 @@ static unsigned all_needs(const study *s)
     return needs;
 }
 
-static size_t chosen_in_flight(const subject *s, size_t wanted)
+static size_t chosen_in_flight(const subject *s, size_t wanted, size_t least)
 {
-    if (wanted == 0)
+    if (wanted == 0) {
         wanted = s->instant ? 2 * thread_processors() : s->concurrent ? s->batch : 2 * s->batch;
+        wanted = wanted < least ? least : wanted;
+    }
     return wanted < 1 ? 1 : wanted > MOST_IN_FLIGHT ? MOST_IN_FLIGHT : wanted;
 }
 
@@ -186,7 +188,7 @@ status engine_open(engine *e, arena *a, const study *s, const run_role *roles, s
 status engine_look(engine *e, arena *a, const study *s, budget *b, error *err)
 {
     e->budget = b;
-    e->in_flight = chosen_in_flight(e->roles[0].subject, e->options.in_flight);
+    e->in_flight = chosen_in_flight(e->roles[0].subject, e->options.in_flight, s->in_flight);
     for (size_t i = 0; i < e->role_count; i++) {
         engine_role *r = &e->roles[i];
         for (size_t k = 0; k < i && !r->broker; k++)
@@ -413,6 +415,8 @@ static void watch(engine *e)
             for (size_t i = 0; i < e->role_count; i++)
                 if (engine_first_with_broker(e, i))
                     broker_interrupt(e->roles[i].broker);
+            if (e->run->study->interrupt)
+                e->run->study->interrupt(e->run);
             woken = true;
         }
         report_progress(e);

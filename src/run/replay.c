@@ -165,9 +165,11 @@ status run_replay(arena *a, store *s, int64_t id, const study *st, const run_req
     if (r) {
         json_object_seed(0);
         *r = (replay){.arena = a, .store = s, .id = id, .out = out};
-        r->run = (study_run){.study = st, .seed = run.seed, .arena = a};
+        r->run = (study_run){.study = st, .seed = run.seed, .arena = a, .timeout_seconds = request->subjects.timeout_seconds};
         pthread_mutex_init(&r->lock, NULL);
         result = replay_with(r, a, &run, description, request, most, err);
+        if (st->finish)
+            st->finish(&r->run);
         pthread_mutex_destroy(&r->lock);
     }
     json_decref(description);

@@ -160,6 +160,20 @@ static void keep_plant(session *s)
     arena_free(a);
 }
 
+/* A study that is not of the catalogue is noted, so that the run can be read and replayed without being told where it is. */
+static void keep_study(session *s)
+{
+    const study *st = s->run.study;
+    arena *a = arena_new(NULL);
+    const char *text = st->source ? describe_take(a, json_pack("{s:s, s:s*, s:s, s:s*, s:s*}", "source", st->source, "identity",
+                                                               s->run.identity, "title", st->title, "paper", st->paper, "about",
+                                                               st->about))
+                                  : NULL;
+    if (text)
+        store_event_add(s->store, s->id, "study", text, NULL); /* a failing store shows with the next sample */
+    arena_free(a);
+}
+
 static status mark_done(void *context, const store_sample *x, error *err)
 {
     (void)err;
@@ -192,6 +206,7 @@ static status begin(session *s, arena *a, run_outcome *out, error *err)
         s->request->on_begin(s->request->context, s->id, out->resumed, run.done, s->run.sample_count);
     if (!out->resumed)
         keep_plant(s);
+    keep_study(s);
     bool elsewhere = out->resumed && strcmp(run.machine, wanted.machine) != 0;
     return store_event_add(s->store, s->id, out->resumed ? "resumed" : "begun", elsewhere ? wanted.machine : NULL, err);
 }
@@ -297,19 +312,9 @@ static status look_around(session *s, arena *a, error *err)
     return STATUS_OK;
 }
 
-status run_study(arena *a, const run_request *request, run_outcome *out, error *err)
+static status plan_and_go(session *s, arena *a, run_outcome *out, error *err)
 {
-    *out = (run_outcome){0};
-    session *s = ARENA_NEW(a, session);
-    if (!s)
-        return error_set(err, STATUS_MEMORY, "out of memory while beginning the run");
-    json_object_seed(0); /* before threads meet in it */
-    *s = (session){.request = request, .store = request->store, .started = clock_seconds()};
-    s->run = (study_run){.study = request->study, .seed = request->seed, .params = request->params, .arena = a};
-    for (size_t i = 0; i < request->role_count; i++)
-        if (strcmp(request->roles[i].name, "subject") == 0)
-            s->run.subject_name = request->roles[i].specification;
-    TRY(request->study->prepare(&s->run, err));
+    const run_request *request = s->request;
     study_plan plan = {.detectable = NAN};
     if (request->study->plan)
         TRY(request->study->plan(&s->run, &plan, err));
@@ -321,6 +326,28 @@ status run_study(arena *a, const run_request *request, run_outcome *out, error *
     if (result == STATUS_OK && !request->dry_run)
         result = go(s, a, out, err);
     engine_close(&s->engine);
+    return result;
+}
+
+status run_study(arena *a, const run_request *request, run_outcome *out, error *err)
+{
+    *out = (run_outcome){0};
+    session *s = ARENA_NEW(a, session);
+    if (!s)
+        return error_set(err, STATUS_MEMORY, "out of memory while beginning the run");
+    json_object_seed(0); /* before threads meet in it */
+    *s = (session){.request = request, .store = request->store, .started = clock_seconds()};
+    s->run = (study_run){.study = request->study, .seed = request->seed, .params = request->params, .arena = a,
+                         .timeout_seconds = request->subjects.timeout_seconds, .note = request->on_note,
+                         .note_context = request->context};
+    for (size_t i = 0; i < request->role_count; i++)
+        if (strcmp(request->roles[i].name, "subject") == 0)
+            s->run.subject_name = request->roles[i].specification;
+    status result = request->study->prepare(&s->run, err);
+    if (result == STATUS_OK)
+        result = plan_and_go(s, a, out, err);
+    if (request->study->finish)
+        request->study->finish(&s->run);
     spending_free(&s->spending);
     if (result != STATUS_OK)
         run_outcome_clear(out);

@@ -71,7 +71,8 @@ typedef struct run_request {
     const atomic_bool *interrupt; /* polled ten times a second; NULL */
     /* Before anything is asked: what the run will cost. May be NULL. */
     void (*on_plan)(void *context, const study_run *run, const study_plan *plan);
-    /* What looking at the backends found worth saying, a line. May be NULL. */
+    /* What looking at the backends found worth saying, and what plug-ins say on the side, a line; from any thread. May be
+     * NULL. */
     void (*on_note)(void *context, const char *note);
     /* When the run's number is known. May be NULL. */
     void (*on_begin)(void *context, int64_t id, bool resumed, uint64_t done, uint64_t total);

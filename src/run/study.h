@@ -74,6 +74,13 @@ struct study {
     status (*summarise)(const study_run *run, const json_t *records, json_t **summary, error *err);
     /* From the summary to what a report draws: {"findings": [text], "tables": [...], "charts": [...]}. */
     status (*figures)(const study_run *run, const json_t *summary, json_t **figures, error *err);
+    /* Those below are NULL or 0 for the studies of the catalogue. */
+    const char *source;  /* what opens it again (studies/open.h): "plugin:/path/order.py" */
+    size_t in_flight;    /* samples at once, at least, unless the user says how many */
+    /* Wakes samples that wait for somebody who is no subject, with STATUS_INTERRUPTED; from any thread. */
+    void (*interrupt)(study_run *run);
+    /* The run is over, however it ended; what `prepare` made is used no more. */
+    void (*finish)(study_run *run);
 };
 
 struct study_run {
@@ -84,6 +91,11 @@ struct study_run {
     void *data;                /* the study's own */
     size_t sample_count;
     const char *subject_name;  /* specification of the subject role */
+    const char *identity;      /* what the run depends on beside study, parameters and seed: set by `prepare`; NULL: nothing */
+    double timeout_seconds;    /* how long a sample may wait for somebody who is no subject; 0: as the study thinks fit */
+    /* A line for the user, from any thread; NULL where nobody listens. */
+    void (*note)(void *context, const char *line);
+    void *note_context;
 };
 
 struct study_sample {
@@ -101,6 +113,7 @@ typedef struct ask_options {
     double temperature;  /* 0: greedy */
     const char *const *stops;
     size_t stop_count;
+    const char *tools;   /* JSON, as generate_request has it */
     bool logprobs;
     double position;     /* see generate_request; 0 is a position: set -1 for none */
     const char *reference_good, *reference_bad;
@@ -112,6 +125,10 @@ status study_ask(study_sample *s, const char *role, const message *messages, siz
 status study_score(study_sample *s, const char *role, const message *messages, size_t count,
                    const char *const *continuations, size_t continuation_count, score_reply *reply, error *err);
 bool study_has_role(const study_sample *s, const char *role);
+/* The sample waits for somebody who is no subject (begins), and goes on: no batch waits for it meanwhile. */
+void study_wait(study_sample *s, bool begins);
+/* The sample begins anew: its transcript is empty again, and its questions have the addresses that they had. */
+void study_again(study_sample *s);
 
 /* All studies; defined in studies/catalogue.c. */
 extern const study *const study_catalogue[];

@@ -1,0 +1,1 @@
+../../src/plugin/assets/assay_plugin.py

@@ -1,0 +1,180 @@
+"""Studies, scorers, tools and agents for Assay, in Python: one file, the standard library alone.
+
+    #!/usr/bin/env python3
+    from assay_plugin import Study
+
+    study = Study("order", title="Does an answer change with the order of two options?")
+
+    @study.items
+    def items(params, random):
+        return [{"a": "a cat", "b": "an owl"}] * 10
+
+    @study.sample
+    def sample(item, ask):
+        reply = ask(f"Is it {item['a']} or {item['b']}?")
+        return {"verdict": "good" if item["a"] in reply.text else "bad"}
+
+    study.main()
+
+Run it with `assay run ./order.py -m SUBJECT`. The manual is docs/plugins.md of Assay. What the functions print goes to
+standard error, and is shown: standard output belongs to the protocol.
+"""
+import inspect, json, os, queue, random as _random, sys, threading
+
+PROTOCOL = 1
+_out = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+_in = os.fdopen(os.dup(0), "r", encoding="utf-8", newline="\n")
+os.dup2(2, 1)  # print() must not get into the protocol
+os.close(0)
+os.open(os.devnull, os.O_RDONLY)
+_lock = threading.Lock()
+
+
+class AskError(Exception):
+    """A question that got no answer: the words say why, and `code` is the kind of failure."""
+
+    def __init__(self, words, code=None):
+        super().__init__(words)
+        self.code = code
+
+
+class Reply(dict):
+    """An answer: text, reason ("end", "stop_string", "length", "refused"), prompt_tokens, completion_tokens, logprob."""
+
+    __getattr__ = dict.get
+
+    def __str__(self):
+        return self["text"]
+
+
+def _send(message):
+    line = json.dumps(message, ensure_ascii=False, separators=(",", ":")) + "\n"
+    with _lock:
+        _out.write(line)
+        _out.flush()
+
+
+def _words(problem):
+    """One line about an exception, with the last place in the plug-in's own code."""
+    place, trace = "", problem.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename != __file__:
+            place = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return f"{type(problem).__name__}: {problem}{place}"
+
+
+class Asker:
+    """What a function asks with: ask("text") or ask([{"role": "user", "content": "text"}], role="judge", max_tokens=32)."""
+
+    def __init__(self, id, message):
+        self.id, self.message, self.replies = id, message, queue.SimpleQueue()
+        self.index, self.repeat = message.get("index"), message.get("repeat")
+        self.random = _random.Random(message.get("seed"))  # the same draws whenever this sample is run
+
+    def _request(self, kind, body):
+        _send({"id": self.id, kind: body})
+        reply = self.replies.get()
+        if reply.get("do") == "cancel":
+            raise SystemExit
+        if "error" in reply:
+            raise AskError(reply["error"], reply.get("code"))
+        return reply
+
+    def __call__(self, messages, role="subject", **options):
+        """Asks a role and waits: a Reply. Options: max_tokens, temperature, stop, logprobs, tools, position, good, bad."""
+        return Reply(self._request("ask", {"role": role, "messages": messages, **options})["answer"])
+
+    def score(self, messages, continuations, role="subject"):
+        """Log-probabilities of the continuations, each as the answer: a list of {"logprob", "tokens"}."""
+        return self._request("score", {"role": role, "messages": messages, "continuations": continuations})["scores"]
+
+
+class Plugin:
+    def __init__(self, kind, name, **declared):
+        self.declared = {"protocol": PROTOCOL, "kind": kind, "name": name, **declared}
+        self.open, self.ready, self.idle = {}, queue.SimpleQueue(), 0
+
+    def main(self):
+        for line in _in:
+            message = json.loads(line)
+            id, do = message.pop("id"), message.get("do")
+            if do == "cancel" or not do:
+                asker = self.open.get(id)
+                if asker:
+                    asker.replies.put(message)
+            elif do == "hello":
+                _send({"id": id, **self.declared})
+            else:
+                self._start(id, message)
+        os._exit(0)  # functions that still run have nobody to tell
+
+    def _start(self, id, message):
+        """Each dialogue has a thread of its own while it lasts; threads are kept for the next ones."""
+        self.open[id] = Asker(id, message)
+        with _lock:
+            spare = self.idle > 0
+            self.idle -= spare
+        self.ready.put(id)
+        if not spare:
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self):
+        while True:
+            asker = self.open[self.ready.get()]
+            try:
+                answer = getattr(self, "do_" + asker.message["do"])(asker.message, asker)
+            except SystemExit:
+                answer = None
+            except Exception as problem:
+                answer = {"fail": _words(problem)}
+            del self.open[asker.id]
+            with _lock:
+                self.idle += 1
+            if answer is not None:
+                try:
+                    _send({"id": asker.id, **answer})
+                except (TypeError, ValueError) as problem:
+                    _send({"id": asker.id, "fail": _words(problem)})
+
+
+class Study(Plugin):
+    """counts="bad" or "good": the verdict whose share is the figure; what="...": words for it in the report."""
+
+    def __init__(self, name, **declared):
+        super().__init__("study", name, **declared)
+        self.params = {}
+
+    def items(self, function):
+        """function(params, random): the list of items, from the parameters and the seeded `random` alone."""
+        self._items = function
+        return function
+
+    def sample(self, function):
+        """function(item, ask) or function(item, ask, params): the record of one sample."""
+        self._sample, self._wide = function, len(inspect.signature(function).parameters) > 2
+        return function
+
+    def summary(self, function):
+        """function(records, params): the summary, from the records alone (None stands for a sample that failed)."""
+        self._summary, self.declared["summarises"] = function, True
+        return function
+
+    def do_prepare(self, message, asker):
+        self.params = message["params"]
+        part, size = [], 0
+        for item in self._items(self.params, _random.Random(message["seed"])):
+            if size > 1 << 22:  # a line has its limit
+                _send({"id": asker.id, "items": part, "more": True})
+                part, size = [], 0
+            part.append(item)
+            size += len(json.dumps(item))
+        return {"items": part}
+
+    def do_sample(self, message, asker):
+        more = (self.params,) if self._wide else ()
+        return {"record": self._sample(message["item"], asker, *more)}
+
+    def do_summarise(self, message, asker):
+        result = self._summary(message["records"], message["params"])
+        return result if "summary" in result else {"summary": result}
