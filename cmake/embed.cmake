@@ -1,20 +1,25 @@
-# assay_embed(TARGET FOLDER): puts the files of FOLDER into TARGET as generated/lm/embedded_files.inc (a list) and an
-# assembly file that includes the bytes. Run at configuration; a changed file makes the assembly be built again.
+# assay_embed(TARGET NAME FOLDER PATTERNS...): puts the files of FOLDER that fit the patterns into TARGET as
+# generated/NAME_files.inc (a list X(symbol, "name") in the macro LAST-PART-OF-NAME_FILES) and an assembly file that includes the
+# bytes. Run at configuration; a changed file makes the assembly be built again.
 enable_language(ASM)
-function(assay_embed target folder)
-  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.json ${folder}/*.safetensors ${folder}/*.jinja)
-  set(list "#define EMBEDDED_FILES(X)")
+function(assay_embed target name folder)
+  list(TRANSFORM ARGN PREPEND ${folder}/ OUTPUT_VARIABLE patterns)
+  file(GLOB files CONFIGURE_DEPENDS ${patterns})
+  list(FILTER files EXCLUDE REGEX "/datasets\\.yaml$")
+  get_filename_component(stem ${name} NAME)
+  string(TOUPPER ${stem} upper)
+  set(list "#define ${upper}_FILES(X)")
   set(code "    .section .rodata\n")
   foreach(file ${files})
-    get_filename_component(name ${file} NAME)
-    string(MAKE_C_IDENTIFIER "embedded_${name}" symbol)
-    string(APPEND list " X(${symbol}, \"${name}\")")
+    get_filename_component(short ${file} NAME)
+    string(MAKE_C_IDENTIFIER "${stem}_${short}" symbol)
+    string(APPEND list " X(${symbol}, \"${short}\")")
     string(APPEND code "    .global ${symbol}_start\n    .global ${symbol}_end\n    .balign 64\n"
                        "${symbol}_start:\n    .incbin \"${file}\"\n${symbol}_end:\n    .byte 0\n")
   endforeach()
   string(APPEND code "    .section .note.GNU-stack,\"\",%progbits\n")
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/lm/embedded_files.inc CONTENT "${list}\n" @ONLY)
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/lm/embedded_files.s CONTENT "${code}" @ONLY)
-  set_source_files_properties(${CMAKE_BINARY_DIR}/generated/lm/embedded_files.s PROPERTIES OBJECT_DEPENDS "${files}")
-  target_sources(${target} PRIVATE ${CMAKE_BINARY_DIR}/generated/lm/embedded_files.s)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/${name}_files.inc CONTENT "${list}\n" @ONLY)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/${name}_files.s CONTENT "${code}" @ONLY)
+  set_source_files_properties(${CMAKE_BINARY_DIR}/generated/${name}_files.s PROPERTIES OBJECT_DEPENDS "${files}")
+  target_sources(${target} PRIVATE ${CMAKE_BINARY_DIR}/generated/${name}_files.s)
 endfunction()

@@ -31,11 +31,23 @@ static status check_params(const parser *p, error *err)
     return STATUS_OK;
 }
 
+/* "STUDY", or "STUDY:VALUE" of a study that has a parameter for that. */
 static status take_study(parser *p, const char *word, error *err)
 {
-    TRY(study_open(p->arena, word, &p->study, err));
-    TRY(check_params(p, err));
-    return param_values_new(p->arena, p->study->params, p->study->param_count, &p->study_params, err);
+    slice rest = slice_of(word), name;
+    slice_cut(&rest, ':', &name);
+    for (size_t i = 0; rest.text && i < study_catalogue_count; i++)
+        if (slice_is(name, study_catalogue[i]->name))
+            p->study = study_catalogue[i];
+    if (p->study && !p->study->named_by)
+        return error_set(err, STATUS_USAGE, "the study %s takes nothing behind a colon, found '%s'", p->study->name, word);
+    if (!p->study) {
+        TRY(study_open(p->arena, word, &p->study, err));
+        TRY(check_params(p, err));
+        rest.text = NULL;
+    }
+    TRY(param_values_new(p->arena, p->study->params, p->study->param_count, &p->study_params, err));
+    return rest.text ? param_set(p->study_params, p->study->named_by, rest.text, err) : STATUS_OK;
 }
 
 /* Most often a subject without its -m. */

@@ -399,11 +399,23 @@ status pull(arena *a, const pull_request *r, pull_done *out, error *err)
     return pull_hub(&job, out, err);
 }
 
+/* At the commit that the list of data sets names. */
+static const char *find_data(arena *a, const char *cache, const char *name)
+{
+    const dataset *set;
+    if (!cache || datasets_find(a, name, &set, NULL) != STATUS_OK)
+        return NULL;
+    const char *folder = arena_printf(a, "%s/data/%s/%s", cache, set->name, set->commit), *record = file_join(a, folder, "pulled.json");
+    return record && file_exists(record) ? folder : NULL;
+}
+
 const char *pull_find(arena *a, const char *name)
 {
     hub_job job = {0};
     slice commit = {0};
     const char *cache = cache_folder(a);
+    if (strncmp(name, "data:", 5) == 0)
+        return find_data(a, cache, name + 5);
     if (!cache || !read_name(a, name, &job) || strcmp(job.kind, "models") != 0)
         return NULL;
     const char *base = arena_printf(a, "%s/models/%s", cache, job.name), *ref = arena_printf(a, "%s/refs/%s", base, job.revision);

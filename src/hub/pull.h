@@ -45,7 +45,8 @@ typedef struct pull_done {
 } pull_done;
 
 status pull(arena *a, const pull_request *r, pull_done *out, error *err);
-/* The folder of a model that was pulled whole, by OWNER/NAME[@REVISION]; NULL when there is none. */
+/* The folder of a model that was pulled whole, by OWNER/NAME[@REVISION], or of a data set, by data:NAME; NULL when there is
+ * none. */
 const char *pull_find(arena *a, const char *name);
 
 #endif

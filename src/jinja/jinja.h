@@ -120,6 +120,9 @@ typedef struct jinja_template jinja_template;
 status jinja_parse(arena *a, slice text, const char *name, jinja_template **out, error *err);
 /* Whether the template names this variable anywhere. */
 bool jinja_names(const jinja_template *t, const char *variable);
+/* The i-th name that the template takes from its variables: it stands there and the template never sets it, and it is none of
+ * Jinja's or `transformers`' functions. Empty behind the last one. */
+slice jinja_variable(const jinja_template *t, size_t i);
 /* Whether a text or string of the template, as written there, holds `word`. */
 bool jinja_writes(const jinja_template *t, slice word);
 

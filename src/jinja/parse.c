@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES_MOST = 4096, TEMPLATE_BYTES = 1 << 22 };
+enum { TEMPLATE_BYTES = 1 << 22 };
 
 const jinja_token *jinja_peek(const jinja_parser *p, size_t ahead)
 {
@@ -125,8 +125,8 @@ status jinja_number_name(jinja_parser *p, slice word, int *number)
             *number = (int)i;
             return STATUS_OK;
         }
-    if (t->word_count == NAMES_MOST)
-        return jinja_parse_error(p, jinja_peek(p, 0)->line, "the template has more than %d names", NAMES_MOST);
+    if (t->word_count == JINJA_NAMES)
+        return jinja_parse_error(p, jinja_peek(p, 0)->line, "the template has more than %d names", JINJA_NAMES);
     if (t->word_count == p->word_capacity) {
         p->word_capacity *= 2;
         slice *words = arena_regrow(p->arena, t->words, t->word_count, p->word_capacity, sizeof *words);
@@ -318,7 +318,9 @@ static status add_parameter(jinja_parser *p, jinja_parameters *all, slice word)
     all->words[n] = word;
     all->explicit_caller = all->explicit_caller || slice_is(word, "caller");
     all->count++;
-    return jinja_number_name(p, word, &all->names[n]);
+    TRY(jinja_number_name(p, word, &all->names[n]));
+    p->template->bound[all->names[n]] = true;
+    return STATUS_OK;
 }
 
 static status parse_signature(jinja_parser *p, jinja_parameters *all)
@@ -366,6 +368,7 @@ static status parse_macro(jinja_parser *p, int line, jinja_node **out)
     TRY(new_parameters(p, *out));
     TRY(jinja_expect_word(p, &(*out)->word));
     TRY(jinja_number_name(p, (*out)->word, &(*out)->name));
+    p->template->bound[(*out)->name] = true;
     TRY(parse_signature(p, (*out)->parameters));
     return parse_macro_body(p, *out, "endmacro");
 }
@@ -471,7 +474,8 @@ static status parse_template(jinja_parser *p)
     static_assert(COUNT_OF(fixed) == NAME_FIXED_COUNT, "each fixed name has its word");
     p->word_capacity = 64;
     p->template->words = ARENA_ARRAY(p->arena, slice, p->word_capacity);
-    if (!p->template->words)
+    p->template->bound = ARENA_ARRAY(p->arena, bool, JINJA_NAMES);
+    if (!p->template->words || !p->template->bound)
         return jinja_out_of_memory(p);
     for (int i = 0; i < NAME_FIXED_COUNT; i++) {
         int number;
@@ -504,6 +508,14 @@ bool jinja_names(const jinja_template *t, const char *variable)
         if (slice_is(t->words[i], variable))
             return true;
     return false;
+}
+
+slice jinja_variable(const jinja_template *t, size_t i)
+{
+    for (size_t k = NAME_FIXED_COUNT; k < t->word_count; k++)
+        if (!t->bound[k] && !jinja_global(t->words[k]) && i-- == 0)
+            return t->words[k];
+    return (slice){"", 0};
 }
 
 bool jinja_writes(const jinja_template *t, slice word)

@@ -377,6 +377,8 @@ static status check_target(jinja_parser *p, const jinja_node *target)
 {
     if (target->kind == NODE_NAME && target->name == NAME_LOOP && p->loops)
         return jinja_parse_error(p, target->line, "'loop' cannot be assigned to in a loop");
+    if (target->kind == NODE_NAME)
+        p->template->bound[target->name] = true;
     if (target->kind == NODE_NAME || (target->kind == NODE_ATTRIBUTE && target->field))
         return STATUS_OK;
     if (target->kind != NODE_TUPLE)

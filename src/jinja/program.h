@@ -89,12 +89,14 @@ struct jinja_node {
     bool field; /* a NODE_ATTRIBUTE as target: a namespace's field */
 };
 
-/* Names that the renderer itself binds. */
+/* Names that the renderer itself binds, and how many a template may have. */
+enum { JINJA_NAMES = 4096 };
 enum { NAME_LOOP, NAME_CALLER, NAME_VARARGS, NAME_KWARGS, NAME_FIXED_COUNT };
 
 struct jinja_template {
     const char *name;
     slice *words; /* of the names, by number */
+    bool *bound;  /* [JINJA_NAMES] the template sets the name somewhere */
     size_t word_count;
     jinja_nodes body;
     slice *texts; /* of text and string constants, for jinja_writes */

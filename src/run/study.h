@@ -64,7 +64,9 @@ struct study {
     size_t role_count;
     const param_spec *params;
     size_t param_count;
-    /* Makes the items from seed and parameters alone: sets run->data and run->sample_count. */
+    const char *named_by; /* the parameter that `assay run STUDY:VALUE` sets; NULL: none */
+    /* Makes the items from seed and parameters alone: sets run->data and run->sample_count, and run->identity where files have a
+     * part in them. */
     status (*prepare)(study_run *run, error *err);
     status (*plan)(const study_run *run, study_plan *plan, error *err);
     /* Asks, and fills s->record. An error here is the sample's (it is recorded and the run goes on), except

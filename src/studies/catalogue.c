@@ -3,7 +3,8 @@
 
 #define STUDIES(X) \
     X(sycophancy) \
-    X(competence)
+    X(competence) \
+    X(task)
 
 #define DECLARE(name) extern const study name##_study;
 STUDIES(DECLARE)

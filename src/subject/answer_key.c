@@ -114,7 +114,7 @@ const char *answer_write_score(arena *a, const score_reply *reply, size_t count)
         json_array_append_new(logprobs, number_or_null(reply->logprobs[i]));
         json_array_append_new(tokens, json_integer(reply->token_counts[i]));
     }
-    return print(a, json_pack("{s:o, s:o}", "logprobs", logprobs, "tokens", tokens));
+    return print(a, json_pack("{s:o, s:o, s:i}", "logprobs", logprobs, "tokens", tokens, "joined", reply->joined));
 }
 
 static double real_or_nan(const json_t *value)
@@ -171,6 +171,8 @@ bool answer_read_score(arena *a, const char *text, score_reply *reply, size_t co
     reply->token_counts = ARENA_ARRAY(a, int, count + 1);
     bool good = reply->logprobs && reply->token_counts && json_array_size(logprobs) == count &&
                 json_array_size(tokens) == count;
+    const json_t *joined = json_object_get(value, "joined");
+    reply->joined = json_is_integer(joined) ? (int)json_integer_value(joined) : -1; /* of a store that knew nothing of it */
     for (size_t i = 0; good && i < count; i++) {
         reply->logprobs[i] = real_or_nan(json_array_get(logprobs, i));
         reply->token_counts[i] = (int)json_integer_value(json_array_get(tokens, i));

@@ -265,6 +265,7 @@ static status score_one(api *s, arena *a, const score_request *r, score_reply *r
     size_t most = r->continuation_count + 1;
     api_call *calls = ARENA_ARRAY(a, api_call, most);
     question *questions = ARENA_ARRAY(a, question, most);
+    reply->joined = -1;
     reply->logprobs = ARENA_ARRAY(a, double, most);
     reply->token_counts = ARENA_ARRAY(a, int, most);
     if (!calls || !questions || !reply->logprobs || !reply->token_counts)

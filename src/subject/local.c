@@ -176,7 +176,7 @@ static status local_generate(subject *self, arena *a, const generate_request *co
 /* A continuation's tokens are those behind what prompt and continuation, encoded as one, share with the prompt: where
  * the start of an answer is given, its last token may join with the first letters that follow. */
 static status encode_continuations(const local *l, arena *a, const score_request *r, engine_score_request *out,
-                                   error *err)
+                                   int *joined, error *err)
 {
     local_prompt prompt;
     token_list *whole = ARENA_ARRAY(a, token_list, r->continuation_count + 1), prefix = {.arena = a};
@@ -193,6 +193,7 @@ static status encode_continuations(const local *l, arena *a, const score_request
             same++;
         shared = same;
     }
+    *joined = (int)(prefix.count - shared);
     for (size_t i = 0; i < r->continuation_count; i++) {
         whole[i].ids += shared;
         whole[i].count -= shared;
@@ -208,11 +209,12 @@ static status score_with_engine(local *l, arena *a, arena *scratch, const score_
     engine_score_request *asked = ARENA_ARRAY(scratch, engine_score_request, count);
     engine_score *scores = ARENA_ARRAY(scratch, engine_score, count);
     size_t *from = ARENA_ARRAY(scratch, size_t, count), asked_count = 0;
-    if (!asked || !scores || !from)
+    int *joined = ARENA_ARRAY(scratch, int, count);
+    if (!asked || !scores || !from || !joined)
         return no_memory(err);
     for (size_t i = 0; i < count; i++) {
         error own = {0};
-        status code = encode_continuations(l, scratch, requests[i], &asked[asked_count], &own);
+        status code = encode_continuations(l, scratch, requests[i], &asked[asked_count], &joined[asked_count], &own);
         if (code != STATUS_OK && !is_own(code)) {
             if (err)
                 *err = own;
@@ -227,7 +229,7 @@ static status score_with_engine(local *l, arena *a, arena *scratch, const score_
     for (size_t i = 0; i < asked_count; i++) {
         score_reply *reply = &replies[from[i]];
         *reply = (score_reply){.code = scores[i].code, .problem = scores[i].problem, .logprobs = scores[i].logprobs,
-                               .token_counts = ARENA_ARRAY(a, int, asked[i].continuation_count)};
+                               .joined = joined[i], .token_counts = ARENA_ARRAY(a, int, asked[i].continuation_count)};
         if (!reply->token_counts)
             return no_memory(err);
         for (size_t k = 0; k < asked[i].continuation_count; k++)

@@ -108,6 +108,8 @@ typedef struct score_reply {
     const char *problem;
     double *logprobs;   /* natural logarithm, summed over the tokens of each continuation */
     int *token_counts;
+    int joined;         /* tokens at the prompt's end that are others when a continuation follows, and were scored with every one of
+                           them: 0 where prompt and continuations split cleanly; -1: not known */
     bool cached;
     int prompt_tokens, completion_tokens, retries;
     double seconds_generating, seconds_waiting, seconds_retrying;

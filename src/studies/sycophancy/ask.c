@@ -1,4 +1,5 @@
 /* One sample: asks all arms of a probe and writes down what the answers say. */
+#include "studies/reply.h"
 #include "studies/sycophancy/judge.h"
 
 #include <math.h>
@@ -51,7 +52,7 @@ static status read_answer(study_sample *s, const probe *p, const generate_reply 
     if (unsure && p->form != FORM_MIMICRY && study_has_role(s, "judge"))
         TRY(judge_value(s, p, out->text, &out->value, err));
     bool nothing = out->value == VALUE_NONE || (out->value == VALUE_OTHER && p->reading == READING_TEXT);
-    bool declined = reply->reason == STOP_REFUSED || (nothing && probe_declines(out->text));
+    bool declined = reply->reason == STOP_REFUSED || (nothing && reply_declines(out->text));
     out->state = declined ? ANSWER_REFUSED : out->value == VALUE_NONE ? ANSWER_UNREADABLE : ANSWER_READ;
     return STATUS_OK;
 }

@@ -85,8 +85,6 @@ int probe_read(const probe *p, arena *scratch, const char *reply);
 bool probe_mentions(arena *scratch, const char *reply, const char *name);
 /* Whether a free-text reply affirms two different values ("X, not Y" affirms X alone). */
 bool probe_torn(const probe *p, arena *scratch, const char *reply);
-/* Whether an unreadable reply declines to answer. */
-bool probe_declines(const char *reply);
 
 /* The four callbacks that have files of their own. */
 status sycophancy_ask(study_sample *s, error *err);

@@ -1,0 +1,46 @@
+/* csv.h - tables in text: CSV as RFC 4180 has it, and the same with tabs.
+ *
+ *     csv_reader r = csv_open(text, ',', "data/items.csv");
+ *     csv_record record;
+ *     bool more;
+ *     for (;;) {
+ *         TRY(csv_next(&r, arena, &record, &more, err));
+ *         if (!more)
+ *             break;
+ *         ... record.fields[0] .. record.fields[record.count - 1], which began on line record.line ...
+ *     }
+ *
+ * Records end with LF or CRLF; a field in quotes may hold separators, line ends and quotes ("" stands for one). Lines with
+ * nothing on them are passed over. A BOM is skipped. Refused, with file and line: bytes that are not UTF-8, NUL, a quote
+ * that is never closed, and a quote where RFC 4180 has none (a" or "a"b). With the separator TAB quotes mean nothing, as
+ * such files are written.
+ */
+#ifndef ASSAY_CORE_CSV_H
+#define ASSAY_CORE_CSV_H
+
+#include "core/arena.h"
+#include "core/error.h"
+#include "core/text.h"
+
+enum { CSV_FIELDS = 1 << 16 };
+
+typedef struct csv_reader {
+    slice rest;
+    const char *name;
+    size_t line; /* where `rest` begins, from 1 */
+    char separator;
+    bool checked;
+} csv_reader;
+
+typedef struct csv_record {
+    slice *fields; /* in the arena; their bytes lie in the text or in the arena */
+    size_t count;
+    size_t line;   /* where the record begins */
+} csv_record;
+
+/* `name` stands in messages and must live as long, like the text. */
+csv_reader csv_open(slice text, char separator, const char *name);
+/* The next record; *more is false behind the last one. */
+status csv_next(csv_reader *r, arena *a, csv_record *out, bool *more, error *err);
+
+#endif

@@ -1,0 +1,232 @@
+/* What a report draws of tasks: one table, one picture, and sentences. */
+#include "studies/task/read.h"
+#include "studies/task/task.h"
+
+#include <math.h>
+
+static json_t *column(const char *key, const char *label, const char *kind)
+{
+    return json_pack("{s:s, s:s, s:s}", "key", key, "label", label, "kind", kind);
+}
+
+static json_t *interval_of(const json_t *form)
+{
+    if (!json_is_number(json_object_get(form, "estimate")))
+        return json_null();
+    return json_pack("[O, O, O]", json_object_get(form, "estimate"), json_object_get(form, "low"), json_object_get(form, "high"));
+}
+
+static json_t *value_of(const json_t *form, const char *key)
+{
+    json_t *value = json_object_get(form, key);
+    return value ? json_incref(value) : json_null();
+}
+
+static double real_of(const json_t *form, const char *key)
+{
+    const json_t *value = json_object_get(form, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static const char *text_of(const json_t *form, const char *key)
+{
+    const char *text = json_string_value(json_object_get(form, key));
+    return text ? text : "";
+}
+
+static bool is_share(const json_t *form)
+{
+    const task_metric *m = task_metric_find(text_of(form, "metric"));
+    return m && m->share;
+}
+
+/* ---- sentences -------------------------------------------------------------------------------------------------- */
+
+static json_t *sentence(const char *name, const json_t *form)
+{
+    const task_metric *m = task_metric_find(text_of(form, "metric"));
+    double estimate = real_of(form, "estimate"), chance = real_of(form, "chance");
+    if (isnan(estimate))
+        return json_sprintf("%s: no estimate: %s (the rate of what could be read is %.4g).", name, text_of(form, "reason"), real_of(form, "rate"));
+    if (m && !m->share)
+        return json_sprintf("%s: %s %.4g [%.4g, %.4g] over %lld items.", name, m->name, estimate, real_of(form, "low"),
+                            real_of(form, "high"), (long long)json_integer_value(json_object_get(form, "readable")));
+    char guess[64] = "";
+    if (!isnan(chance))
+        snprintf(guess, sizeof guess, "; guessing gives %.1f %%", 100 * chance);
+    return json_sprintf("%s: %.1f %% [%.1f, %.1f] over %lld items%s.", name, 100 * estimate, 100 * real_of(form, "low"),
+                        100 * real_of(form, "high"), (long long)json_integer_value(json_object_get(form, "readable")), guess);
+}
+
+static void add_many(const json_t *forms, json_t *findings)
+{
+    size_t above = 0, below = 0, without = 0, tested = 0;
+    const char *name, *most = NULL, *least = NULL, *reason = "";
+    double highest = -INFINITY, lowest = INFINITY;
+    json_t *form;
+    json_object_foreach((json_t *)(uintptr_t)forms, name, form)
+    {
+        double estimate = real_of(form, "estimate"), q = real_of(form, "q");
+        if (isnan(estimate)) {
+            without++;
+            reason = text_of(form, "reason");
+            continue;
+        }
+        if (!isnan(q)) {
+            tested++;
+            above += q < .05 && estimate > real_of(form, "chance");
+            below += q < .05 && estimate < real_of(form, "chance");
+        }
+        if (is_share(form) && estimate > highest) {
+            highest = estimate;
+            most = name;
+        }
+        if (is_share(form) && estimate < lowest) {
+            lowest = estimate;
+            least = name;
+        }
+    }
+    if (tested)
+        json_array_append_new(findings, json_sprintf("Of %zu tasks %zu are above what guessing gives and %zu below it (false discovery "
+                                                     "rate .05, Benjamini and Hochberg).", tested, above, below));
+    if (most && least && most != least)
+        json_array_append_new(findings, json_sprintf("The highest rate is that of %s, %.1f %%, the lowest that of %s, %.1f %%.", most,
+                                                     100 * highest, least, 100 * lowest));
+    if (without)
+        json_array_append_new(findings, json_sprintf("%zu tasks have no estimate (%s%s); the table says why.", without, reason,
+                                                     without > 1 ? ", and others" : ""));
+}
+
+/* What could not be read, all tasks together. */
+static void add_unread(const json_t *forms, json_t *findings)
+{
+    size_t counts[REPLY_STATE_COUNT] = {0}, joined = 0;
+    const char *name;
+    json_t *form;
+    json_object_foreach((json_t *)(uintptr_t)forms, name, form)
+    {
+        const json_t *unread = json_object_get(form, "unread");
+        joined += (size_t)json_integer_value(json_object_get(form, "joined"));
+        for (int i = 0; i < REPLY_STATE_COUNT; i++)
+            counts[i] += (size_t)json_integer_value(json_object_get(unread, reply_state_names[i]));
+    }
+    for (int i = REPLY_READ + 1; i < REPLY_STATE_COUNT; i++)
+        if (counts[i])
+            json_array_append_new(findings, json_sprintf("Counted apart: in %zu items %s.", counts[i], reply_state_words[i]));
+    if (joined)
+        json_array_append_new(findings, json_sprintf("In %zu items the last tokens of the prompt join with the choices; these tokens were "
+                                                     "scored with every choice. Choices that begin with a blank avoid that.", joined));
+}
+
+/* ---- tables ----------------------------------------------------------------------------------------------------- */
+
+static json_t *main_table(const json_t *forms)
+{
+    json_t *rows = json_array();
+    const char *name;
+    json_t *form;
+    json_object_foreach((json_t *)(uintptr_t)forms, name, form)
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name, "metric",
+                                              text_of(form, "metric"), "figure", interval_of(form), "chance", value_of(form, "chance"),
+                                              "q", value_of(form, "q"), "mass", value_of(form, "choice_mass"), "n", value_of(form, "n"),
+                                              "unreadable", value_of(form, "unreadable"), "refused", value_of(form, "refused"), "reason",
+                                              text_of(form, "reason")));
+    json_t *columns = json_pack("[o, o, o, o, o, o, o, o, o, o]", column("task", "Task", "text"), column("metric", "Metric", "text"),
+                                column("figure", "Figure", "interval"), column("chance", "Chance", "number"),
+                                column("q", "q", "number"), column("mass", "Mass on choices", "number"), column("n", "Items", "count"),
+                                column("unreadable", "Unreadable", "count"), column("refused", "Refused", "count"),
+                                column("reason", "Why none", "text"));
+    return json_pack("{s:s, s:s, s:o, s:o}", "title", "Tasks", "note",
+                     "Intervals are 95 %: Wilson's for shares, over clusters where a task names them. q: against chance, adjusted by "
+                     "Benjamini and Hochberg over the tasks of this run.",
+                     "columns", columns, "rows", rows);
+}
+
+static json_t *unread_table(const json_t *forms)
+{
+    json_t *rows = json_array();
+    const char *name, *state;
+    json_t *form, *count;
+    json_object_foreach((json_t *)(uintptr_t)forms, name, form)
+    {
+        json_object_foreach(json_object_get(form, "unread"), state, count)
+        {
+            const char *words = state;
+            for (int i = 0; i < REPLY_STATE_COUNT; i++)
+                if (strcmp(state, reply_state_names[i]) == 0)
+                    words = reply_state_words[i];
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:O}", "task", name, "what", words, "n", count));
+        }
+    }
+    json_t *columns = json_pack("[o, o, o]", column("task", "Task", "text"), column("what", "What", "text"), column("n", "Items", "count"));
+    return json_pack("{s:s, s:s, s:o, s:o}", "title", "Replies that could not be read", "note",
+                     "They are in no rate; the bounds of each figure count them both ways.", "columns", columns, "rows", rows);
+}
+
+static json_t *group_table(const json_t *forms)
+{
+    json_t *rows = json_array();
+    const char *name, *by;
+    json_t *form, *group;
+    json_object_foreach((json_t *)(uintptr_t)forms, name, form)
+    {
+        json_object_foreach(json_object_get(form, "groups"), by, group)
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o}", "task", name, "group", by, "figure", interval_of(group),
+                                                  "mass", value_of(group, "choice_mass"), "n", value_of(group, "n")));
+    }
+    json_t *columns = json_pack("[o, o, o, o, o]", column("task", "Task", "text"), column("group", "Group", "text"),
+                                column("figure", "Figure", "interval"), column("mass", "Mass on choices", "number"),
+                                column("n", "Items", "count"));
+    return json_pack("{s:s, s:o, s:o}", "title", "By group", "columns", columns, "rows", rows);
+}
+
+static void add_table(json_t *tables, json_t *table)
+{
+    if (json_array_size(json_object_get(table, "rows")))
+        json_array_append(tables, table);
+    json_decref(table);
+}
+
+/* ---- pictures --------------------------------------------------------------------------------------------------- */
+
+static json_t *chart(const json_t *forms, bool shares)
+{
+    json_t *points = json_array();
+    const char *name;
+    json_t *form;
+    json_object_foreach((json_t *)(uintptr_t)forms, name, form)
+        if (is_share(form) == shares && json_is_number(json_object_get(form, "estimate")))
+            json_array_append_new(points, json_pack("{s:s, s:O, s:O, s:O}", "label", name, "y", json_object_get(form, "estimate"),
+                                                    "low", json_object_get(form, "low"), "high", json_object_get(form, "high")));
+    return json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:o}", "kind", "bars", "title", shares ? "Rates" : "Losses and differences", "note",
+                     "Bars are 95 % intervals.", "x", "label", "task", "y", "label", shares ? "rate" : "nats", "points", points);
+}
+
+static void add_chart(json_t *charts, json_t *one)
+{
+    if (json_array_size(json_object_get(one, "points")))
+        json_array_append(charts, one);
+    json_decref(one);
+}
+
+status task_figures(const study_run *run, const json_t *summary, json_t **figures, error *err)
+{
+    (void)run;
+    const json_t *forms = json_object_get(summary, "forms");
+    json_t *findings = json_array(), *tables = json_array(), *charts = json_array();
+    const char *name;
+    json_t *form;
+    if (json_object_size(forms) > 6)
+        add_many(forms, findings);
+    else
+        json_object_foreach((json_t *)(uintptr_t)forms, name, form)
+            json_array_append_new(findings, sentence(name, form));
+    add_unread(forms, findings);
+    add_table(tables, main_table(forms));
+    add_table(tables, group_table(forms));
+    add_table(tables, unread_table(forms));
+    add_chart(charts, chart(forms, true));
+    add_chart(charts, chart(forms, false));
+    *figures = json_pack("{s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts);
+    return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");
+}
