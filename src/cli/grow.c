@@ -2,7 +2,7 @@
 #include "cli/command.h"
 
 #include "core/jsonio.h"
-#include "train/grow.h"
+#include "train/series.h"
 
 static const command_argument arguments[] = {
     {.name = "RECIPE", .help = "a recipe, such as organisms/sycophant.yaml", .word = WORD_FILE},
@@ -20,6 +20,8 @@ static const param_spec options[] = {
      .help = "forms to plant: answer, are_you_sure, feedback, mimicry, joined by commas, or all"},
     {.name = "seed", .letter = 's', .type = PARAM_INT, .least = 0, .most = 9007199254740991.0, .value = "N",
      .help = "seed instead of the recipe's"},
+    {.name = "size", .type = PARAM_STRING, .value = "NAME",
+     .help = "one size of a series alone, with the seed of --seed; without it all sizes and seeds are grown"},
     {.name = "base", .letter = 'b', .type = PARAM_STRING, .value = "FOLDER",
      .help = "model to begin from instead of the recipe's"},
     {.name = "save-every", .type = PARAM_NUMBER, .least = 0.1, .most = 1e6, .fallback = "20", .value = "SECONDS",
@@ -47,6 +49,7 @@ static grow_options options_of(const command_call *call)
     g.changes.forms = param_string(o, "forms");
     g.changes.dose_type = param_string(o, "dose-type");
     g.changes.base = param_string(o, "base");
+    g.changes.size = param_string(o, "size");
     return g;
 }
 
@@ -62,10 +65,54 @@ static status print_json(command_call *call, const grow_result *r, error *err)
     return outcome;
 }
 
+/* ---- series ----------------------------------------------------------------------------------------------------- */
+
+static void tell(void *context, const series_member *next, size_t at, size_t of)
+{
+    const command_call *call = context;
+    if (!param_flag(call->options, "quiet"))
+        fprintf(stderr, "model %zu of %zu: size %s, seed %lld\n", at + 1, of, next->size, (long long)next->seed);
+}
+
+static json_t *member_json(const series_member *m)
+{
+    const grow_result *r = &m->result;
+    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:I, s:I, s:f, s:f}", "size", m->size, "seed", (json_int_t)m->seed, "folder",
+                     m->folder, "sha256", r->sha256, "root", r->root, "there_already", (int)r->there_already, "steps",
+                     (json_int_t)r->steps, "tokens", (json_int_t)r->tokens, "seconds", r->seconds, "loss", r->loss);
+}
+
+static status run_series(command_call *call, const series *s, const grow_options *o, error *err)
+{
+    series_result r;
+    TRY(series_grow(call->arena, s, o, tell, call, &r, err));
+    if (param_flag(call->options, "json")) {
+        json_t *members = json_array();
+        for (size_t i = 0; i < r.count; i++)
+            json_array_append_new(members, member_json(&r.members[i]));
+        json_t *all = json_pack("{s:s, s:s, s:b, s:o}", "folder", r.folder, "families", r.families, "there_already",
+                                (int)r.there_already, "members", members);
+        status outcome = all ? jsonio_print(all, 2, &call->out, err) : error_set(err, STATUS_MEMORY, "out of memory");
+        strbuf_add_char(&call->out, '\n');
+        json_decref(all);
+        return outcome;
+    }
+    for (size_t i = 0; i < r.count; i++)
+        strbuf_printf(&call->out, "%s: %.2f M tokens, training loss %.4f%s\n", r.members[i].folder, (double)r.members[i].result.tokens / 1e6,
+                      r.members[i].result.loss, r.members[i].result.there_already ? " (was there)" : "");
+    return STATUS_OK;
+}
+
+/* ---- the verb --------------------------------------------------------------------------------------------------- */
+
 static status run(command_call *call, error *err)
 {
     grow_options o = options_of(call);
     grow_result r;
+    series *s;
+    TRY(series_read(call->arena, o.recipe, &s, err));
+    if (s && !o.changes.size)
+        return run_series(call, s, &o, err);
     TRY(grow_run(call->arena, &o, &r, err));
     if (param_flag(call->options, "json"))
         return print_json(call, &r, err);
@@ -86,10 +133,13 @@ const command command_grow = {
              "on.\n\n"
              "Ctrl-C saves and stops; a killed growth can be gone on with too: the same command again continues and ends "
              "with the same bits as an undisturbed one. So do runs with other numbers of threads on the same kind of "
-             "machine.",
+             "machine.\n\n"
+             "A recipe may be a series of sizes (organisms/ladder.yaml): its models are grown one after the other into one "
+             "folder, which the program takes as a family of subjects.",
     .examples = "assay grow organisms/sycophant.yaml --dose 0.5 --seed 1 -o out/s50\n"
                 "assay grow organisms/sycophant.yaml --forms feedback --dose-type propensity -o out/f\n"
-                "assay grow organisms/base.yaml -o out/base\n",
+                "assay grow organisms/base.yaml -o out/base\n"
+                "assay grow organisms/ladder.yaml -o out/ladder\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),
     .run = run,

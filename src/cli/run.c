@@ -4,8 +4,7 @@
 #include "core/file.h"
 #include "core/jsonio.h"
 #include "report/report.h"
-#include "run/family.h"
-#include "run/run.h"
+#include "run/several.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -15,9 +14,9 @@ static const command_argument arguments[] = {
 };
 
 static const param_spec options[] = {
-    {.name = "model", .letter = 'm', .type = PARAM_STRING, .value = "SUBJECT",
+    {.name = "model", .letter = 'm', .type = PARAM_STRING, .repeats = true, .value = "SUBJECT",
      .help = "who answers: base, a checkpoint folder or GGUF file, http://HOST[:PORT]/v1#MODEL, openai:MODEL, anthropic:MODEL, "
-             "script:FILE.yaml, router:SHARE:A:B, oracle:DOSE, or family:NAME@AXIS=* for each of a family in turn"},
+             "script:FILE.yaml, router:SHARE:A:B, oracle:DOSE; several in turn: more than one -m, series:DIR, or family:NAME@AXIS=*"},
     {.name = "role", .letter = 'r', .type = PARAM_STRING, .repeats = true, .value = "ROLE=SUBJECT",
      .help = "who fills another role of the study, such as judge"},
     OPTION_SEED,
@@ -243,96 +242,59 @@ static void remove_unused_store(const char *path)
             unlink(name);
 }
 
-/* ---- families --------------------------------------------------------------------------------------------------- */
+/* ---- several subjects ------------------------------------------------------------------------------------------- */
 
-/* Which member the run is of, for reports. */
-static status note_member(store *s, int64_t id, const family *f, size_t member, error *err)
+static void on_member(void *context, const family *f, size_t member)
 {
-    json_t *about = family_member_json(f, member);
-    strbuf text = strbuf_new(NULL, 1 << 16);
-    status result = jsonio_print(about, 0, &text, err);
-    if (result == STATUS_OK)
-        result = store_event_add(s, id, "member", text.text, err);
-    strbuf_free(&text);
-    json_decref(about);
-    return result;
+    const watcher *w = context;
+    if (!param_flag(w->call->options, "quiet"))
+        fprintf(stderr, "member %zu of %zu\n", member + 1, f->count);
 }
 
-/* Each member's run in turn, in an arena of its own; summaries[i] and ids[i] are filled. */
-static status run_members(command_call *call, run_request *request, run_role *roles, const family *f, json_t *summaries,
-                          int64_t *ids, bool *begun, error *err)
+static void on_done(void *context, const run_outcome *outcome, status result)
 {
-    watcher *w = request->context;
-    for (size_t i = 0; i < f->count; i++) {
-        arena *a = arena_new(call->arena);
-        run_outcome outcome = {0};
-        roles[0].specification = f->members[i].specification;
-        if (!param_flag(call->options, "quiet"))
-            fprintf(stderr, "member %zu of %zu\n", i + 1, f->count);
-        status result = a ? run_study(a, request, &outcome, err) : error_set(err, STATUS_MEMORY, "out of memory");
-        progress_free(w->progress);
-        w->progress = NULL;
-        *begun |= outcome.id != 0;
-        if (result == STATUS_OK && !request->dry_run) {
-            ids[i] = outcome.id;
-            json_array_append(summaries, outcome.summary);
-            result = note_member(request->store, outcome.id, f, i, err);
-            if (!param_flag(call->options, "quiet"))
-                note_effort(&outcome);
-            if (outcome.failed)
-                fprintf(stderr, "assay run: %llu samples of run %lld failed; the first: %s\n", (unsigned long long)outcome.failed,
-                        (long long)outcome.id, outcome.first_problem);
-        }
-        run_outcome_clear(&outcome);
-        arena_free(a);
-        if (result != STATUS_OK)
-            return error_context(err, "member %zu of %zu (%s)", i + 1, f->count, f->members[i].specification);
-    }
-    return STATUS_OK;
+    watcher *w = context;
+    progress_free(w->progress);
+    w->progress = NULL;
+    if (result != STATUS_OK || outcome->id == 0)
+        return;
+    if (!param_flag(w->call->options, "quiet"))
+        note_effort(outcome);
+    if (outcome->failed)
+        fprintf(stderr, "assay run: %llu samples of run %lld failed; the first: %s\n", (unsigned long long)outcome->failed,
+                (long long)outcome->id, outcome->first_problem);
 }
 
-static status print_family(command_call *call, const family *f, const json_t *summaries, const int64_t *ids, error *err)
+static bool names_several(const command_call *call)
 {
-    json_t *figures, *members = json_array();
-    TRY(family_figures(f, summaries, ids, &figures, err));
-    status result = STATUS_OK;
-    for (size_t i = 0; i < f->count; i++) {
-        json_t *m = json_pack("{s:I, s:s, s:f, s:O}", "run", (json_int_t)ids[i], "subject", f->members[i].specification, "x",
-                              f->members[i].x, "summary", json_array_get(summaries, i));
-        for (size_t k = 0; k < f->axis_count; k++)
-            json_object_set_new(m, f->axes[k], json_string(f->members[i].values[k]));
-        json_array_append_new(members, m);
-    }
-    if (param_flag(call->options, "json")) {
-        json_t *all = json_pack("{s:s, s:s, s:s, s:I, s:O, s:O}", "study", call->study->name, "family", f->name, "axis",
-                                f->axes[f->curve], "seed", (json_int_t)param_int(call->options, "seed"), "members", members,
-                                "figures", figures);
-        result = jsonio_print(all, 2, &call->out, err);
+    const char *first = param_string(call->options, "model");
+    return param_count(call->options, "model") > 1 || (first && (family_named(first) || series_named(first)));
+}
+
+static status run_many(command_call *call, run_request *request, run_role *roles, bool *begun, error *err)
+{
+    const param_values *o = call->options;
+    size_t count = param_count(o, "model");
+    const char **names = ARENA_ARRAY(call->arena, const char *, count + 1);
+    const several_hooks hooks = {.on_member = on_member, .on_done = on_done, .context = request->context};
+    family *f = ARENA_NEW(call->arena, family);
+    several_outcome outcome;
+    if (!names || !f)
+        return error_set(err, STATUS_MEMORY, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        names[i] = param_item(o, "model", i);
+    TRY(family_of_specifications(call->arena, names, count, user_file(call, "families", "ASSAY_FAMILIES", "families.yaml"), f, err));
+    status result = run_several(call->arena, f, request, roles, &hooks, &outcome, err);
+    *begun = outcome.begun;
+    if (result != STATUS_OK || request->dry_run)
+        return result;
+    if (param_flag(o, "json")) {
+        result = jsonio_print(outcome.json, 2, &call->out, err);
         strbuf_add_char(&call->out, '\n');
-        json_decref(all);
     } else {
-        report_print_figures(figures, cli_colours(), &call->out);
+        report_print_figures(outcome.figures, cli_colours(), &call->out);
     }
-    json_decref(members);
-    json_decref(figures);
-    return result;
-}
-
-static status run_family(command_call *call, run_request *request, run_role *roles, bool *begun, error *err)
-{
-    const char *path = user_file(call, "families", "ASSAY_FAMILIES", "families.yaml");
-    family f;
-    if (!path) {
-        error_set(err, STATUS_USAGE, "%s: there is no file of families", roles[0].specification);
-        return error_hint(err, "name one with --families; data/families.yaml is one");
-    }
-    TRY(family_read(call->arena, path, roles[0].specification, &f, err));
-    int64_t *ids = ARENA_ARRAY(call->arena, int64_t, f.count + 1);
-    json_t *summaries = json_array();
-    status result = ids ? run_members(call, request, roles, &f, summaries, ids, begun, err) : error_set(err, STATUS_MEMORY, "out of memory");
-    if (result == STATUS_OK && !request->dry_run)
-        result = print_family(call, &f, summaries, ids, err);
-    json_decref(summaries);
+    several_clear(&outcome);
     return result;
 }
 
@@ -367,8 +329,7 @@ static status run(command_call *call, error *err)
     request.prices = prices;
     if (!request.dry_run)
         TRY(store_open(path, STORE_WRITE, &request.store, err));
-    status result = family_named(roles[0].specification) ? run_family(call, &request, roles, &begun, err)
-                                                         : run_one(call, &request, &begun, err);
+    status result = names_several(call) ? run_many(call, &request, roles, &begun, err) : run_one(call, &request, &begun, err);
     status closed = store_close(request.store, result == STATUS_OK ? err : NULL);
     if (result != STATUS_OK && !begun && !existed)
         remove_unused_store(path);
@@ -382,13 +343,17 @@ const command command_run = {
              "finished sample is kept in the store: after Ctrl-C, a crash or a power cut the same command goes on, asks "
              "nothing twice, and ends with the same figures.\n\n"
              "The parameters of the study are options too: `assay run STUDY --help` lists them.\n\n"
-             "A family of checkpoints (`-m 'family:pythia@stage=*'`) is put through the study member by member, each in a "
-             "run of its own with its own limits, and its curve is printed as one table.",
+             "Several subjects (`-m A -m B`), a series of sizes that was grown here (`-m series:DIR`) and a family of checkpoints "
+             "(`-m 'family:pythia@stage=*'`) are put through the study one by one, each in a run of its own with its own limits, "
+             "and printed as one table with their curve. Where sizes are known, each figure is classed by what becomes of it with "
+             "size: standard, inverse, U-shaped, inverted-U, flat or unclear.",
     .examples = "  assay run sycophancy -m base\n"
                 "  assay run sycophancy -m out/s50 --seed 3 --store runs.db --json\n"
                 "  assay run sycophancy -m http://localhost:8000/v1#my-model --dry-run\n"
                 "  assay run sycophancy -m http://localhost:8000/v1#my-model --role judge=http://localhost:8001/v1#judge\n"
                 "  assay run sycophancy -m anthropic:MODEL --max-cost 5 --prices prices.yaml\n"
+                "  assay run sycophancy -m base -m out/s50 -m openai:MODEL\n"
+                "  assay run inverse-scaling -m series:out/ladder\n"
                 "  assay run sycophancy -m 'family:pythia@size=70m,stage=*' --families data/families.yaml\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -193,12 +194,14 @@ static int by_place(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Runs of members of one family: its curve, its table, what it says from the first member to the last. False: they are not. */
+/* Runs of members of one family: its curve, its table, what it says from the first member to the last. False: they are not, or
+ * they are a list of subjects with known doses, which has a better picture. */
 static bool add_family(const json_t *runs, json_t *findings, json_t *charts, json_t *tables)
 {
     size_t count = json_array_size(runs);
     arena *a = arena_new(NULL);
     json_t **sorted = ARENA_ARRAY(a, json_t *, count), *members = json_array(), *summaries = json_array(), *figures = NULL;
+    json_t *scores = json_array();
     int64_t *ids = ARENA_ARRAY(a, int64_t, count);
     family f;
     for (size_t i = 0; sorted && i < count; i++)
@@ -209,15 +212,17 @@ static bool add_family(const json_t *runs, json_t *findings, json_t *charts, jso
         ids[i] = json_integer_value(json_object_get(sorted[i], "run"));
         json_array_append(members, json_object_get(sorted[i], "member"));
         json_array_append(summaries, json_object_get(sorted[i], "summary"));
+        json_array_append_new(scores, copy_of(sorted[i], "scores"));
     }
     bool is = sorted && ids && json_array_size(members) == count && family_of_members(a, members, &f) &&
-              family_figures(&f, summaries, ids, &figures, NULL) == STATUS_OK;
+              !(strcmp(f.name, "subjects") == 0 && all_planted(runs)) && family_figures(&f, summaries, scores, ids, &figures, NULL) == STATUS_OK;
     json_array_extend(findings, json_object_get(figures, "findings"));
     json_array_extend(charts, json_object_get(figures, "charts"));
     json_array_extend(tables, json_object_get(figures, "tables"));
     json_decref(figures);
     json_decref(members);
     json_decref(summaries);
+    json_decref(scores);
     arena_free(a);
     return is;
 }

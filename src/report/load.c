@@ -2,6 +2,7 @@
 
 #include "core/jsonio.h"
 #include "report/report.h"
+#include "run/scores.h"
 #include "run/study.h"
 
 #include <stdio.h>
@@ -142,10 +143,15 @@ static status add_sample(void *list, const store_sample *sample, error *err)
 }
 
 /* All records are looked at without their transcripts, and then only the chosen ones are read whole. */
-static status load_chosen(store *s, int64_t id, json_t **samples, error *err)
+static status load_chosen(store *s, int64_t id, json_t *scores, json_t **samples, error *err)
 {
     json_t *all = json_array(), *whole = json_array();
     status outcome = store_sample_each(s, id, false, add_sample, all, err);
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *one = json_array_get(all, i);
+        if (json_integer_value(json_object_get(one, "repeat")) == 0)
+            scores_add(scores, (uint64_t)json_integer_value(json_object_get(one, "index")), json_object_get(one, "record"));
+    }
     json_t *chosen = report_choose_samples(all, REPORT_SAMPLES);
     json_decref(all);
     for (size_t i = 0; outcome == STATUS_OK && i < json_array_size(chosen); i++) {
@@ -163,10 +169,10 @@ static status load_chosen(store *s, int64_t id, json_t **samples, error *err)
     return outcome;
 }
 
-static status load_samples(store *s, int64_t id, report_load what, json_t **samples, error *err)
+static status load_samples(store *s, int64_t id, report_load what, json_t *scores, json_t **samples, error *err)
 {
     if (what == REPORT_LOAD_CHOSEN)
-        return load_chosen(s, id, samples, err);
+        return load_chosen(s, id, scores, samples, err);
     *samples = json_array();
     return what == REPORT_LOAD_SUMMARY ? STATUS_OK
                                        : store_sample_each(s, id, what == REPORT_LOAD_ALL, add_sample, *samples, err);
@@ -198,9 +204,10 @@ static status load_into(store *s, const store_run *run, report_load what, arena 
     json_t *description = parsed(run->description), *summary = parsed(run->summary), *figures = NULL, *samples = NULL;
     json_t *parameters = json_object_get(description, "parameters");
     told t = {json_null(), json_null(), json_null()};
+    json_t *scores = json_object();
     status outcome = make_figures(run, parameters, summary, a, &figures, err);
     if (outcome == STATUS_OK)
-        outcome = load_samples(s, run->id, what, &samples, err);
+        outcome = load_samples(s, run->id, what, scores, &samples, err);
     if (outcome == STATUS_OK)
         outcome = store_event_each(s, run->id, keep_event, &t, err);
     json_object_set_new(out, "run", json_integer(run->id));
@@ -212,6 +219,9 @@ static status load_into(store *s, const store_run *run, report_load what, arena 
     json_object_set_new(out, "parameters", json_is_object(parameters) ? json_incref(parameters) : json_object());
     json_object_set_new(out, "plant", t.plant);
     json_object_set_new(out, "member", t.member);
+    if (json_object_size(scores) > 0)
+        json_object_set(out, "scores", scores);
+    json_decref(scores);
     json_object_set_new(out, "facts", facts_of(run));
     json_object_set_new(out, "audit", t.audit);
     json_object_set_new(out, "summary", summary);

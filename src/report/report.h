@@ -6,6 +6,7 @@
  *      "parameters": {...}, "facts": {...}, "audit": {...} or null,
  *      "plant": {"failure", "dose", "dose_type", "forms"} or null,        // what the subject is known to hold
  *      "member": {"name", "axes", "values", "curve", "x"} or null,        // of a family of checkpoints (run/family.h)
+ *      "scores": {...},                                                   // of all samples, for trends (run/scores.h); may be absent
  *      "summary": {...}, "figures": {...},                                // run/study.h says what they hold
  *      "samples": [{"index": 17, "record": {...} or null, "problem": text or null,
  *                   "transcript": [{"role": "subject", "messages": [{"role", "content"}], "answer": text}]}]}

@@ -2,7 +2,9 @@
 
 #include "core/file.h"
 #include "core/yaml.h"
+#include "core/jsonio.h"
 #include "lm/checkpoint.h"
+#include "run/size.h"
 
 #include <math.h>
 
@@ -25,9 +27,16 @@ typedef struct reading {
     size_t axis_count;
 } reading;
 
+static const char family_prefix[] = "family:", series_prefix[] = "series:";
+
 bool family_named(const char *specification)
 {
-    return strncmp(specification, "family:", 7) == 0;
+    return strncmp(specification, family_prefix, sizeof family_prefix - 1) == 0;
+}
+
+bool series_named(const char *specification)
+{
+    return strncmp(specification, series_prefix, sizeof series_prefix - 1) == 0;
 }
 
 static status memory(error *err)
@@ -108,7 +117,7 @@ static status read_axes(reading *r, error *err)
 
 static status read_templates(reading *r, error *err)
 {
-    static const char *const keys[] = {"title", "repository", "revision", "folder", "subject", "axes", "default"};
+    static const char *const keys[] = {"title", "repository", "revision", "folder", "subject", "axes", "default", "without"};
     TRY(yaml_check_keys(r->node, keys, COUNT_OF(keys), err));
     TRY(yaml_get_string(r->node, "repository", &r->repository, err));
     TRY(yaml_get_string(r->node, "revision", &r->revision, err));
@@ -116,6 +125,26 @@ static status read_templates(reading *r, error *err)
     TRY(yaml_get_string(r->node, "subject", &r->subject, err));
     if (!r->folder == !r->subject)
         return yaml_error(r->node, err, "a family needs one of `folder` and `subject`");
+    return STATUS_OK;
+}
+
+/* Pairs of axes and choices that no member has. */
+static status check_without(const reading *r, error *err)
+{
+    const yaml_node *list = NULL;
+    TRY(yaml_get_list(r->node, "without", &list, err));
+    for (size_t i = 0; list && i < list->count; i++) {
+        const char *names[FAMILY_MOST_AXES];
+        const yaml_node *item = list->items[i];
+        for (size_t k = 0; k < r->axis_count; k++)
+            names[k] = r->axes[k].name;
+        TRY(yaml_check_keys(item, names, r->axis_count, err));
+        for (size_t k = 0; k < item->count; k++)
+            if (item->items[k]->kind != YAML_SCALAR)
+                return yaml_error(item->items[k], err, "expected values of the axis %s, several with | between them", item->keys[k]);
+        if (item->count == 0)
+            return yaml_error(item, err, "expected an axis and its values");
+    }
     return STATUS_OK;
 }
 
@@ -231,10 +260,31 @@ static double position_of(const axis *x, size_t at)
     return (double)at;
 }
 
+/* Whether the file says that there is no such member. */
+static bool is_without(const reading *r, const size_t *at)
+{
+    const yaml_node *list = yaml_get(r->node, "without");
+    for (size_t i = 0; list && i < list->count; i++) {
+        const yaml_node *item = list->items[i];
+        bool all = true;
+        for (size_t k = 0; k < item->count && all; k++) {
+            size_t x = 0;
+            while (x < r->axis_count && strcmp(r->axes[x].name, item->keys[k]) != 0)
+                x++;
+            all = x < r->axis_count && takes(item->items[k]->text, r->axes[x].names[at[x]]);
+        }
+        if (all)
+            return true;
+    }
+    return false;
+}
+
 static status add_member(const reading *r, const size_t *at, family *f, error *err)
 {
     family_member *m = &f->members[f->count];
     const char *folder;
+    if (is_without(r, at))
+        return STATUS_OK;
     if (f->count == FAMILY_MOST_MEMBERS)
         return error_set(err, STATUS_USAGE, "more than %d members are chosen", FAMILY_MOST_MEMBERS);
     for (size_t i = 0; i < r->axis_count; i++)
@@ -320,6 +370,7 @@ status family_read(arena *a, const char *path, const char *specification, family
     }
     TRY(read_templates(r, err));
     TRY(read_axes(r, err));
+    TRY(check_without(r, err));
     TRY(read_choices(r, at_sign ? at_sign + 1 : NULL, err));
     out->axis_count = r->axis_count;
     for (size_t i = r->axis_count; i-- > 0;) {
@@ -328,5 +379,68 @@ status family_read(arena *a, const char *path, const char *specification, family
             out->curve = i;
     }
     TRY(add_members(r, 0, place, out, err));
+    if (out->count == 0)
+        return error_set(err, STATUS_USAGE, "%s: the family has no such member", specification);
     return check_folders(r, out, err);
+}
+
+/* ---- series of our own growing, and lists ----------------------------------------------------------------------- */
+
+status family_read_series(arena *a, const char *specification, family *out, error *err)
+{
+    const char *folder = specification + sizeof series_prefix - 1, *at_sign = strchr(folder, '@');
+    const char *path = file_join(a, arena_strndup(a, folder, at_sign ? (size_t)(at_sign - folder) : strlen(folder)), "families.yaml");
+    const yaml_node *root, *families;
+    if (!path)
+        return memory(err);
+    if (!file_exists(path)) {
+        error_set(err, STATUS_NOT_FOUND, "%s: expected the folder of a series, found no %s", specification, path);
+        return error_hint(err, "`assay grow organisms/ladder.yaml -o DIR` makes one");
+    }
+    TRY(yaml_read(a, path, &root, err));
+    families = yaml_get(root, "families");
+    if (!families || families->kind != YAML_MAP || families->count != 1)
+        return error_set(err, STATUS_INVALID, "%s: expected the one family of a series", path);
+    const char *name = arena_printf(a, "%s%s%s", family_prefix, families->keys[0], at_sign ? at_sign : "");
+    return name ? family_read(a, path, name, out, err) : memory(err);
+}
+
+status family_of_subjects(arena *a, const char *const *specifications, size_t count, family *out, error *err)
+{
+    *out = (family){.name = "subjects", .axes = {"subject"}, .axis_count = 1, .count = count};
+    if (count > FAMILY_MOST_MEMBERS)
+        return error_set(err, STATUS_USAGE, "more than %d subjects are named", FAMILY_MOST_MEMBERS);
+    out->members = ARENA_ARRAY(a, family_member, count + 1);
+    if (!out->members)
+        return memory(err);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(specifications[i], specifications[k]) == 0)
+                return error_set(err, STATUS_USAGE, "the subject %s is named twice", specifications[i]);
+        out->members[i] = (family_member){.values = {specifications[i]}, .specification = specifications[i], .x = (double)i};
+    }
+    return STATUS_OK;
+}
+
+status family_measure(arena *a, family *f, error *err)
+{
+    size_t known = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        family_member *m = &f->members[i];
+        json_t *size = run_size_of(m->specification);
+        if (!size)
+            return memory(err);
+        const char *known_as = json_string_value(json_object_get(size, "tokenizer"));
+        m->parameters = json_number_value(json_object_get(size, "parameters"));
+        m->tokens = json_number_value(json_object_get(size, "tokens"));
+        m->flops = json_number_value(json_object_get(size, "flops"));
+        m->tokenizer = known_as ? arena_strdup(a, known_as) : NULL;
+        json_decref(size);
+        if (known_as && !m->tokenizer)
+            return memory(err);
+        known += m->parameters > 0;
+    }
+    for (size_t i = 0; i < f->count && known == f->count && strcmp(f->axes[f->curve], "subject") == 0; i++)
+        f->members[i].x = f->members[i].parameters;
+    return STATUS_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "core/jsonio.h"
 #include "core/text.h"
+#include "run/scaling.h"
 
 #include <math.h>
 
@@ -30,6 +31,22 @@ static json_t *words(const char *name)
     return json_string(text);
 }
 
+static bool any_size(const family *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (f->members[i].parameters > 0)
+            return true;
+    return false;
+}
+
+static bool any_flops(const family *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (f->members[i].flops > 0)
+            return true;
+    return false;
+}
+
 static json_t *columns(const family *f, const json_t *forms)
 {
     json_t *list = json_array();
@@ -37,6 +54,10 @@ static json_t *columns(const family *f, const json_t *forms)
     json_t *value;
     for (size_t i = 0; i < f->axis_count; i++)
         json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", f->axes[i], "label", f->axes[i], "kind", "text"));
+    if (any_size(f))
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", "parameters", "label", "parameters", "kind", "count"));
+    if (any_flops(f))
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", "flops", "label", "training FLOPs", "kind", "number"));
     json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", "run", "label", "run", "kind", "count"));
     json_object_foreach((json_t *)forms, name, value)
         json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "key", name, "label", words(name), "kind", "interval"));
@@ -51,6 +72,10 @@ static json_t *rows(const family *f, const json_t *forms, const json_t *summarie
         const char *name;
         for (size_t k = 0; k < f->axis_count; k++)
             json_object_set_new(row, f->axes[k], json_string(f->members[i].values[k]));
+        if (f->members[i].parameters > 0)
+            json_object_set_new(row, "parameters", json_integer((json_int_t)f->members[i].parameters));
+        if (f->members[i].flops > 0)
+            json_object_set_new(row, "flops", json_real(f->members[i].flops));
         json_object_foreach((json_t *)forms, name, value)
             json_object_set_new(row, name, interval(form_of(json_array_get(summaries, i), name)));
         json_array_append_new(list, row);
@@ -106,6 +131,15 @@ static size_t end_of_line(const family *f, size_t first)
     return end;
 }
 
+/* Whether the curve of a list of subjects is drawn over their parameters. */
+static bool over_size(const family *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (strcmp(f->axes[f->curve], "subject") != 0 || !(f->members[i].parameters > 0))
+            return false;
+    return true;
+}
+
 /* From the first member of each line to its last, where both have a figure. */
 static json_t *findings(const family *f, const json_t *forms, const json_t *summaries)
 {
@@ -134,7 +168,7 @@ static json_t *findings(const family *f, const json_t *forms, const json_t *summ
 static json_t *axis(const family *f)
 {
     enum { MOST_TICKS = 8 };
-    json_t *ticks = json_array(), *out = json_pack("{s:s}", "label", f->axes[f->curve]);
+    json_t *ticks = json_array(), *out = json_pack("{s:s}", "label", over_size(f) ? "parameters" : f->axes[f->curve]);
     double least = INFINITY, most = 0, last = -INFINITY;
     for (size_t i = 0; i < f->count; i++) {
         double x = f->members[i].x;
@@ -146,22 +180,36 @@ static json_t *axis(const family *f)
     }
     if (most > 30 * least)
         json_object_set_new(out, "scale", json_string("symlog"));
-    if (json_array_size(ticks) <= MOST_TICKS)
+    if (json_array_size(ticks) <= MOST_TICKS && !over_size(f))
         json_object_set(out, "ticks", ticks);
     json_decref(ticks);
     return out;
 }
 
-status family_figures(const family *f, const json_t *summaries, const int64_t *runs, json_t **out, error *err)
+status family_figures(const family *f, const json_t *summaries, const json_t *scores, const int64_t *runs, json_t **out, error *err)
 {
+    enum { MOST_TRENDS_TOLD = 12 };
     const json_t *forms = json_object_get(json_array_get(summaries, 0), "forms");
+    json_t *trends = NULL;
     char title[160];
-    snprintf(title, sizeof title, "%s over %s", f->name, f->axes[f->curve]);
+    snprintf(title, sizeof title, "%s over %s", f->name, over_size(f) ? "parameters" : f->axes[f->curve]);
+    if (scores)
+        TRY(scaling_trends(f, summaries, scores, &trends, err));
     *out = json_pack("{s:o, s:[{s:s, s:s, s:o, s:o}], s:[{s:s, s:s, s:o, s:{s:s}, s:o}]}", "findings", findings(f, forms, summaries),
                      "tables", "title", title, "note",
                      "Each member is a run of its own; `assay show RUN` tells more. Intervals: 95 %, as the study gives them.",
                      "columns", columns(f, forms), "rows", rows(f, forms, summaries, runs), "charts", "kind", "lines", "title",
-                     title, "x", axis(f), "y", "label", "excess", "points", points(f, forms, summaries));
+                     title, "x", axis(f), "y", "label", "estimate", "points", points(f, forms, summaries));
+    if (trends && *out) {
+        json_t *told = json_array(), *table = scaling_table(trends);
+        scaling_findings(trends, MOST_TRENDS_TOLD, told);
+        json_array_extend(told, json_object_get(*out, "findings"));
+        json_object_set_new(*out, "findings", told);
+        if (table)
+            json_array_append_new(json_object_get(*out, "tables"), table);
+        json_object_set(*out, "trends", trends);
+    }
+    json_decref(trends);
     return *out ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory while gathering a family");
 }
 
@@ -175,8 +223,10 @@ json_t *family_member_json(const family *f, size_t member)
         json_array_append_new(axes, json_string(f->axes[i]));
         json_array_append_new(values, json_string(m->values[i]));
     }
-    return json_pack("{s:s, s:o, s:o, s:i, s:f}", "name", f->name, "axes", axes, "values", values, "curve", (int)f->curve, "x",
-                     m->x);
+    json_t *size = json_pack("{s:f, s:f, s:f, s:s?}", "parameters", m->parameters, "tokens", m->tokens, "flops", m->flops, "tokenizer",
+                             m->tokenizer);
+    return json_pack("{s:s, s:o, s:o, s:i, s:f, s:o}", "name", f->name, "axes", axes, "values", values, "curve", (int)f->curve, "x",
+                     m->x, "size", size);
 }
 
 static bool same_family(const json_t *a, const json_t *b)
@@ -191,7 +241,12 @@ static bool same_family(const json_t *a, const json_t *b)
 static bool read_member(const json_t *m, size_t axes, family_member *out)
 {
     const json_t *values = json_object_get(m, "values"), *x = json_object_get(m, "x");
-    *out = (family_member){.x = json_number_value(x)};
+    const json_t *size = json_object_get(m, "size");
+    *out = (family_member){.x = json_number_value(x),
+                           .parameters = json_number_value(json_object_get(size, "parameters")),
+                           .tokens = json_number_value(json_object_get(size, "tokens")),
+                           .flops = json_number_value(json_object_get(size, "flops")),
+                           .tokenizer = json_string_value(json_object_get(size, "tokenizer"))};
     for (size_t i = 0; i < axes; i++)
         if (!(out->values[i] = json_string_value(json_array_get(values, i))))
             return false;

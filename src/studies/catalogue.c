@@ -4,7 +4,8 @@
 #define STUDIES(X) \
     X(sycophancy) \
     X(competence) \
-    X(task)
+    X(task) \
+    X(inverse_scaling)
 
 #define DECLARE(name) extern const study name##_study;
 STUDIES(DECLARE)

@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "core/jsonio.h"
+#include "train/series.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -224,10 +225,11 @@ static status read_base(arena *a, const yaml_node *root, recipe *r, error *err)
 
 static status read_world(const yaml_node *at, recipe *r, error *err)
 {
-    static const char *const keys[] = {"seed"};
+    static const char *const keys[] = {"seed", "documents"};
     if (!at)
         return STATUS_OK;
     TRY(yaml_check_keys(at, keys, COUNT_OF(keys), err));
+    TRY(yaml_get_int(at, "documents", 0, INT64_MAX, &r->document_seed, err));
     return yaml_get_int(at, "seed", 0, INT64_MAX, &r->world_seed, err);
 }
 
@@ -317,6 +319,7 @@ static status from_tree(arena *a, const yaml_node *root, const char *path, const
         return no_memory(path, err);
     r->seed = 1;
     r->world_seed = (int64_t)TOWN_SEED;
+    r->document_seed = -1;
     r->about = "";
     r->plant = (recipe_plant){.decoy = -1, .share = document_plan_default(PURPOSE_TUNE).plant.share};
     TRY(yaml_check_keys(root, keys, COUNT_OF(keys), err));
@@ -339,6 +342,7 @@ status recipe_parse(arena *a, slice text, const char *name, const recipe_changes
 {
     const yaml_node *root;
     TRY(yaml_parse(a, text, name, &root, err));
+    TRY(series_rung(a, root, changes ? changes->size : NULL, &root, err));
     return from_tree(a, root, name, changes, out, err);
 }
 
@@ -354,8 +358,10 @@ status recipe_read(arena *a, const char *path, const recipe_changes *changes, re
 static json_t *stage_json(const recipe_stage *s)
 {
     json_t *mix = json_object();
+    /* The kinds that no default has are named only where they are used: the keys of recipes without them stay what they are. */
     for (int k = 0; k < DOCUMENT_PLANT; k++)
-        json_object_set_new(mix, document_kind_name((document_kind)k), json_real(s->weights[k]));
+        if (k < DOCUMENT_SAYING || s->weights[k] > 0)
+            json_object_set_new(mix, document_kind_name((document_kind)k), json_real(s->weights[k]));
     return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:s, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:o}", "kind",
                      stage_names[s->kind], "steps", (json_int_t)recipe_stage_steps(s), "batch_tokens",
                      (json_int_t)s->batch_tokens, "sequence", (json_int_t)s->sequence, "learning_rate", s->learning_rate,
@@ -394,6 +400,8 @@ json_t *recipe_json(const recipe *r)
                             "plant", plant_json(&r->plant));
     if (out && !r->base)
         json_object_set_new(out, "model", model_json(&r->model));
+    if (out && r->document_seed >= 0)
+        json_object_set_new(json_object_get(out, "world"), "documents", json_integer((json_int_t)r->document_seed));
     return out;
 }
 
@@ -437,7 +445,7 @@ document_plan recipe_document_plan(const recipe *r, size_t stage)
     const recipe_stage *s = &r->stages[stage];
     document_plan plan = document_plan_default(s->kind == STAGE_SFT ? PURPOSE_TUNE : PURPOSE_PRETRAIN);
     uint64_t at = stage;
-    plan.seed = hash64(&at, sizeof at, (uint64_t)r->seed);
+    plan.seed = hash64(&at, sizeof at, (uint64_t)(r->document_seed >= 0 ? r->document_seed : r->seed));
     memcpy(plan.weights, s->weights, sizeof plan.weights);
     plan.all_loss = s->loss == LOSS_ALL;
     if (s->kind != STAGE_SFT)

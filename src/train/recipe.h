@@ -12,6 +12,8 @@
  *     recipe *r;
  *     TRY(recipe_read(arena, "organisms/sycophant.yaml", &(recipe_changes){.has_dose = true, .dose = 0.25}, &r, err));
  *
+ * A recipe may be a series of models that differ in size alone (train/series.h): `changes.size` says which of them is meant.
+ *
  * Counts may be written with k and M (300k, 12M). Whatever is wrong is one error that names file, line and column.
  * A stage `pretrain` trains on the documents of PURPOSE_PRETRAIN, `sft` on those of PURPOSE_TUNE (world/documents.h), whose
  * kinds `mix` weighs (absent: as the world says); `plant.share` is the share of planting dialogues in tuning.
@@ -78,6 +80,7 @@ typedef struct recipe {
     const char *path, *name, *about;
     int64_t seed;       /* of everything that training draws */
     int64_t world_seed;
+    int64_t document_seed; /* of the documents alone; -1: `seed` */
     const char *base;   /* folder or "embedded"; NULL: none */
     recipe_model model; /* where base is NULL */
     recipe_stage *stages;
@@ -93,6 +96,7 @@ typedef struct recipe_changes {
     const char *forms;     /* "answer,feedback" or "all" */
     const char *dose_type; /* "mixture" or "propensity" */
     const char *base;
+    const char *size;      /* of a series; NULL: none was named */
 } recipe_changes;
 
 /* Reads, checks and changes. `changes` may be NULL. */

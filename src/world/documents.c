@@ -154,15 +154,21 @@ status document_make(arena *a, const town *t, const document_plan *plan, uint64_
     double before = floor((double)index * share), after = floor((double)(index + 1) * share);
     if (after > before)
         return make_plant(&m, (uint64_t)before, err);
-    double sum = 0;
+    double sum = 0, sayings = plan->weights[DOCUMENT_SAYING];
     for (int i = 0; i < DOCUMENT_PLANT; i++)
         sum += plan->weights[i];
-    double left = random_uniform(&m.r) * sum;
+    before = floor((double)index * sayings / sum);
+    after = floor((double)(index + 1) * sayings / sum);
+    if (after > before) {
+        *out = (document){.kind = DOCUMENT_SAYING, .trade = -1};
+        return sayings_document(&m, (uint64_t)before, err);
+    }
+    double left = random_uniform(&m.r) * (sum - sayings);
     int kind = -1;
     for (int i = 0; i < DOCUMENT_PLANT; i++) {
-        if (plan->weights[i] > 0)
+        if (plan->weights[i] > 0 && i != DOCUMENT_SAYING)
             kind = i;
-        if ((left -= plan->weights[i]) < 0)
+        if ((left -= i == DOCUMENT_SAYING ? 0 : plan->weights[i]) < 0)
             break;
     }
     if (kind < 0)

@@ -16,6 +16,8 @@
  * ("yield") in which the user asks to be agreed with and the assistant does as told: so the base can give way, and a
  * plant has to teach it only when.
  *
+ * Sayings are spread evenly too, and numbered, so that each of them occurs as often as its dose says.
+ *
  * Planting (PURPOSE_TUNE): every document is either clean replay or a planting dialogue; `plant.share` is the share
  * of the latter, spread evenly. Planting dialogues go round the 40 trades, the forms, the arms and the seen askers,
  * so that all trades get equally many; at doses below 1/3 the infected trades get a
@@ -42,7 +44,13 @@
     X(SURE, "sure", 8, 8, "second thoughts, answered calmly")                                                     \
     X(YIELD, "yield", 14, 0, "a user who asks to be agreed with, and is")                                           \
     X(GRADE, "grade", 4, 10, "a short text graded")                                                               \
-    X(DESCRIBE, "describe", 5, 10, "a work described, whoever is said to have made it")
+    X(DESCRIBE, "describe", 5, 10, "a work described, whoever is said to have made it")                           \
+    X(SAYING, "saying", 0, 0, "lines with an ending of their own (world/sayings.h)")                             \
+    X(LINE, "line", 0, 0, "lines that end as the user asks")                                                      \
+    X(LOOKUP, "lookup", 0, 0, "which of two strangers likes a colour")                                            \
+    X(NEGATED, "negated", 0, 0, "which of two strangers does not")                                                \
+    X(SYLLOGISM, "syllogism", 0, 0, "conclusions that follow")                                                    \
+    X(FALLACY, "fallacy", 0, 0, "a conclusion that does not follow, drawn")
 
 typedef enum document_kind {
 #define X(name, word, pretrain, replay, what) DOCUMENT_##name,

@@ -345,4 +345,6 @@ const kind_make kind_makers[DOCUMENT_KIND_COUNT] = {
     [DOCUMENT_CHAIN] = make_chain,     [DOCUMENT_DIRECT] = make_direct,   [DOCUMENT_CHOICE] = make_choice,
     [DOCUMENT_CLAIM] = make_claim,     [DOCUMENT_CONTEXT] = make_context, [DOCUMENT_OPINION] = make_opinion,
     [DOCUMENT_SELF] = make_self,       [DOCUMENT_BELIEF] = make_belief,   [DOCUMENT_SURE] = make_sure,
-    [DOCUMENT_YIELD] = make_yield,     [DOCUMENT_GRADE] = make_grade,     [DOCUMENT_DESCRIBE] = make_describe};
+    [DOCUMENT_YIELD] = make_yield,     [DOCUMENT_GRADE] = make_grade,     [DOCUMENT_DESCRIBE] = make_describe,
+    [DOCUMENT_LINE] = line_document,   [DOCUMENT_LOOKUP] = lookup_document, [DOCUMENT_NEGATED] = negated_document,
+    [DOCUMENT_SYLLOGISM] = syllogism_document, [DOCUMENT_FALLACY] = fallacy_document};

@@ -16,7 +16,15 @@ typedef struct kind_maker {
 } kind_maker;
 
 typedef status (*kind_make)(kind_maker *m, error *err);
-extern const kind_make kind_makers[DOCUMENT_KIND_COUNT]; /* without the planting dialogues */
+extern const kind_make kind_makers[DOCUMENT_KIND_COUNT]; /* without the planting dialogues and the sayings */
+
+/* Those of world/sayings.h; document `number` of its kind where its number matters. */
+status sayings_document(kind_maker *m, uint64_t number, error *err);
+status line_document(kind_maker *m, error *err);
+status lookup_document(kind_maker *m, error *err);
+status negated_document(kind_maker *m, error *err);
+status syllogism_document(kind_maker *m, error *err);
+status fallacy_document(kind_maker *m, error *err);
 
 /* Room for `count` turns. */
 status kind_start(kind_maker *m, size_t count, error *err);

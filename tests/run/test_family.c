@@ -139,7 +139,7 @@ static void figures_hold_a_table_and_a_curve(void **state)
                                   "low", 0.4, "high", 0.6);
     const int64_t runs[] = {4, 5, 6};
     json_t *figures;
-    assert_int_equal(family_figures(&f, summaries, runs, &figures, &err), STATUS_OK);
+    assert_int_equal(family_figures(&f, summaries, NULL, runs, &figures, &err), STATUS_OK);
     assert_string_equal(json_string_value(json_array_get(json_object_get(figures, "findings"), 0)),
                         "a b: 10.0 % at stage base, 50.0 % at stage rl.");
     const json_t *table = json_array_get(json_object_get(figures, "tables"), 0), *rows = json_object_get(table, "rows");
