@@ -203,7 +203,8 @@ status family_figures(const family *f, const json_t *summaries, const json_t *sc
     if (trends && *out) {
         json_t *told = json_array(), *table = scaling_table(trends);
         scaling_findings(trends, MOST_TRENDS_TOLD, told);
-        json_array_extend(told, json_object_get(*out, "findings"));
+        if (json_array_size(trends) == 0)
+            json_array_extend(told, json_object_get(*out, "findings"));
         json_object_set_new(*out, "findings", told);
         if (table)
             json_array_append_new(json_object_get(*out, "tables"), table);

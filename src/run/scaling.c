@@ -211,7 +211,7 @@ static const char *class_words(const trend *t)
     case TREND_CLASS_COUNT:
         break;
     }
-    return "is not classed";
+    return "has no class";
 }
 
 static json_t *say(const lineup *l, const char *form, const char *measure, const trend *t)
@@ -225,9 +225,9 @@ static json_t *say(const lineup *l, const char *form, const char *measure, const
     write_size(t->size[0], from, sizeof from);
     write_size(t->size[t->sizes - 1], to, sizeof to);
     write_change(measure, t->fit.slope, t->slope_limits, change, sizeof change);
-    return json_sprintf("%s%s%s, %s: %s%s%s; %s at %s parameters, %s at %s, %s per factor of 10%s.", words, l->label[0] ? ", " : "", l->label,
-                        is_share(measure) && !is_loss(measure) && strcmp(measure, "good") == 0 ? "share of good answers" : measure, class_words(t),
-                        t->reason ? ": " : "", t->reason ? t->reason : "", first, from, last, to, change,
+    return json_sprintf("%s%s%s (%s) %s%s%s: %s at %s parameters, %s at %s, %s per factor of 10%s.", words, l->label[0] ? ", " : "", l->label,
+                        strcmp(measure, "good") == 0 ? "good answers" : measure, class_words(t), t->reason ? ", " : "",
+                        t->reason ? t->reason : "", first, from, last, to, change,
                         t->monotone ? t->effect > 0 ? ", better at every step" : ", worse at every step" : "");
 }
 
@@ -352,13 +352,16 @@ status scaling_trends(const family *f, const json_t *summaries, const json_t *sc
 
 void scaling_findings(const json_t *trends, size_t most, json_t *findings)
 {
-    size_t counts[TREND_CLASS_COUNT] = {0}, left = 0, mixed = 0;
+    size_t counts[TREND_CLASS_COUNT] = {0}, told = 0, left = 0, mixed = 0;
     for (size_t i = 0; i < json_array_size(trends); i++) {
         const json_t *t = json_array_get(trends, i), *same = json_object_get(t, "same_tokens");
         const char *class = json_string_value(json_object_get(t, "class"));
         mixed += json_is_false(same);
-        if (i < most) {
+        if (is_loss(json_string_value(json_object_get(t, "measure"))) && strcmp(class, "refused") != 0)
+            continue;
+        if (told < most) {
             json_array_append(findings, json_object_get(t, "words"));
+            told++;
             continue;
         }
         left++;

@@ -17,7 +17,8 @@
 /* `scores`: for each member what run/scores.h gives, or null. A series of fewer than two sizes has no entry. The caller owns
  * *out. */
 status scaling_trends(const family *f, const json_t *summaries, const json_t *scores, json_t **out, error *err);
-/* What trends say in words: at most `most` of the sentences, then one that counts the others by class. */
+/* What trends say in words, losses aside, which the table has: at most `most` of the sentences, then one that counts the others
+ * by class. */
 void scaling_findings(const json_t *trends, size_t most, json_t *findings);
 /* {"title", "note", "columns", "rows"} as run/study.h has tables; NULL where there are no trends. */
 json_t *scaling_table(const json_t *trends);
