@@ -1,4 +1,4 @@
-/* assay list WHAT: the studies of this build, the data sets that it can pull, or the runs of a store. */
+/* assay list WHAT: the studies of this build, the tasks and data sets that it knows, or the runs of a store. */
 #include "cli/command.h"
 
 #include "core/file.h"
@@ -6,17 +6,20 @@
 #include "hub/datasets.h"
 #include "report/report.h"
 #include "store/store.h"
+#include "studies/task/library.h"
 
 #include <time.h>
 
-static const char *const things[] = {"studies", "runs", "datasets", NULL};
+static const char *const things[] = {"studies", "tasks", "runs", "datasets", NULL};
 static const command_argument arguments[] = {
-    {.name = "WHAT", .help = "studies, runs or datasets", .word = WORD_CHOICE, .choices = things},
+    {.name = "WHAT", .help = "studies, tasks, runs or datasets", .word = WORD_CHOICE, .choices = things},
 };
 static const param_spec options[] = {
     OPTION_STORE,
     {.name = "most", .letter = 'n', .type = PARAM_INT, .least = 0, .most = 1e9, .fallback = "20", .value = "N",
      .help = "newest runs to list; 0: all"},
+    {.name = "tasks", .type = PARAM_STRING, .value = "PATH", .help = "tasks of your own: a YAML file, or a folder of them (else ASSAY_TASKS)"},
+    {.name = "data", .type = PARAM_STRING, .value = "FOLDER", .help = "where public data sets lie (else ASSAY_DATA, else what was pulled)"},
     OPTION_JSON,
 };
 
@@ -76,24 +79,67 @@ static status dataset_rows(command_call *call, json_t *rows, error *err)
     return STATUS_OK;
 }
 
-static json_t *columns_of(const char *what)
+/* The items of a task whose data are here, or why they cannot be counted. */
+static json_t *task_row_of(const task *t)
 {
-    if (strcmp(what, "datasets") == 0)
-        return json_pack("[{s:s}, {s:s, s:s}, {s:s, s:s}, {s:s}]", "key", "name", "key", "files", "kind", "count", "key", "bytes", "kind",
-                         "count", "key", "licence");
-    bool studies = strcmp(what, "studies") == 0;
-    return studies ? json_pack("[{s:s}, {s:s}, {s:s}]", "key", "study", "key", "title", "key", "paper")
-                   : json_pack("[{s:s, s:s}, {s:s}, {s:s}, {s:s, s:s}, {s:s}, {s:s, s:s}, {s:s, s:s}, {s:s, s:s}, {s:s}]", "key",
-                               "run", "kind", "count", "key", "study", "key", "subject", "key", "seed", "kind", "count", "key",
-                               "state", "key", "done", "kind", "count", "key", "failed", "kind", "count", "key", "samples",
-                               "kind", "count", "key", "started");
+    size_t items = 0;
+    error problem = {0};
+    const char *state = t->files ? "here" : "absent", *why = t->missing;
+    if (t->files && task_library_count(t, &items, &problem) != STATUS_OK) {
+        state = "broken";
+        why = problem.message;
+    }
+    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s?, s:s?, s:s, s:s?}", "task", t->name, "title", t->title, "metric", t->spec->metric->name,
+                     "items", strcmp(state, "here") == 0 ? json_integer((json_int_t)items) : json_null(), "data", state, "set",
+                     t->spec->data.set ? t->spec->data.set : t->spec->data.path, "paper", t->spec->paper, "file", t->spec->file, "why", why);
 }
 
-static status print_rows(command_call *call, json_t *rows, const char *what, error *err)
+static status task_rows(command_call *call, json_t *rows, error *err)
+{
+    task_library all;
+    TRY(task_library_read(call->arena, param_string(call->options, "tasks"), param_string(call->options, "data"), &all, err));
+    for (size_t i = 0; i < all.count; i++)
+        json_array_append_new(rows, task_row_of(&all.tasks[i]));
+    return STATUS_OK;
+}
+
+static status studies_rows(command_call *call, json_t *rows, error *err)
+{
+    (void)call, (void)err;
+    json_t *all = study_rows();
+    json_array_extend(rows, all);
+    json_decref(all);
+    return STATUS_OK;
+}
+
+/* What can be listed: its rows, and the columns of its table ("count" behind those that hold one). */
+static const struct {
+    const char *name;
+    status (*rows)(command_call *call, json_t *rows, error *err);
+    const char *columns[12];
+} kinds[] = {
+    {"studies", studies_rows, {"study", "title", "paper"}},
+    {"tasks", task_rows, {"task", "#items", "metric", "data", "set"}},
+    {"runs", run_rows, {"#run", "study", "subject", "#seed", "state", "#done", "#failed", "#samples", "started"}},
+    {"datasets", dataset_rows, {"name", "#files", "#bytes", "licence"}},
+};
+_Static_assert(COUNT_OF(kinds) + 1 == COUNT_OF(things), "each word has its row");
+
+static json_t *columns_of(size_t kind)
+{
+    json_t *columns = json_array();
+    for (const char *const *c = kinds[kind].columns; *c; c++) {
+        bool count = **c == '#';
+        json_array_append_new(columns, json_pack("{s:s, s:s}", "key", *c + count, "kind", count ? "count" : "text"));
+    }
+    return columns;
+}
+
+static status print_rows(command_call *call, json_t *rows, size_t kind, error *err)
 {
     bool json = param_flag(call->options, "json");
-    json_t *all = json ? json_pack("{s:O}", what, rows)
-                       : json_pack("{s:o, s:O}", "columns", columns_of(what), "rows", rows);
+    json_t *all = json ? json_pack("{s:O}", kinds[kind].name, rows)
+                       : json_pack("{s:o, s:O}", "columns", columns_of(kind), "rows", rows);
     status outcome = all ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory");
     if (all && json) {
         outcome = jsonio_print(all, 2, &call->out, err);
@@ -107,20 +153,21 @@ static status print_rows(command_call *call, json_t *rows, const char *what, err
 
 static status run(command_call *call, error *err)
 {
-    bool studies = strcmp(call->arguments[0], "studies") == 0;
-    json_t *rows = studies ? study_rows() : json_array();
-    bool sets = strcmp(call->arguments[0], "datasets") == 0;
-    status outcome = studies ? STATUS_OK : sets ? dataset_rows(call, rows, err) : run_rows(call, rows, err);
+    size_t kind = 0;
+    while (kind + 1 < COUNT_OF(kinds) && strcmp(call->arguments[0], kinds[kind].name) != 0)
+        kind++;
+    json_t *rows = json_array();
+    status outcome = kinds[kind].rows(call, rows, err);
     if (outcome == STATUS_OK)
-        outcome = print_rows(call, rows, call->arguments[0], err);
+        outcome = print_rows(call, rows, kind, err);
     json_decref(rows);
     return outcome;
 }
 
 const command command_list = {
     .name = "list",
-    .summary = "the studies of this build, the runs of a store, or the data sets that can be pulled",
-    .examples = "  assay list studies\n  assay list runs --store runs.db\n  assay list datasets\n",
+    .summary = "the studies of this build, the tasks and data sets that it knows, or the runs of a store",
+    .examples = "  assay list studies\n  assay list tasks --data ~/sets\n  assay list runs --store runs.db\n  assay list datasets\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),
     .run = run,

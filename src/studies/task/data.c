@@ -72,7 +72,7 @@ typedef struct reading {
     const char *path;
     task_row *row;
     void *context;
-    size_t rows;
+    size_t rows, replaced;
 } reading;
 
 static status take(reading *r, const json_t *row, size_t line, error *err)
@@ -86,6 +86,38 @@ static status take(reading *r, const json_t *row, size_t line, error *err)
     return is ? r->row(r->context, row, line, err) : STATUS_OK;
 }
 
+/* The line with U+FFFD for each "\\u0000", which cannot stand in a text here; false: it holds none. */
+static bool without_nul(slice line, strbuf *out)
+{
+    bool any = false;
+    for (size_t i = 0; i < line.length; i++) {
+        if (line.text[i] == '\\' && i + 1 < line.length && line.length - i >= 6 && memcmp(line.text + i, "\\u0000", 6) == 0) {
+            strbuf_add(out, "\\uFFFD");
+            i += 5;
+            any = true;
+        } else {
+            strbuf_add_char(out, line.text[i]);
+            if (line.text[i] == '\\' && i + 1 < line.length)
+                strbuf_add_char(out, line.text[++i]);
+        }
+    }
+    return any && !out->failed;
+}
+
+static status parse_row(reading *r, slice line, size_t number, json_t **row, error *err)
+{
+    status result = jsonio_parse_line(line, r->path, number - 1, row, err);
+    if (result == STATUS_INVALID && slice_find(line, SLICE("\\u0000"), 0) != SIZE_MAX) {
+        strbuf plain = strbuf_new(NULL, 2 * line.length + 16);
+        if (without_nul(line, &plain)) {
+            result = jsonio_parse_line(strbuf_slice(&plain), r->path, number - 1, row, err);
+            r->replaced += result == STATUS_OK;
+        }
+        strbuf_free(&plain);
+    }
+    return result == STATUS_INVALID ? error_hint(err, "a file of JSON lines holds one object a line; is the end of it missing?") : result;
+}
+
 static status read_jsonl(reading *r, slice text, error *err)
 {
     slice rest = text, line;
@@ -95,10 +127,8 @@ static status read_jsonl(reading *r, slice text, error *err)
         json_t *row;
         if (slice_trim(line).length == 0)
             continue;
-        status result = jsonio_parse_line(line, r->path, number - 1, &row, err);
-        if (result != STATUS_OK)
-            return error_hint(err, "a file of JSON lines holds one object a line; is the end of it missing?");
-        result = take(r, row, number, err);
+        TRY(parse_row(r, line, number, &row, err));
+        status result = take(r, row, number, err);
         json_decref(row);
         TRY(result);
     }
@@ -211,7 +241,8 @@ static status read_text(reading *r, slice text, error *err)
     return STATUS_OK;
 }
 
-status task_data_each(const task_data *d, const char *path, slice text, task_row *row, void *context, error *err)
+status task_data_each(const task_data *d, const char *path, slice text, task_row *row, void *context,
+                      size_t *replaced, error *err)
 {
     reading r = {.data = d, .path = path, .row = row, .context = context};
     status result = STATUS_INVALID;
@@ -235,6 +266,8 @@ status task_data_each(const task_data *d, const char *path, slice text, task_row
         yaml_error(d->at, err, "nobody knows the format of %s by its ending", path);
         return error_hint(err, "say it: data: {format: jsonl}, or json, csv, tsv, text");
     }
+    if (replaced)
+        *replaced += r.replaced;
     if (result == STATUS_OK && r.rows == 0)
         return error_set(err, STATUS_INVALID, "%s: expected rows, found none", path);
     return result;

@@ -126,13 +126,14 @@ static json_t *main_table(const json_t *forms)
     const char *name;
     json_t *form;
     json_object_foreach((json_t *)(uintptr_t)forms, name, form)
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name, "metric",
-                                              text_of(form, "metric"), "figure", interval_of(form), "chance", value_of(form, "chance"),
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name, "metric",
+                                              text_of(form, "metric"), "figure", interval_of(form), "rate", value_of(form, "rate"), "chance", value_of(form, "chance"),
                                               "q", value_of(form, "q"), "mass", value_of(form, "choice_mass"), "n", value_of(form, "n"),
                                               "unreadable", value_of(form, "unreadable"), "refused", value_of(form, "refused"), "reason",
                                               text_of(form, "reason")));
-    json_t *columns = json_pack("[o, o, o, o, o, o, o, o, o, o]", column("task", "Task", "text"), column("metric", "Metric", "text"),
-                                column("figure", "Figure", "interval"), column("chance", "Chance", "number"),
+    json_t *columns = json_pack("[o, o, o, o, o, o, o, o, o, o, o]", column("task", "Task", "text"), column("metric", "Metric", "text"),
+                                column("figure", "Figure", "interval"), column("rate", "Of what was read", "number"),
+                                column("chance", "Chance", "number"),
                                 column("q", "q", "number"), column("mass", "Mass on choices", "number"), column("n", "Items", "count"),
                                 column("unreadable", "Unreadable", "count"), column("refused", "Refused", "count"),
                                 column("reason", "Why none", "text"));
@@ -222,6 +223,9 @@ status task_figures(const study_run *run, const json_t *summary, json_t **figure
         json_object_foreach((json_t *)(uintptr_t)forms, name, form)
             json_array_append_new(findings, sentence(name, form));
     add_unread(forms, findings);
+    json_int_t nul = json_integer_value(json_object_get(summary, "rows_with_nul"));
+    if (nul)
+        json_array_append_new(findings, json_sprintf("%lld rows of the data hold NUL characters, which were asked as U+FFFD.", (long long)nul));
     add_table(tables, main_table(forms));
     add_table(tables, group_table(forms));
     add_table(tables, unread_table(forms));

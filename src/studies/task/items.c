@@ -163,6 +163,24 @@ static status choices_of_column(const building *b, task_item *item, error *err)
     return result;
 }
 
+static status choices_of_lines(const building *b, task_item *item, error *err)
+{
+    const char *text;
+    slice line;
+    size_t count = 0;
+    TRY(render(b, b->scratch, &b->spec->choice_lines, NULL, &text, err));
+    for (slice rest = slice_of(text); slice_cut(&rest, '\n', &line);)
+        count += slice_trim(line).length > 0;
+    if (count < 2)
+        return row_error(b, err, "expected at least two choices, one a line, found %zu", count);
+    const char **texts = ARENA_ARRAY(b->make->arena, const char *, count + 1);
+    for (slice rest = slice_of(text); texts && slice_cut(&rest, '\n', &line);)
+        if (slice_trim(line).length && !(texts[item->choice_count++] = slice_copy(b->make->arena, line)))
+            return no_memory(b, err);
+    item->choices = texts;
+    return texts ? STATUS_OK : no_memory(b, err);
+}
+
 static status choices_of_templates(building *b, task_item *item, error *err)
 {
     const task_spec *s = b->spec;
@@ -215,9 +233,6 @@ static status check_choices(const building *b, task_item *item, error *err)
             texts[i] = stripped(b, texts[i]);
         if (!texts[i][0])
             return row_error(b, err, "choice %d is empty", i + 1);
-        for (int k = 0; k < i && !b->fixed_choices; k++)
-            if (strcmp(texts[i], texts[k]) == 0)
-                return row_error(b, err, "choices %d and %d are the same text: '%.60s'", k + 1, i + 1, texts[i]);
     }
     return STATUS_OK;
 }
@@ -309,6 +324,8 @@ static status fill_answers(building *b, task_item *item, error *err)
         TRY(choices_of_templates(b, item, err));
     else if (s->choice_column)
         TRY(choices_of_column(b, item, err));
+    else if (task_template_given(&s->choice_lines))
+        TRY(choices_of_lines(b, item, err));
     else if (s->metric->needs & NEEDS_MATCHING)
         TRY(choices_of_behaviour(b, item, err));
     if (item->choices)
@@ -427,7 +444,7 @@ static status read_file(building *b, const char *path, error *err)
     if (result == STATUS_OK && b->make->content)
         b->make->content(b->make->context, text);
     if (result == STATUS_OK)
-        result = task_data_each(b->data, path, text, add_row, b, err);
+        result = task_data_each(b->data, path, text, add_row, b, &b->make->replaced, err);
     arena_free(text_arena);
     return result;
 }

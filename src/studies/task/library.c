@@ -124,9 +124,14 @@ static status match_listed(finder *f, const task_data *d, matches *out, error *e
     if (!out->names)
         return no_memory(err);
     for (size_t p = 0; p < d->pattern_count && out->count == 0; p++)
-        for (size_t i = 0; i < set->file_count; i++)
-            if (fnmatch(d->patterns[p], set->files[i].path, FNM_PATHNAME) == 0)
-                out->names[out->count++] = set->files[i].path;
+        for (size_t i = 0; i < set->file_count; i++) {
+            slice path = slice_of(set->files[i].path);
+            const char *name = slice_copy(f->arena, slice_ends(path, SLICE(".gz")) ? slice_sub(path, 0, path.length - 3) : path);
+            if (!name)
+                return no_memory(err);
+            if (fnmatch(d->patterns[p], name, FNM_PATHNAME) == 0)
+                out->names[out->count++] = name;
+        }
     return STATUS_OK;
 }
 
@@ -394,7 +399,7 @@ status task_library_count(const task *t, size_t *out, error *err)
             while (slice_cut(&rest, '\n', &line))
                 *out += slice_trim(line).length > 0;
         else if (result == STATUS_OK)
-            result = task_data_each(&t->spec->data, t->files[i], text, count_row, out, err);
+            result = task_data_each(&t->spec->data, t->files[i], text, count_row, out, NULL, err);
         arena_free(a);
         TRY(result);
     }

@@ -145,7 +145,7 @@ static status read_turns(arena *a, const yaml_node *map, task_spec *s, error *er
 
 static status read_choices(arena *a, const yaml_node *map, task_spec *s, error *err)
 {
-    static const char *const choice_keys[] = {"column", "template"};
+    static const char *const choice_keys[] = {"column", "template", "lines"};
     const yaml_node *node = yaml_get(map, "choices");
     TRY(task_value_read(a, map, "matching", &s->matching, err));
     TRY(task_value_read(a, map, "other", &s->other, err));
@@ -154,8 +154,10 @@ static status read_choices(arena *a, const yaml_node *map, task_spec *s, error *
     if (node->kind == YAML_MAP) {
         TRY(yaml_check_keys(node, choice_keys, COUNT_OF(choice_keys), err));
         TRY(yaml_get_string(node, "column", &s->choice_column, err));
-        if (!s->choice_column)
-            return yaml_error(node, err, "expected the 'column' that holds each row's list of choices");
+        TRY(task_template_read(a, node, "lines", &s->choice_lines, err));
+        if (!s->choice_column == !task_template_given(&s->choice_lines))
+            return yaml_error(node, err, "expected the 'column' that holds each row's list of choices, or 'lines', a template that writes "
+                                         "one choice a line");
         return task_template_read(a, node, "template", &s->choice_template, err);
     }
     if (node->kind != YAML_LIST) {
@@ -173,6 +175,9 @@ static status read_choices(arena *a, const yaml_node *map, task_spec *s, error *
     for (size_t i = 0; i < node->count; i++) {
         if (node->items[i]->kind != YAML_SCALAR)
             return yaml_error(node->items[i], err, "expected a text as a choice");
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(node->items[i]->text, node->items[k]->text) == 0)
+                return yaml_error(node->items[i], err, "the choice '%s' stands twice", node->items[i]->text);
         TRY(task_template_make(a, node->items[i], node->items[i]->text, &s->choices[s->choice_count++], err));
     }
     return STATUS_OK;
@@ -269,7 +274,7 @@ static status check_metric(const yaml_node *map, const task_spec *s, error *err)
 {
     const task_metric *m = s->metric;
     const yaml_node *at = yaml_get(map, "metric");
-    bool choices = s->choices || s->choice_column;
+    bool choices = s->choices || s->choice_column || task_template_given(&s->choice_lines);
     const struct {
         unsigned need;
         bool there;

@@ -276,6 +276,7 @@ status task_summarise(const study_run *run, const json_t *records, json_t **summ
         json_decref(forms);
         return error_set(err, STATUS_MEMORY, "out of memory for a summary");
     }
-    *summary = json_pack("{s:o, s:s}", "forms", forms, "data_sha256", run->identity ? run->identity : "");
+    *summary = json_pack("{s:o, s:s, s:I}", "forms", forms, "data_sha256", run->identity ? run->identity : "", "rows_with_nul",
+                         (json_int_t)data->replaced);
     return *summary ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for a summary");
 }

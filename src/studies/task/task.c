@@ -111,6 +111,7 @@ static status make_items(study_run *run, task_run *data, sha256 *content, error 
             TRY(make_pool(run, data, t, make, err));
     }
     data->first[data->task_count] = data->items.count;
+    data->replaced = make.replaced;
     return STATUS_OK;
 }
 

@@ -98,6 +98,7 @@ typedef struct task_spec {
     size_t choice_count;
     const char *choice_column; /* a list in each row, or a map whose keys they are */
     task_template choice_template; /* of one of them: {{ choice }} */
+    task_template choice_lines;    /* writes one choice a line */
     task_value matching, other;
     task_value answer;
     task_answer_kind answer_kind;
@@ -151,6 +152,7 @@ typedef struct task_run {
     task_items items;    /* by task */
     size_t *first;       /* [task_count + 1] of each task's items */
     size_t *left_out;    /* of each task: rows that --items left */
+    size_t replaced;     /* rows with NUL characters */
     int form;            /* FORM_... */
     bool written;        /* choices are read from written replies */
     int answer_tokens;   /* 0: as the task says */
@@ -171,9 +173,11 @@ bool task_value_given(const task_value *v);
 /* Whether the prompt goes out as text to be continued. */
 bool task_is_text(const task_spec *s, int form);
 
-/* data.c: each row of a file in turn, as an object; `line` is where it stands (of JSON: its number). */
+/* data.c: each row of a file in turn, as an object; `line` is where it stands (of JSON: its number). "\u0000" in a row of JSON
+ * lines, which published data hold, is read as U+FFFD, and *replaced (may be NULL) grows by the rows that hold it. */
 typedef status task_row(void *context, const json_t *row, size_t line, error *err);
-status task_data_each(const task_data *d, const char *path, slice text, task_row *row, void *context, error *err);
+status task_data_each(const task_data *d, const char *path, slice text, task_row *row, void *context,
+                      size_t *replaced, error *err);
 /* A list of texts: a list, the keys of a map, or a text that writes one as Python or JSON does. NULL: it is none. */
 json_t *task_list_of(const json_t *value);
 
@@ -184,7 +188,8 @@ typedef struct task_make {
     size_t most;
     int form;
     bool strip;
-    size_t left_out;  /* filled in */
+    size_t left_out;  /* filled in: by the last call */
+    size_t replaced;  /* grows: rows with NUL characters */
     void (*content)(void *context, slice bytes); /* of each file that was read; may be NULL */
     void *context;
 } task_make;
