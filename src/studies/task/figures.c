@@ -120,27 +120,51 @@ static void add_unread(const json_t *forms, json_t *findings)
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
 
-static json_t *main_table(const json_t *forms)
+static json_t *share_table(const json_t *forms)
 {
     json_t *rows = json_array();
     const char *name;
     json_t *form;
     json_object_foreach((json_t *)(uintptr_t)forms, name, form)
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name, "metric",
-                                              text_of(form, "metric"), "figure", interval_of(form), "rate", value_of(form, "rate"), "chance", value_of(form, "chance"),
-                                              "q", value_of(form, "q"), "mass", value_of(form, "choice_mass"), "n", value_of(form, "n"),
-                                              "unreadable", value_of(form, "unreadable"), "refused", value_of(form, "refused"), "reason",
-                                              text_of(form, "reason")));
-    json_t *columns = json_pack("[o, o, o, o, o, o, o, o, o, o, o]", column("task", "Task", "text"), column("metric", "Metric", "text"),
-                                column("figure", "Figure", "interval"), column("rate", "Of what was read", "number"),
-                                column("chance", "Chance", "number"),
-                                column("q", "q", "number"), column("mass", "Mass on choices", "number"), column("n", "Items", "count"),
+        if (is_share(form))
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name, "metric",
+                                                  text_of(form, "metric"), "figure", interval_of(form), "rate", value_of(form, "rate"),
+                                                  "soft", value_of(form, "soft"), "chance", value_of(form, "chance"), "q",
+                                                  value_of(form, "q"), "mass", value_of(form, "choice_mass"), "n", value_of(form, "n"),
+                                                  "unreadable", value_of(form, "unreadable"), "refused", value_of(form, "refused"),
+                                                  "reason", text_of(form, "reason")));
+    json_t *columns = json_pack("[o, o, o, o, o, o, o, o, o, o, o, o]", column("task", "Task", "text"), column("metric", "Metric", "text"),
+                                column("figure", "Rate", "interval"), column("rate", "As read", "number"),
+                                column("soft", "Soft", "number"), column("chance", "Chance", "number"), column("q", "q", "number"),
+                                column("mass", "Mass", "number"), column("n", "Items", "count"),
                                 column("unreadable", "Unreadable", "count"), column("refused", "Refused", "count"),
                                 column("reason", "Why none", "text"));
     return json_pack("{s:s, s:s, s:o, s:o}", "title", "Tasks", "note",
-                     "Intervals are 95 %: Wilson's for shares, over clusters where a task names them. q: against chance, adjusted by "
-                     "Benjamini and Hochberg over the tasks of this run.",
+                     "Intervals are 95 %: Wilson's, or over clusters where a task names them. Soft: the mean share of the answer in the mass "
+                     "on all choices; mass: all of it. q: against chance, adjusted by Benjamini and Hochberg over the tasks of this run.",
                      "columns", columns, "rows", rows);
+}
+
+static json_t *loss_table(const json_t *forms)
+{
+    json_t *rows = json_array();
+    const char *name;
+    json_t *form;
+    json_object_foreach((json_t *)(uintptr_t)forms, name, form)
+        if (!is_share(form))
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name, "metric",
+                                                  text_of(form, "metric"), "figure", value_of(form, "estimate"), "low", value_of(form, "low"),
+                                                  "high", value_of(form, "high"), "chance", value_of(form, "chance"), "accuracy",
+                                                  value_of(form, "accuracy"), "mass", value_of(form, "choice_mass"), "n",
+                                                  value_of(form, "n"), "unreadable", value_of(form, "unreadable"), "reason",
+                                                  text_of(form, "reason")));
+    json_t *columns = json_pack("[o, o, o, o, o, o, o, o, o, o, o]", column("task", "Task", "text"), column("metric", "Metric", "text"),
+                                column("figure", "Mean", "number"), column("low", "Low", "number"), column("high", "High", "number"),
+                                column("chance", "Chance", "number"), column("accuracy", "Right", "share"),
+                                column("mass", "Mass", "number"), column("n", "Items", "count"),
+                                column("unreadable", "Unreadable", "count"), column("reason", "Why none", "text"));
+    return json_pack("{s:s, s:s, s:o, s:o}", "title", "Losses and other means", "note",
+                     "In nats but for the metric numeric, which is in the task's own unit. Low and high: 95 %.", "columns", columns, "rows", rows);
 }
 
 static json_t *unread_table(const json_t *forms)
@@ -171,7 +195,7 @@ static json_t *group_table(const json_t *forms)
     json_t *form, *group;
     json_object_foreach((json_t *)(uintptr_t)forms, name, form)
     {
-        json_object_foreach(json_object_get(form, "groups"), by, group)
+        json_object_foreach(is_share(form) ? json_object_get(form, "groups") : NULL, by, group)
             json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o}", "task", name, "group", by, "figure", interval_of(group),
                                                   "mass", value_of(group, "choice_mass"), "n", value_of(group, "n")));
     }
@@ -226,7 +250,8 @@ status task_figures(const study_run *run, const json_t *summary, json_t **figure
     json_int_t nul = json_integer_value(json_object_get(summary, "rows_with_nul"));
     if (nul)
         json_array_append_new(findings, json_sprintf("%lld rows of the data hold NUL characters, which were asked as U+FFFD.", (long long)nul));
-    add_table(tables, main_table(forms));
+    add_table(tables, share_table(forms));
+    add_table(tables, loss_table(forms));
     add_table(tables, group_table(forms));
     add_table(tables, unread_table(forms));
     add_chart(charts, chart(forms, true));

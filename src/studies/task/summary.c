@@ -102,6 +102,8 @@ static void reason_of(const tally *t, char *reason, size_t size)
     reason[0] = '\0';
     if (t->excluded)
         snprintf(reason, size, "replies are graded by a judge: --role judge=SUBJECT");
+    else if (t->asked == 0)
+        snprintf(reason, size, "all %zu samples failed; `assay show` says why", t->failed);
     else if (t->readable == 0)
         snprintf(reason, size, t->infinite ? "a probability of 0 makes it infinite" : "nothing could be read");
     else if (2 * t->readable < t->asked)
