@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.pop(0)  # this folder: the module llama_cpp is not the script beside this one
 import llama_cpp
 
 TEXTS = ["Who sells bread?", "What is the pet of the maker of the song?", "12 + 305 = 317, or 3,141.59 coins.", "Ada lives in Brill.",
