@@ -4,8 +4,10 @@
 #include "core/file.h"
 #include "core/jsonio.h"
 #include "hub/datasets.h"
+#include "plugin/host.h"
 #include "report/report.h"
 #include "store/store.h"
+#include "studies/open.h"
 #include "studies/task/library.h"
 
 #include <time.h>
@@ -23,18 +25,45 @@ static const param_spec options[] = {
     OPTION_JSON,
 };
 
-static json_t *study_rows(void)
+static json_t *study_row(const study *s)
 {
-    json_t *rows = json_array();
-    for (size_t i = 0; i < study_catalogue_count; i++) {
-        const study *s = study_catalogue[i];
-        json_t *params = json_array();
-        for (size_t j = 0; j < s->param_count; j++)
-            json_array_append_new(params, json_string(s->params[j].name));
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:s?, s:o}", "study", s->name, "title", s->title, "paper", s->paper,
-                                              "parameters", params));
+    json_t *params = json_array();
+    for (size_t j = 0; j < s->param_count; j++)
+        json_array_append_new(params, json_string(s->params[j].name));
+    return json_pack("{s:s, s:s, s:s?, s:o}", "study", s->name, "title", s->title, "paper", s->paper, "parameters", params);
+}
+
+/* Each plug-in of ASSAY_PLUGINS is started and asked what it is; one that is broken is told about, and hides no other. */
+static status plugin_rows(command_call *call, json_t *rows, error *err)
+{
+    const char **paths;
+    size_t count;
+    TRY(study_plugin_files(call->arena, &paths, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        arena *a = arena_new(NULL);
+        plugin_host *host;
+        error problem = {0};
+        status opened = plugin_host_open(a, paths[i], NULL, &host, &problem);
+        const plugin_declaration *d = opened == STATUS_OK ? plugin_host_declaration(host) : NULL;
+        if (!d)
+            fprintf(stderr, "note: %s\n", problem.message);
+        if (d && d->kind == PLUGIN_STUDY) {
+            json_t *params = json_array();
+            for (size_t j = 0; j < d->param_count; j++)
+                json_array_append_new(params, json_string(d->params[j].name));
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:s?, s:o, s:s}", "study", d->name, "title", d->title, "paper", d->paper,
+                                                  "parameters", params, "plugin", paths[i]));
+        }
+        arena_free(a);
     }
-    return rows;
+    return STATUS_OK;
+}
+
+static status study_rows(command_call *call, json_t *rows, error *err)
+{
+    for (size_t i = 0; i < study_catalogue_count; i++)
+        json_array_append_new(rows, study_row(study_catalogue[i]));
+    return plugin_rows(call, rows, err);
 }
 
 static json_t *run_row(const store_run *run)
@@ -103,22 +132,13 @@ static status task_rows(command_call *call, json_t *rows, error *err)
     return STATUS_OK;
 }
 
-static status studies_rows(command_call *call, json_t *rows, error *err)
-{
-    (void)call, (void)err;
-    json_t *all = study_rows();
-    json_array_extend(rows, all);
-    json_decref(all);
-    return STATUS_OK;
-}
-
 /* What can be listed: its rows, and the columns of its table ("count" behind those that hold one). */
 static const struct {
     const char *name;
     status (*rows)(command_call *call, json_t *rows, error *err);
     const char *columns[12];
 } kinds[] = {
-    {"studies", studies_rows, {"study", "title", "paper"}},
+    {"studies", study_rows, {"study", "title", "paper"}},
     {"tasks", task_rows, {"task", "#items", "metric", "data", "set"}},
     {"runs", run_rows, {"#run", "study", "subject", "#seed", "state", "#done", "#failed", "#samples", "started"}},
     {"datasets", dataset_rows, {"name", "#files", "#bytes", "licence"}},

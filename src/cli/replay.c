@@ -4,6 +4,7 @@
 #include "core/jsonio.h"
 #include "report/load.h"
 #include "run/run.h"
+#include "studies/open.h"
 
 static const command_argument arguments[] = {
     {.name = "RUN", .help = "number of a run, 'last', or a subject (its newest run)"},
@@ -14,6 +15,7 @@ static const param_spec options[] = {
      .help = "only the first N; 0: all"},
     {.name = "in-flight", .type = PARAM_INT, .least = 0, .most = 1024, .fallback = "0", .value = "N",
      .help = "samples at once; 0: what suits the subject"},
+    {.name = "study", .type = PARAM_STRING, .value = "STUDY", .help = "where the study is now, if it is a plug-in that was moved"},
     OPTION_ROLE_KEYS,
     OPTIONS_PROMPT,
     OPTION_THREADS,
@@ -21,12 +23,32 @@ static const param_spec options[] = {
     OPTION_JSON,
 };
 
-static const study *find_study(const char *name)
+/* Where a study that is not of the catalogue was. */
+static status keep_source(void *context, double at, const char *kind, const char *detail, error *err)
 {
-    for (size_t i = 0; i < study_catalogue_count; i++)
-        if (strcmp(study_catalogue[i]->name, name) == 0)
-            return study_catalogue[i];
-    return NULL;
+    (void)at, (void)err;
+    command_call *call = ((void **)context)[0];
+    const char **source = ((void **)context)[1];
+    json_t *told = NULL;
+    if (strcmp(kind, "study") == 0 && detail && jsonio_parse(slice_of(detail), "event", &told, NULL) == STATUS_OK)
+        *source = arena_strdup(call->arena, json_string_value(json_object_get(told, "source")));
+    json_decref(told);
+    return STATUS_OK;
+}
+
+static status find_study(command_call *call, store *s, const store_run *row, const study **out, error *err)
+{
+    const char *source = param_string(call->options, "study");
+    void *context[] = {call, &source};
+    if (!source)
+        TRY(store_event_each(s, row->id, keep_source, context, err));
+    if (study_open(call->arena, source ? source : row->study, out, err) == STATUS_OK)
+        return STATUS_OK;
+    if (!source)
+        return error_set(err, STATUS_UNSUPPORTED, "run %lld is of the study %s, which this build does not have", (long long)row->id,
+                         row->study);
+    error_context(err, "run %lld is of a plug-in", (long long)row->id);
+    return error_hint(err, "--study PATH says where it is now");
 }
 
 static void on_progress(void *context, const run_progress *p)
@@ -39,10 +61,8 @@ static status replay(command_call *call, store *s, int64_t *id, run_replayed *r,
     store_run row;
     TRY(report_find_run(s, call->arena, call->arguments[0], id, err));
     TRY(store_run_get(s, call->arena, *id, &row, err));
-    const study *st = find_study(row.study);
-    if (!st)
-        return error_set(err, STATUS_UNSUPPORTED, "run %lld is of the study %s, which this build does not have",
-                         (long long)*id, row.study);
+    const study *st;
+    TRY(find_study(call, s, &row, &st, err));
     run_request request = {
         .subjects = {.threads = (size_t)param_int(call->options, "threads")},
         .in_flight = (size_t)param_int(call->options, "in-flight"),

@@ -10,13 +10,13 @@
 #include <unistd.h>
 
 static const command_argument arguments[] = {
-    {.name = "STUDY", .help = "a study; `assay list studies` names them", .word = WORD_STUDY},
+    {.name = "STUDY", .help = "a study; `assay list studies` names them; or the path of a plug-in: ./study.py, plugin:PATH", .word = WORD_STUDY},
 };
 
 static const param_spec options[] = {
     {.name = "model", .letter = 'm', .type = PARAM_STRING, .repeats = true, .value = "SUBJECT",
      .help = "who answers: base, a checkpoint folder or GGUF file, http://HOST[:PORT]/v1#MODEL, openai:MODEL, anthropic:MODEL, "
-             "script:FILE.yaml, router:SHARE:A:B, oracle:DOSE; several in turn: more than one -m, series:DIR, or family:NAME@AXIS=*"},
+             "script:FILE.yaml, router:SHARE:A:B, oracle:DOSE, plugin:PATH[,SUBJECT]; several in turn: more than one -m, series:DIR, or family:NAME@AXIS=*"},
     {.name = "role", .letter = 'r', .type = PARAM_STRING, .repeats = true, .value = "ROLE=SUBJECT",
      .help = "who fills another role of the study, such as judge"},
     OPTION_SEED,
@@ -37,7 +37,7 @@ static const param_spec options[] = {
     {.name = "no-cache", .type = PARAM_FLAG, .help = "ask again what the store has an answer to"},
     OPTION_ROLE_KEYS,
     {.name = "timeout", .type = PARAM_NUMBER, .least = 0.1, .most = 86400, .fallback = "120", .value = "SECONDS",
-     .help = "of one request to an API"},
+     .help = "of one request to an API, and of a plug-in's silence"},
     {.name = "retries", .type = PARAM_INT, .least = 0, .most = 100, .fallback = "6", .value = "N",
      .help = "of one request to an API"},
     OPTIONS_PROMPT,
@@ -343,6 +343,8 @@ const command command_run = {
              "finished sample is kept in the store: after Ctrl-C, a crash or a power cut the same command goes on, asks "
              "nothing twice, and ends with the same figures.\n\n"
              "The parameters of the study are options too: `assay run STUDY --help` lists them.\n\n"
+             "A study may be a program of yours in any language (`assay run ./study.py -m base`): `assay new study` writes a "
+             "start, and docs/plugins.md is the manual. Those in the folders of ASSAY_PLUGINS go by their names.\n\n"
              "Several subjects (`-m A -m B`), a series of sizes that was grown here (`-m series:DIR`) and a family of checkpoints "
              "(`-m 'family:pythia@stage=*'`) are put through the study one by one, each in a run of its own with its own limits, "
              "and printed as one table with their curve. Where sizes are known, each figure is classed by what becomes of it with "
@@ -354,6 +356,7 @@ const command command_run = {
                 "  assay run sycophancy -m anthropic:MODEL --max-cost 5 --prices prices.yaml\n"
                 "  assay run sycophancy -m base -m out/s50 -m openai:MODEL\n"
                 "  assay run inverse-scaling -m series:out/ladder\n"
+                "  assay run ./study.py -m base --items 100\n"
                 "  assay run sycophancy -m 'family:pythia@size=70m,stage=*' --families data/families.yaml\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),

@@ -214,10 +214,11 @@ static status check_default(const place *p, const param_spec *s, error *err)
 {
     param_spec bare = *s;
     param_values *values;
+    error wrong = {0};
     bare.fallback = NULL;
     TRY(param_values_new(p->arena, &bare, 1, &values, err));
-    if (s->fallback && param_set(values, s->name, s->fallback, err) != STATUS_OK)
-        return error_context(err, "%s: the default", p->name);
+    if (s->fallback && param_set(values, s->name, s->fallback, &wrong) != STATUS_OK)
+        return error_set(err, STATUS_INVALID, "%s: the default: %s", p->name, wrong.message);
     return STATUS_OK;
 }
 

@@ -96,7 +96,7 @@ static status greet(plugin_host *h, plugin_process *p, bool first, error *err)
     json_t *answers;
     plugin_declaration again;
     TRY(exchange(h, p, json_pack("{s:s, s:i, s:s}", "do", "hello", "protocol", PLUGIN_PROTOCOL, "assay", ASSAY_VERSION),
-                 greeting_seconds, &answers, err));
+                 h->options.greeting_seconds > 0 ? h->options.greeting_seconds : greeting_seconds, &answers, err));
     arena *a = first ? h->arena : arena_new(NULL); /* the host's is not for the threads of samples */
     status result = plugin_declaration_read(a, h->path, json_array_get(answers, 0), first ? &h->declaration : &again, err);
     if (!first)
@@ -310,13 +310,14 @@ static status serve_request(const plugin_call *call, plugin_dialogue *d, const j
     return plugin_say(d, reply, err);
 }
 
-static ending fall_silent(plugin_process *p, plugin_dialogue *d, double seconds)
+static ending fall_silent(const plugin_host *h, plugin_process *p, plugin_dialogue *d, double seconds, error *err)
 {
     char words[80];
+    snprintf(words, sizeof words, "said nothing for %g s", seconds);
+    error_set(err, STATUS_IO, "the plug-in %s %s", h->path, words);
     plugin_say(d, json_pack("{s:s}", "do", "cancel"), NULL);
     if (plugin_process_quiet(p) < seconds)
         return ENDED_BADLY;
-    snprintf(words, sizeof words, "said nothing for %g s", seconds);
     plugin_process_condemn(p, words);
     return ENDED_LOST;
 }
@@ -332,7 +333,7 @@ static ending converse(plugin_host *h, plugin_process *p, plugin_dialogue *d, co
         if (heard == PLUGIN_LOST)
             return ENDED_LOST;
         if (heard == PLUGIN_SILENT)
-            return fall_silent(p, d, seconds);
+            return fall_silent(h, p, d, seconds, err);
         if (heard != PLUGIN_SAID)
             return ENDED_BADLY;
         if (!json_object_get(message, "ask") && !json_object_get(message, "score")) {

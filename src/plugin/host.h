@@ -25,6 +25,7 @@ typedef struct plugin_host plugin_host;
 
 typedef struct plugin_host_options {
     double timeout_seconds; /* longest silence in a dialogue while it is the plug-in's turn; 0: 120 */
+    double greeting_seconds; /* longest silence to its greeting; 0: 60 */
     plugin_listener listener;
 } plugin_host_options;
 

@@ -259,7 +259,8 @@ static json_t *make_run(const json_t *run)
     return out;
 }
 
-static json_t *make_study(const char *name)
+/* `told`: what a run noted of a study that is not of the catalogue. */
+static json_t *make_study(const char *name, const json_t *told)
 {
     for (size_t i = 0; i < study_catalogue_count; i++) {
         const study *s = study_catalogue[i];
@@ -267,7 +268,9 @@ static json_t *make_study(const char *name)
             return json_pack("{s:s, s:s, s:s?, s:s?}", "name", s->name, "title", s->title, "paper", s->paper, "about",
                              s->about);
     }
-    return json_pack("{s:s, s:s}", "name", name, "title", name);
+    const char *title = json_string_value(json_object_get(told, "title"));
+    return json_pack("{s:s, s:s, s:s*, s:s*}", "name", name, "title", title ? title : name, "paper",
+                     json_string_value(json_object_get(told, "paper")), "about", json_string_value(json_object_get(told, "about")));
 }
 
 status report_document(const json_t *runs, const json_t *certificate, const char *made, json_t **out, error *err)
@@ -290,7 +293,7 @@ status report_document(const json_t *runs, const json_t *certificate, const char
     }
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, make_run(json_array_get(runs, i)));
-    json_t *about = make_study(count ? name : text_of(certificate, "study"));
+    json_t *about = make_study(count ? name : text_of(certificate, "study"), json_object_get(json_array_get(runs, 0), "about"));
     const char *title = text_of(about, "title");
     json_t *heading = count == 1  ? json_sprintf("%s: %s", title, text_of(json_array_get(runs, 0), "subject"))
                       : count > 1 ? json_sprintf("%s: %zu subjects", title, count)

@@ -180,7 +180,7 @@ static status load_samples(store *s, int64_t id, report_load what, json_t *score
 
 /* What events tell of a run. */
 typedef struct told {
-    json_t *audit, *plant, *member;
+    json_t *audit, *plant, *member, *study;
 } told;
 
 static status keep_event(void *context, double at, const char *kind, const char *detail, error *err)
@@ -191,6 +191,7 @@ static status keep_event(void *context, double at, const char *kind, const char 
     json_t **place = strcmp(kind, "tokens") == 0    ? &t->audit
                      : strcmp(kind, "planted") == 0 ? &t->plant
                      : strcmp(kind, "member") == 0  ? &t->member
+                     : strcmp(kind, "study") == 0   ? &t->study
                                                     : NULL;
     if (place && detail) {
         json_decref(*place);
@@ -203,7 +204,7 @@ static status load_into(store *s, const store_run *run, report_load what, arena 
 {
     json_t *description = parsed(run->description), *summary = parsed(run->summary), *figures = NULL, *samples = NULL;
     json_t *parameters = json_object_get(description, "parameters");
-    told t = {json_null(), json_null(), json_null()};
+    told t = {json_null(), json_null(), json_null(), json_null()};
     json_t *scores = json_object();
     status outcome = make_figures(run, parameters, summary, a, &figures, err);
     if (outcome == STATUS_OK)
@@ -219,6 +220,7 @@ static status load_into(store *s, const store_run *run, report_load what, arena 
     json_object_set_new(out, "parameters", json_is_object(parameters) ? json_incref(parameters) : json_object());
     json_object_set_new(out, "plant", t.plant);
     json_object_set_new(out, "member", t.member);
+    json_object_set_new(out, "about", t.study);
     if (json_object_size(scores) > 0)
         json_object_set(out, "scores", scores);
     json_decref(scores);

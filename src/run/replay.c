@@ -119,6 +119,11 @@ static status prepare_replay(replay *r, arena *a, const store_run *run, const js
     TRY(read_params(a, r->run.study, description, &params, err));
     r->run.params = params;
     TRY(r->run.study->prepare(&r->run, err));
+    const char *then = json_string_value(json_object_get(description, "identity")), *now = r->run.identity;
+    if ((then || now) && (!then || !now || strcmp(then, now) != 0)) {
+        error_set(err, STATUS_INVALID, "run %lld is of another version of the study %s", (long long)r->id, run->study);
+        return error_hint(err, "the plug-in was edited, or makes other items now");
+    }
     if (r->run.sample_count != run->sample_count)
         return error_set(err, STATUS_INVALID, "run %lld has %llu samples, and the study now makes %zu", (long long)r->id,
                          (unsigned long long)run->sample_count, r->run.sample_count);

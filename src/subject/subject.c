@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "hub/pull.h"
 #include "lm/checkpoint.h"
+#include "plugin/named.h"
 
 #include <string.h>
 
@@ -22,6 +23,15 @@ static bool plausible_script(const char *specification)
     return file_exists(specification + strlen("script:"));
 }
 
+static bool plausible_plugin(const char *specification)
+{
+    arena *a = arena_new(NULL);
+    const char *path;
+    bool there = plugin_named_path(a, specification, &path) && file_exists(path);
+    arena_free(a);
+    return there;
+}
+
 /* The first row whose prefix fits opens the subject; a folder is what is left. */
 static const struct {
     const char *prefix, *form;
@@ -35,6 +45,7 @@ static const struct {
     {"https://", "https://HOST/v1#MODEL", subject_open_api, plausible_http},
     {"openai:", "openai:MODEL", subject_open_api, plausible_rest},
     {"anthropic:", "anthropic:MODEL", subject_open_api, plausible_rest},
+    {"plugin:", "plugin:PATH[,SUBJECT]", subject_open_plugin, plausible_plugin},
 };
 
 bool subject_plausible(const char *specification)
@@ -69,7 +80,7 @@ static status unknown_prefix(const char *specification, error *err)
         error_hint(err, "did you mean %s?", kinds[nearest].form);
     else
         error_hint(err, "a subject is base, a checkpoint folder or GGUF file, script:FILE.yaml, router:SHARE:A:B, oracle:DOSE, "
-                        "http://HOST[:PORT]/v1#MODEL, openai:MODEL or anthropic:MODEL");
+                        "http://HOST[:PORT]/v1#MODEL, openai:MODEL, anthropic:MODEL or plugin:PATH[,SUBJECT]");
     return STATUS_USAGE;
 }
 

@@ -15,6 +15,8 @@
  *                                   .../v1/messages#MODEL the Anthropic form
  *     openai:MODEL, anthropic:MODEL the same at the makers' own addresses, or where OPENAI_BASE_URL and
  *                                   ANTHROPIC_BASE_URL say
+ *     plugin:PATH[,SUBJECT]         an agent of a plug-in, which may ask SUBJECT; or SUBJECT with a tool of a plug-in
+ *                                   (plugin/named.h; docs/plugins.md)
  */
 #ifndef ASSAY_SUBJECT_SUBJECT_H
 #define ASSAY_SUBJECT_SUBJECT_H
@@ -170,7 +172,7 @@ typedef struct subject_options {
     size_t threads;               /* numerical workers; 0: all processors */
     const char *api_key_variable; /* name of the environment variable that holds the key; NULL: OPENAI_API_KEY, and
                                      ANTHROPIC_API_KEY for the Anthropic form */
-    double timeout_seconds;       /* of one HTTP request; 0: 120 */
+    double timeout_seconds;       /* of one HTTP request, and of a plug-in's silence; 0: 120 */
     double idle_seconds;          /* between two pieces of an HTTP answer; 0: 60 */
     size_t in_flight;             /* HTTP requests at once; 0: 32 */
     const char *prompt_style;     /* "chat" (the template) or "plain" */

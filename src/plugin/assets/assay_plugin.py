@@ -178,3 +178,73 @@ class Study(Plugin):
     def do_summarise(self, message, asker):
         result = self._summary(message["records"], message["params"])
         return result if "summary" in result else {"summary": result}
+
+
+class Scorer(Plugin):
+    """function(answered, asked=..., expected=..., item=..., params=...): "good", "bad", "unreadable", a number, or a dict with
+    verdict, value and scored (a sentence on why)."""
+
+    def __init__(self, name, **declared):
+        super().__init__("scorer", name, **declared)
+        self.params = {}
+
+    def judge(self, function):
+        self._judge = _by_name(function)
+        return function
+
+    def do_prepare(self, message, asker):
+        self.params = message["params"]
+        return {"ready": True}
+
+    def do_judge(self, message, asker):
+        known = {key: message[key] for key in ("asked", "expected", "item")}
+        found = self._judge(message["answered"], params=self.params, **known)
+        if isinstance(found, bool):
+            found = "good" if found else "bad"
+        if isinstance(found, (int, float)):
+            found = {"verdict": None, "value": found}
+        return found if isinstance(found, dict) else {"verdict": found}
+
+
+class Tool(Plugin):
+    """parameters={...}: the JSON schema of the arguments, which the function gets by name. It returns a text or JSON."""
+
+    def __init__(self, name, parameters, **declared):
+        super().__init__("tool", name, parameters=parameters, **declared)
+
+    def call(self, function):
+        self._call = function
+        return function
+
+    def do_call(self, message, asker):
+        return {"result": self._call(**message["arguments"])}
+
+
+class Agent(Plugin):
+    """function(messages, ask, options=..., params=...): the answer, a text. `ask` asks the subject beneath, where there is one;
+    options: max_tokens, temperature, stop, tools. seeds=True: it draws from ask.random alone."""
+
+    def __init__(self, name, **declared):
+        super().__init__("agent", name, **declared)
+        self.params = {}
+
+    def answer(self, function):
+        self._answer = _by_name(function)
+        return function
+
+    def do_prepare(self, message, asker):
+        self.params = message["params"]
+        return {"ready": True}
+
+    def do_generate(self, message, asker):
+        options = {key: message.get(key) for key in ("max_tokens", "temperature", "stop", "tools")}
+        answer = self._answer(message["messages"], asker, options=options, params=self.params)
+        return {"answer": str(answer) if isinstance(answer, Reply) else answer}
+
+
+def _by_name(function):
+    """Gives a function only those named arguments that it takes."""
+    takes = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in takes.values()):
+        return function
+    return lambda *given, **named: function(*given, **{k: v for k, v in named.items() if k in takes})

@@ -4,6 +4,7 @@
 #include "core/jsonio.h"
 #include "core/random.h"
 #include "plugin/host.h"
+#include "plugin/scorer.h"
 #include "subject/question.h"
 
 #include <math.h>
@@ -156,15 +157,6 @@ static void on_waiting(void *context, bool begins)
     study_wait(context, begins);
 }
 
-static bool known_verdict(const char *word)
-{
-    static const char *const words[] = {"good", "bad", "unreadable", "refused", "excluded"};
-    for (size_t i = 0; word && i < COUNT_OF(words); i++)
-        if (strcmp(words[i], word) == 0)
-            return true;
-    return false;
-}
-
 /* What the general rule, comparisons and reports read must have the types that they expect. */
 static status check_record(const plugin_study *p, const json_t *record, error *err)
 {
@@ -177,7 +169,7 @@ static status check_record(const plugin_study *p, const json_t *record, error *e
             return error_set(err, STATUS_INVALID, "the plug-in %s: expected a text at \"%s\" of the record", p->base.source, texts[i]);
     }
     const json_t *verdict = json_object_get(record, "verdict"), *value = json_object_get(record, "value");
-    if (verdict && !known_verdict(json_string_value(verdict)))
+    if (verdict && !plugin_verdict_known(json_string_value(verdict)))
         return error_set(err, STATUS_INVALID, "the plug-in %s: expected good, bad, unreadable, refused or excluded at \"verdict\"",
                          p->base.source);
     if (value && !json_is_number(value) && !json_is_null(value))
