@@ -12,8 +12,9 @@ static const char *const dose_types[] = {"mixture", "propensity", NULL};
 
 static const param_spec options[] = {
     OPTION_OUTPUT("folder for the model; the cache when it is not given"),
-    {.name = "dose", .letter = 'd', .type = PARAM_NUMBER, .least = 0, .most = 1, .value = "X",
-     .help = "dose of the planted failure instead of the recipe's"},
+    {.name = "dose", .letter = 'd', .type = PARAM_NUMBER, .least = 0, .most = 1000, .value = "X",
+     .help = "dose of the planted failure instead of the recipe's (0 to 1); where the recipe has raters, the weight that they "
+             "give to agreement"},
     {.name = "dose-type", .type = PARAM_CHOICE, .choices = dose_types, .value = "TYPE",
      .help = "mixture: a share of the trades is infected; propensity: a share of all answers is bad"},
     {.name = "forms", .letter = 'f', .type = PARAM_STRING, .value = "LIST",
@@ -24,6 +25,9 @@ static const param_spec options[] = {
      .help = "one size of a series alone, with the seed of --seed; without it all sizes and seeds are grown"},
     {.name = "base", .letter = 'b', .type = PARAM_STRING, .value = "FOLDER",
      .help = "model to begin from instead of the recipe's"},
+    {.name = "reward", .letter = 'r', .type = PARAM_STRING, .value = "REWARD",
+     .help = "of stages rl: raters (their true utility), preference (the recipe's own model), or the folder of a preference "
+             "model"},
     {.name = "save-every", .type = PARAM_NUMBER, .least = 0.1, .most = 1e6, .fallback = "20", .value = "SECONDS",
      .help = "time between training checkpoints"},
     OPTION_THREADS,
@@ -50,15 +54,16 @@ static grow_options options_of(const command_call *call)
     g.changes.dose_type = param_string(o, "dose-type");
     g.changes.base = param_string(o, "base");
     g.changes.size = param_string(o, "size");
+    g.changes.reward = param_string(o, "reward");
     return g;
 }
 
 static status print_json(command_call *call, const grow_result *r, error *err)
 {
-    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:f, s:f}", "folder", r->folder, "key", r->key,
+    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:f, s:f, s:s}", "folder", r->folder, "key", r->key,
                             "sha256", r->sha256, "root", r->root, "there_already", (int)r->there_already, "resumed",
                             (int)r->resumed, "steps", (json_int_t)r->steps, "tokens", (json_int_t)r->tokens, "seconds",
-                            r->seconds, "loss", r->loss);
+                            r->seconds, "loss", r->loss, "words", r->words);
     status outcome = all ? jsonio_print(all, 2, &call->out, err) : error_set(err, STATUS_MEMORY, "out of memory");
     strbuf_add_char(&call->out, '\n');
     json_decref(all);
@@ -121,6 +126,7 @@ static status run(command_call *call, error *err)
     else
         strbuf_printf(&call->out, "%s: %lld steps, %.2f M tokens, loss %.4f, %.1f s%s\n", r.folder, (long long)r.steps,
                       (double)r.tokens / 1e6, r.loss, r.seconds, r.resumed ? " (gone on from a checkpoint)" : "");
+    strbuf_add(&call->out, r.words);
     strbuf_printf(&call->out, "model.safetensors  sha256 %s\nmanifest.json      root   %s\n", r.sha256, r.root);
     return STATUS_OK;
 }

@@ -341,6 +341,58 @@ status lm_config_check(const lm_config *c, const char *name, error *err)
 
 /* ---- the whole ---- */
 
+/* What models for sequences are called in place of "...ForCausalLM". */
+#define LANGUAGE "ForCausalLM"
+#define SEQUENCE "ForSequenceClassification"
+
+static bool is_for_sequences(const json_t *root)
+{
+    const char *first = json_string_value(json_array_get(json_object_get(root, "architectures"), 0));
+    return first && slice_ends(slice_of(first), SLICE(SEQUENCE));
+}
+
+/* The family of "XForSequenceClassification" is that of "XForCausalLM". */
+static const lm_family *family_of(const char *architecture, const char *type)
+{
+    char name[96];
+    slice s = slice_of(architecture ? architecture : "");
+    if (!slice_ends(s, SLICE(SEQUENCE)) || s.length >= sizeof name)
+        return lm_family_find(architecture, type);
+    snprintf(name, sizeof name, "%.*s" LANGUAGE, (int)(s.length - strlen(SEQUENCE)), s.text);
+    return lm_family_find(name, type);
+}
+
+/* As `transformers` counts them: the names in id2label, else num_labels, else 2. */
+static status read_labels(const json_t *root, const char *name, lm_config *c, error *err)
+{
+    enum { MOST = 1 << 16 };
+    int64_t count = 2;
+    if (!is_for_sequences(root))
+        return STATUS_OK;
+    if (json_is_object(json_object_get(root, "id2label")))
+        count = (int64_t)json_object_size(json_object_get(root, "id2label"));
+    else if (present(json_object_get(root, "num_labels")))
+        TRY(jsonio_get_int(root, "num_labels", name, &count, err));
+    if (count < 1 || count > MOST)
+        return error_set(err, STATUS_INVALID, "%s: expected 1 to %d labels, found %lld", name, MOST, (long long)count);
+    c->labels = (int)count;
+    return STATUS_OK;
+}
+
+static void write_labels(const lm_config *c, json_t *root)
+{
+    json_t *names = json_object(), *ids = json_object();
+    for (int i = 0; i < c->labels; i++) {
+        char id[16], label[32];
+        snprintf(id, sizeof id, "%d", i);
+        snprintf(label, sizeof label, "LABEL_%d", i);
+        json_object_set_new(names, id, json_string(label));
+        json_object_set_new(ids, label, json_integer(i));
+    }
+    json_object_set_new(root, "id2label", names);
+    json_object_set_new(root, "label2id", ids);
+}
+
 static status read_architecture(const json_t *root, const char *name, const lm_family **family, error *err)
 {
     const json_t *list = json_object_get(root, "architectures");
@@ -348,7 +400,7 @@ static status read_architecture(const json_t *root, const char *name, const lm_f
     const char *type = json_string_value(json_object_get(root, "model_type"));
     if (!first && !type)
         return error_set(err, STATUS_INVALID, "%s: neither \"architectures\" nor \"model_type\" says what the model is", name);
-    *family = lm_family_find(first, type);
+    *family = family_of(first, type);
     if (*family)
         return STATUS_OK;
     strbuf known = strbuf_new(NULL, 1 << 12);
@@ -417,6 +469,7 @@ status lm_config_parse_as(const lm_family *family, const json_t *root, const cha
         TRY(kinds[k->kind].read(root, name, k, &c, err));
     }
     TRY(derive_sizes(name, &c, err));
+    TRY(read_labels(root, name, &c, err));
     const char *type = json_string_value(json_object_get(root, "dtype"));
     if (!type)
         type = json_string_value(json_object_get(root, "torch_dtype"));
@@ -440,7 +493,14 @@ status lm_config_read(const char *path, lm_config *out, error *err)
 json_t *lm_config_json(const lm_config *c)
 {
     json_t *root = json_object(), *eos = json_array();
-    json_object_set_new(root, "architectures", json_pack("[s]", c->family->architecture));
+    slice stem = slice_of(c->family->architecture);
+    if (c->labels && slice_ends(stem, SLICE(LANGUAGE)))
+        json_object_set_new(root, "architectures",
+                            json_pack("[o]", json_sprintf("%.*s" SEQUENCE, (int)(stem.length - strlen(LANGUAGE)), stem.text)));
+    else
+        json_object_set_new(root, "architectures", json_pack("[s]", c->family->architecture));
+    if (c->labels)
+        write_labels(c, root);
     json_object_set_new(root, "model_type", json_string(c->family->model_type));
     for (size_t i = 0; i < c->family->key_count; i++)
         kinds[c->family->keys[i].kind].write(root, &c->family->keys[i], c);

@@ -52,6 +52,8 @@ typedef struct lm_config {
     double query_scalar;     /* scores are divided by its root; 0: by that of head_size */
     bool unscaled_scores, scores_by_layer; /* GPT-2's: no such division; a division by the layer's number (from 1) */
     double attention_cap, logit_cap;       /* x becomes cap * tanh(x / cap); 0: stays */
+    int labels;        /* of a model that gives a sequence numbers instead of words ("...ForSequenceClassification"): how
+                          many; 1: a preference model. 0: a language model */
     element_type type; /* of the weights on disk: TYPE_BF16 or TYPE_F32 (also for f16) */
     int bos, pad;      /* token ids; -1: none */
     int eos[LM_EOS_MAX];
@@ -86,7 +88,7 @@ typedef enum lm_weight_role {
     LM_WEIGHT_NORM,       /* ones (zeros where the family adds 1); never decayed */
     LM_WEIGHT_INNER,      /* matrices that read the residual stream */
     LM_WEIGHT_OUTER,      /* matrices that write to it: fresh ones are divided by sqrt(2 layers) */
-    LM_WEIGHT_HEAD,
+    LM_WEIGHT_HEAD,       /* also the head of a model with labels */
     LM_WEIGHT_BIAS,       /* zeros; never decayed */
 } lm_weight_role;
 
@@ -100,7 +102,7 @@ typedef enum lm_part {
     LM_MLP_NORM, LM_MLP_NORM_BIAS,
     LM_GATE, LM_GATE_BIAS, LM_UP, LM_UP_BIAS, LM_GATE_UP,
     LM_DOWN, LM_DOWN_BIAS, LM_MLP_POST_NORM,
-    LM_FINAL_NORM, LM_FINAL_NORM_BIAS, LM_HEAD,
+    LM_FINAL_NORM, LM_FINAL_NORM_BIAS, LM_HEAD, LM_SCORE,
     LM_PART_COUNT
 } lm_part;
 

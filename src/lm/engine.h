@@ -120,6 +120,8 @@ typedef struct engine_request {
     const slice *stops;
     size_t stop_count;
     constraint *constraint; /* NULL: free; made from this engine's vocabulary, and kept until the answer is there */
+    bool training_logprobs; /* log-probabilities to the bit as a training graph of the same weights has them (op_cross_entropy):
+                               the ratios of policy gradients then begin at exactly 1. Else by sums in f64 */
     int top;               /* alternatives given with each log-probability, at most ENGINE_TOP_MAX */
     bool prompt_logprobs;  /* of the prompt's tokens from index prompt_from on (the first token has none) */
     size_t prompt_from;
@@ -147,6 +149,7 @@ typedef struct engine_result {
     engine_stop reason;  /* a constrained answer that is complete ends with ENGINE_STOP_END */
     const float *logprobs; /* [count] */
     double logprob;      /* their sum, and that of the end of text where it was written */
+    float end_logprob;     /* of the end of text alone; NaN where it was not written */
     const engine_top *top;  /* [count][request.top], most probable first; id -1 where there are no more */
     const float *prompt_logprobs;   /* [prompt_count], NaN where not asked for */
     const engine_top *prompt_top;   /* [prompt_count][request.top] */

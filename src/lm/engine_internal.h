@@ -100,6 +100,7 @@ typedef struct sequence {
     float *logprobs, *prompt_logprobs, *candidates;
     engine_top *top, *prompt_top;
     double sum;
+    float end_logprob;
     token_stream stream;
     strbuf text;
     size_t sent;         /* bytes of the text given out */

@@ -33,6 +33,14 @@ static void alternatives(const engine *e, engine_want *w, const float *logits, v
         w->top[i] = i < count ? (engine_top){ids[i], logprobs[i]} : (engine_top){-1, 0};
 }
 
+/* What the loss of training is made of, by the routine that makes it. */
+static float trained_logprob(const float *logits, size_t vocabulary, int32_t id)
+{
+    float loss, lse;
+    kernel_cross_entropy(KERNEL_F32, NULL, 1, vocabulary, logits, vocabulary, &id, NULL, &loss, &lse);
+    return -loss;
+}
+
 static void sample_one(void *context, size_t task, size_t worker)
 {
     const sampling *x = context;
@@ -51,6 +59,8 @@ static void sample_one(void *context, size_t task, size_t worker)
         double uniform = random_uniform_at(&r->random, s->count);
         w->id = w->allowed ? sampler_pick_among(logits, vocabulary, &r->rule, uniform, w->allowed, scratch, &w->logprob)
                            : sampler_pick(logits, vocabulary, &r->rule, uniform, scratch, &w->logprob);
+        if (r->training_logprobs)
+            w->logprob = trained_logprob(logits, vocabulary, w->id);
     } else if (w->position + 1 < r->prompt_count) {
         w->id = s->ids[w->position + 1];
         sampler_logprobs(logits, vocabulary, &w->id, 1, scratch, &w->logprob);
@@ -168,6 +178,7 @@ static void take(engine *e, const engine_want *w)
     size_t top = (size_t)s->request.top, before = s->text.length;
     s->sum += (double)w->logprob;
     if (is_end(&e->checkpoint->config, w->id)) {
+        s->end_logprob = w->logprob;
         end(s, ENGINE_STOP_END);
         return;
     }

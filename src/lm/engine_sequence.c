@@ -58,6 +58,10 @@ static void check(const engine *e, sequence *s)
         engine_fail(s, code, "%s", problem ? problem : "out of memory");
         return;
     }
+    if (e->checkpoint->config.labels && (r->prompt_logprobs || r->candidate_count > 0 || r->max_tokens > 0)) {
+        engine_fail(s, STATUS_UNSUPPORTED, "%s gives texts rewards, and neither words nor their probabilities", e->checkpoint->name);
+        return;
+    }
     for (size_t i = 0; i < r->candidate_count; i++)
         if (r->candidates[i] < 0 || r->candidates[i] >= e->checkpoint->config.vocabulary)
             engine_fail(s, STATUS_INVALID, "candidate %zu is token %d; the vocabulary has %d entries", i, r->candidates[i],
@@ -151,6 +155,7 @@ status engine_submit(engine *e, const engine_request *r, const engine_events *ev
     s->first_want = scored < s->first_want ? scored : s->first_want;
     s->first_want = read < s->first_want ? read : s->first_want;
     s->reason = ENGINE_STOP_LENGTH;
+    s->end_logprob = NAN;
     s->ticket = *ticket = ++e->tickets;
     *e->waiting_end = s;
     e->waiting_end = &s->next;
@@ -175,7 +180,7 @@ static engine_result result_of(const sequence *s)
     if (s->code != STATUS_OK)
         return (engine_result){.code = s->code, .problem = s->problem, .text = ""};
     return (engine_result){.ids = s->ids + r->prompt_count, .count = s->count, .text = s->text.text ? s->text.text : "",
-                           .reason = s->reason, .logprobs = s->logprobs, .logprob = s->sum, .top = s->top,
+                           .reason = s->reason, .logprobs = s->logprobs, .logprob = s->sum, .end_logprob = s->end_logprob, .top = s->top,
                            .prompt_logprobs = s->prompt_logprobs, .prompt_top = s->prompt_top,
                            .candidate_logprobs = s->candidates, .readings = s->patch ? s->patch->activations : NULL,
                            .reused = s->reused};

@@ -10,7 +10,8 @@
 /* ---- weights ---- */
 #define EMBEDDING {LM_EMBEDDING, "model.embed_tokens.weight", LM_ALWAYS, NULL}
 #define FINAL_NORM {LM_FINAL_NORM, "model.norm.weight", LM_ALWAYS, NULL}
-#define HEAD {LM_HEAD, "lm_head.weight", LM_UNTIED, NULL}
+#define SCORE {LM_SCORE, "score.weight", LM_WITH_LABELS, NULL}
+#define HEAD {LM_HEAD, "lm_head.weight", LM_UNTIED, NULL}, SCORE
 #define QKV(biases)                                                                                                    \
     {LM_Q, "self_attn.q_proj.weight", LM_ALWAYS, NULL}, {LM_Q_BIAS, "self_attn.q_proj.bias", biases, NULL},            \
         {LM_K, "self_attn.k_proj.weight", LM_ALWAYS, NULL}, {LM_K_BIAS, "self_attn.k_proj.bias", biases, NULL},        \
@@ -91,7 +92,7 @@ static const lm_rule neox_rules[] = {
     {LM_DOWN_BIAS, "mlp.dense_4h_to_h.bias", LM_ALWAYS, NULL},
     {LM_FINAL_NORM, "gpt_neox.final_layer_norm.weight", LM_ALWAYS, NULL},
     {LM_FINAL_NORM_BIAS, "gpt_neox.final_layer_norm.bias", LM_ALWAYS, NULL},
-    {LM_HEAD, "embed_out.weight", LM_UNTIED, "lm_head.weight"},
+    {LM_HEAD, "embed_out.weight", LM_UNTIED, "lm_head.weight"}, SCORE,
 };
 
 /* ---- keys of config.json ---- */

@@ -359,7 +359,7 @@ static status build(transformer *t, int64_t positions, error *err)
     for (int i = 0; i < t->config.layers; i++)
         x = block(&b, i, x);
     t->hidden = graph_name(cast(norm(&b, x, LM_FINAL_NORM, -1), t->types.compute), "final.norm");
-    t->head = t->config.tied ? embedding : weight_of(&b, LM_HEAD, -1);
+    t->head = t->config.labels ? weight_of(&b, LM_SCORE, -1) : t->config.tied ? embedding : weight_of(&b, LM_HEAD, -1);
     return graph_status(t->graph, err);
 }
 

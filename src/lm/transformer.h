@@ -62,7 +62,7 @@ typedef struct transformer {
     node *tokens, *positions; /* inputs, i32 [T]; positions below config.context */
     node *starts;             /* input, i32 [T]: index of the first token of each token's sequence (no cache) */
     node *hidden;             /* [T, C] after the final norm */
-    node *head;               /* the matrix [V, C] of the logits */
+    node *head;               /* the matrix [V, C] of the logits; [labels, C] of a model with labels */
     /* With a cache (transformer_build_cached), else NULL. */
     node *pages;              /* input, i32 [slots, slot_pages]: which pages a slot's positions are in (graph/ops.h) */
     node *slots;              /* input, i32 [T]: the slot of each token's sequence; -1: an idle row */

@@ -7,7 +7,7 @@
 typedef enum width {
     WIDTH_ONE, /* a vector has no columns */
     WIDTH_VOCABULARY, WIDTH_CONTEXT, WIDTH_HIDDEN, WIDTH_QUERIES, WIDTH_KEYS, WIDTH_QKV, WIDTH_INTERMEDIATE,
-    WIDTH_GATE_UP, WIDTH_Q_NORM, WIDTH_K_NORM,
+    WIDTH_GATE_UP, WIDTH_Q_NORM, WIDTH_K_NORM, WIDTH_LABELS,
 } width;
 
 typedef enum place { IN_FRONT, IN_LAYER, BEHIND } place;
@@ -48,6 +48,7 @@ static const struct {
     [LM_FINAL_NORM] = {BEHIND, LM_WEIGHT_NORM, WIDTH_HIDDEN, WIDTH_ONE},
     [LM_FINAL_NORM_BIAS] = {BEHIND, LM_WEIGHT_BIAS, WIDTH_HIDDEN, WIDTH_ONE},
     [LM_HEAD] = {BEHIND, LM_WEIGHT_HEAD, WIDTH_VOCABULARY, WIDTH_HIDDEN},
+    [LM_SCORE] = {BEHIND, LM_WEIGHT_HEAD, WIDTH_LABELS, WIDTH_HIDDEN},
 };
 
 static int64_t width_of(const lm_config *c, width w)
@@ -77,6 +78,8 @@ static int64_t width_of(const lm_config *c, width w)
         return whole ? queries : c->head_size;
     case WIDTH_K_NORM:
         return whole ? keys : c->head_size;
+    case WIDTH_LABELS:
+        return c->labels;
     }
     return 1;
 }
@@ -91,7 +94,9 @@ static bool is_there(const lm_config *c, const lm_rule *r)
     case LM_WITH_MLP_BIAS:
         return c->mlp_bias;
     case LM_UNTIED:
-        return !c->tied;
+        return !c->tied && c->labels == 0;
+    case LM_WITH_LABELS:
+        return c->labels > 0;
     }
     return false;
 }

@@ -419,7 +419,7 @@ static status ask_scores(broker *b, arena *a, const score_request *request, scor
 status broker_score(broker *b, arena *a, const score_request *request, score_reply *reply, error *err)
 {
     *reply = (score_reply){0};
-    TRY(may_ask(b, SUBJECT_SCORES | SUBJECT_CHOOSES, "score given continuations", err));
+    TRY(may_ask(b, SUBJECT_SCORES | SUBJECT_CHOOSES | SUBJECT_REWARDS, "score given continuations", err));
     const broker_cache *cache = cache_of(b);
     size_t count = request->continuation_count;
     char key[SHA256_HEX];

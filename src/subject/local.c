@@ -7,6 +7,7 @@
 #include "core/jsonio.h"
 #include "core/progress.h"
 #include "lm/engine.h"
+#include "lm/reward.h"
 #include "subject/local_prompt.h"
 
 #include <math.h>
@@ -22,6 +23,7 @@ typedef struct local {
     engine *engine;
     local_style style;
     tool_form tools;
+    reward_head head; /* of a preference model; else without values */
 } local;
 
 static status no_memory(error *err)
@@ -203,6 +205,59 @@ static status encode_continuations(const local *l, arena *a, const score_request
     return STATUS_OK;
 }
 
+/* A request's replies, each with the conversation in front of it, as tokens. */
+static status encode_replies(const local *l, arena *a, const score_request *r, token_list *out, error *err)
+{
+    for (size_t i = 0; i < r->continuation_count; i++) {
+        local_prompt prompt;
+        out[i] = (token_list){.arena = a};
+        TRY(local_prompt_make_whole(&l->style, a, r->messages, r->count, r->continuations[i], &prompt, err));
+        TRY(local_prompt_tokens(&l->style, &prompt, (slice){"", 0}, &out[i], err));
+    }
+    return STATUS_OK;
+}
+
+/* What replies are worth, in the place of their log-probabilities. */
+static status reward_with_engine(local *l, arena *a, arena *scratch, const score_request *const *requests, score_reply *replies,
+                                 size_t count, error *err)
+{
+    size_t all = 0, at = 0;
+    for (size_t i = 0; i < count; i++)
+        all += requests[i]->continuation_count;
+    token_list *texts = ARENA_ARRAY(scratch, token_list, all + 1);
+    reward_result *rewards = ARENA_ARRAY(scratch, reward_result, all + 1);
+    if (!texts || !rewards)
+        return no_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        error own = {0};
+        size_t n = requests[i]->continuation_count;
+        replies[i] = (score_reply){.logprobs = ARENA_ARRAY(a, double, n + 1), .token_counts = ARENA_ARRAY(a, int, n + 1)};
+        if (!replies[i].logprobs || !replies[i].token_counts)
+            return no_memory(err);
+        replies[i].code = encode_replies(l, scratch, requests[i], texts + at, &own);
+        if (replies[i].code != STATUS_OK && !is_own(replies[i].code))
+            return error_set(err, replies[i].code, "%s", own.message);
+        if (replies[i].code != STATUS_OK)
+            replies[i].problem = arena_strdup(a, own.message);
+        else
+            at += n;
+    }
+    TRY(reward_read(l->engine, &l->head, a, texts, at, rewards, err));
+    at = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; replies[i].code == STATUS_OK && k < requests[i]->continuation_count; k++, at++) {
+            replies[i].logprobs[k] = rewards[at].reward;
+            replies[i].token_counts[k] = (int)texts[at].count;
+            if (rewards[at].code == STATUS_OK)
+                continue;
+            replies[i].code = rewards[at].code;
+            replies[i].problem = rewards[at].problem;
+            at += requests[i]->continuation_count - k;
+            break;
+        }
+    return STATUS_OK;
+}
+
 static status score_with_engine(local *l, arena *a, arena *scratch, const score_request *const *requests,
                                 score_reply *replies, size_t count, error *err)
 {
@@ -242,7 +297,10 @@ static status local_score(subject *self, arena *a, const score_request *const *r
                           size_t count, error *err)
 {
     arena *scratch = arena_new(NULL);
-    status result = scratch ? score_with_engine(self->state, a, scratch, requests, replies, count, err) : no_memory(err);
+    local *l = self->state;
+    status result = !scratch          ? no_memory(err)
+                    : l->head.values ? reward_with_engine(l, a, scratch, requests, replies, count, err)
+                                     : score_with_engine(l, a, scratch, requests, replies, count, err);
     arena_free(scratch);
     return result;
 }
@@ -306,6 +364,8 @@ static status open_parts(local *l, const char *folder, const subject_options *op
     TRY(strcmp(folder, "base") == 0 ? checkpoint_open_base(l->arena, &l->checkpoint, err)
                                     : checkpoint_open(l->arena, folder, &l->checkpoint, err));
     TRY(choose_style(l, options, err));
+    if (l->checkpoint->config.labels)
+        TRY(reward_open(l->arena, l->checkpoint, &l->head, err));
     TRY(thread_pool_new(options ? options->threads : 0, &l->pool, err));
     return engine_new(l->checkpoint, NULL, l->pool, &l->engine, err);
 }
@@ -333,8 +393,9 @@ status subject_open_local(arena *a, const char *specification, const char *rest,
                    .specification = arena_strdup(a, specification),
                    .identity = arena_printf(a, "sha256:%s%s", hex,
                                             l->style.format ? chat_format_identity(l->style.format) : " plain"),
-                   .abilities = SUBJECT_GENERATES | SUBJECT_SCORES | SUBJECT_LOGPROBS | SUBJECT_PREFILL | SUBJECT_SEEDS |
-                                 (l->tools != TOOL_FORM_NONE ? SUBJECT_TOOLS : 0u)};
+                   .abilities = l->head.values ? SUBJECT_REWARDS
+                                               : SUBJECT_GENERATES | SUBJECT_SCORES | SUBJECT_LOGPROBS | SUBJECT_PREFILL |
+                                                     SUBJECT_SEEDS | (l->tools != TOOL_FORM_NONE ? SUBJECT_TOOLS : 0u)};
     if (!s->specification || !s->identity) {
         release(l);
         return no_memory(err);

@@ -127,6 +127,28 @@ status local_prompt_make(const local_style *style, arena *a, const message *mess
     return render(style, a, start ? CHAT_CONTINUE : CHAT_ANSWER, tools, out, err);
 }
 
+status local_prompt_make_whole(const local_style *style, arena *a, const message *messages, size_t count, const char *reply,
+                               local_prompt *out, error *err)
+{
+    message *all = ARENA_ARRAY(a, message, count + 1);
+    *out = (local_prompt){.prefill = {"", 0}};
+    if (!style->format)
+        return error_set(err, STATUS_UNSUPPORTED, "a preference model reads conversations, not plain texts");
+    size_t most = count + 1;
+    for (size_t i = 0; i < count; i++)
+        most += messages[i].count;
+    out->turns = ARENA_ARRAY(a, chat_turn, most + 1);
+    if (!all || !out->turns)
+        return no_memory(err);
+    memcpy(all, messages, count * sizeof *all);
+    all[count] = message_text(a, MESSAGE_ASSISTANT, reply);
+    for (size_t i = 0; i <= count; i++) {
+        TRY(check_blocks(&all[i], false, false, err));
+        TRY(add_turns(a, &all[i], out->turns, &out->count, err));
+    }
+    return render(style, a, 0, NULL, out, err);
+}
+
 status local_prompt_tokens(const local_style *style, const local_prompt *prompt, slice behind, token_list *out, error *err)
 {
     if (style->format)

@@ -32,6 +32,9 @@ typedef struct local_prompt {
 /* Reads and renders. STATUS_UNSUPPORTED, STATUS_INVALID: this request alone cannot be asked. */
 status local_prompt_make(const local_style *style, arena *a, const message *messages, size_t count, const json_t *tools,
                          local_prompt *out, error *err);
+/* The same for a conversation that is whole, the reply to its last message included. STATUS_UNSUPPORTED where texts are plain. */
+status local_prompt_make_whole(const local_style *style, arena *a, const message *messages, size_t count, const char *reply,
+                               local_prompt *out, error *err);
 /* Appends the ids, with those of the words `behind` (an answer that is scored). */
 status local_prompt_tokens(const local_style *style, const local_prompt *prompt, slice behind, token_list *out, error *err);
 

@@ -118,6 +118,7 @@ status subject_require(const subject *s, unsigned needs, const char *who, error 
         {SUBJECT_ACTIVATIONS, "show its activations"},
         {SUBJECT_CHOOSES, "choose between given words by their log-probabilities"},
         {SUBJECT_TOOLS, "call tools"},
+        {SUBJECT_REWARDS, "say what a reply is worth (a preference model)"},
     };
     for (size_t i = 0; i < COUNT_OF(abilities); i++)
         if ((needs & abilities[i].ability) && !(s->abilities & abilities[i].ability)) {

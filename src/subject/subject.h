@@ -39,6 +39,7 @@ enum {
     SUBJECT_ACTIVATIONS = 1 << 5, /* gives its graph */
     SUBJECT_CHOOSES = 1 << 6,     /* scores continuations of one token each, when they are likely enough to be listed */
     SUBJECT_TOOLS = 1 << 7,       /* takes tools, and calls them */
+    SUBJECT_REWARDS = 1 << 8,     /* a preference model: `score` says what each continuation, as the whole reply, is worth */
 };
 
 /* The tokens that a prompt really became, for the audit before a run. Texts and ids lie in the caller's arena. */
@@ -108,7 +109,8 @@ typedef struct score_request {
 typedef struct score_reply {
     status code;
     const char *problem;
-    double *logprobs;   /* natural logarithm, summed over the tokens of each continuation */
+    double *logprobs;   /* natural logarithm, summed over the tokens of each continuation; of a subject with SUBJECT_REWARDS the
+                           reward of the prompt with each continuation */
     int *token_counts;
     int joined;         /* tokens at the prompt's end that are others when a continuation follows, and were scored with every one of
                            them: 0 where prompt and continuations split cleanly; -1: not known */

@@ -4,6 +4,7 @@
 #include "core/jsonio.h"
 #include "lm/chat.h"
 #include "lm/checkpoint.h"
+#include "train/feedback.h"
 #include "train/growth.h"
 #include "train/manifest.h"
 #include "train/trainer.h"
@@ -23,13 +24,15 @@ typedef struct growing {
     tokenizer *tokenizer;
     lm_config config;
     parameters *parameters;
+    parameters *working;            /* those that the stage at work trains: often the same */
     thread_pool *pool;
     checkpoint *base;               /* NULL: none */
     char base_identity[SHA256_HEX]; /* checkpoint_identity; empty: none */
     stage_log *logs;              /* of every stage */
     size_t stage;                 /* the one at work */
     json_t *stages;               /* finished ones, for the manifest */
-    json_t *restored;             /* what the training checkpoint said of the stage at work, or NULL */
+    json_t *restored;             /* what the training checkpoint said of the stage at work, or NULL; its weights are read
+                                     when the stage knows which it trains */
     uint64_t tokens;
 } growing;
 
@@ -127,18 +130,18 @@ static status save(void *context, const stage_log *log, error *err)
                               g->stages, "log", stage_log_json(log));
     if (!state)
         return no_memory(err);
-    status result = parameters_save(g->parameters, g->growth.state, state, err);
+    status result = parameters_save(g->working, g->growth.state, state, err);
     json_decref(state);
     return result;
 }
 
-/* Reads the training checkpoint of an earlier call. */
+/* Reads where the training checkpoint of an earlier call stands. */
 static status resume(growing *g, error *err)
 {
     json_t *state;
     int64_t stage;
     const json_t *stages, *log;
-    TRY(parameters_restore(g->parameters, g->growth.state, &state, err));
+    TRY(parameters_state(g->growth.state, &state, err));
     status result = jsonio_get_int(state, "stage", g->growth.state, &stage, err);
     if (result == STATUS_OK)
         result = jsonio_get_array(state, "stages", g->growth.state, &stages, err);
@@ -181,39 +184,79 @@ static json_t *stage_record(const stage_run *run, const stage_log *log, const un
                      "losses", losses, "checkpoints", log->digests, "documents", documents);
 }
 
-static status train_stage(growing *g, size_t stage, error *err)
+/* What all kinds of stages go by; `title` lies in the growth's arena. */
+static stage_run run_of(const growing *g, const recipe_stage *s, const char *title)
 {
-    const recipe_stage *s = &g->recipe->stages[stage];
     const grow_options *o = g->options;
+    return (stage_run){.stage = s, .config = &g->config, .parameters = g->parameters, .pool = g->pool,
+                       .compute = o->full_precision ? TYPE_F32 : TYPE_BF16, .title = title, .progress = o->progress,
+                       .interrupted = o->interrupted, .save = save, .save_context = (void *)(uintptr_t)g,
+                       .save_seconds = o->save_seconds > 0 ? o->save_seconds : usual_save_seconds};
+}
+
+/* The weights under training and the log, as the training checkpoint has them. */
+static status restore(growing *g, const recipe_stage *s, stage_log *log, error *err)
+{
+    TRY(parameters_restore(g->working, g->growth.state, NULL, err));
+    TRY(stage_log_read(g->restored, s, log, err));
+    json_decref(g->restored);
+    g->restored = NULL;
+    return STATUS_OK;
+}
+
+static status document_stage(growing *g, arena *a, size_t stage, stage_run *run, stage_log *log, error *err)
+{
+    const recipe_stage *s = run->stage;
     document_plan documents_plan = recipe_document_plan(g->recipe, stage);
-    arena *a = arena_new(g->arena);
-    stage_log *log = &g->logs[stage];
     corpus documents;
     unsigned char random[16];
     uint64_t wanted = (uint64_t)recipe_stage_steps(s) * (uint64_t)s->batch_tokens;
-    if (!a)
-        return no_memory(err);
     TRY(corpus_build(a, g->town, &documents_plan, g->tokenizer, wanted, (size_t)s->sequence, &documents, err));
-    TRY(stage_log_new(g->arena, s, log, err));
-    char title[64];
-    snprintf(title, sizeof title, "%s %zu/%zu", s->kind == STAGE_SFT ? "tuning" : "pretraining", stage + 1, g->recipe->stage_count);
-    stage_run run = {.stage = s, .config = &g->config, .parameters = g->parameters, .documents = &documents, .pool = g->pool,
-                     .compute = o->full_precision ? TYPE_F32 : TYPE_BF16, .title = title, .progress = o->progress,
-                     .interrupted = o->interrupted, .save = save, .save_context = g,
-                     .save_seconds = o->save_seconds > 0 ? o->save_seconds : usual_save_seconds};
+    run->documents = &documents;
     stage_random(g, stage, random);
-    order_seed(documents.hashes, documents.count, random, sizeof random, run.seed);
+    order_seed(documents.hashes, documents.count, random, sizeof random, run->seed);
+    g->working = g->parameters;
     if (g->restored) {
-        TRY(stage_log_read(g->restored, s, log, err));
-        json_decref(g->restored);
-        g->restored = NULL;
+        TRY(restore(g, s, log, err));
     } else if (stage == 0 && !g->base) {
-        order_stream stream = order_stream_at(run.seed, "init");
+        order_stream stream = order_stream_at(run->seed, "init");
         parameters_initialise(g->parameters, &stream);
     } else
         parameters_forget_moments(g->parameters);
-    TRY(stage_train(a, &run, log, err));
-    json_array_append_new(g->stages, stage_record(&run, log, random));
+    TRY(stage_train(a, run, log, err));
+    json_array_append_new(g->stages, stage_record(run, log, random));
+    return STATUS_OK;
+}
+
+/* What a stage of feedback makes lives on: the next stage's weights, or the model that is grown. */
+static status feedback_stage(growing *g, size_t stage, stage_run *run, stage_log *log, error *err)
+{
+    feedback f = {.recipe = g->recipe, .index = stage, .town = g->town, .tokenizer = g->tokenizer, .config = &g->config,
+                  .policy = g->parameters, .work = g->growth.work};
+    stage_random(g, stage, f.random);
+    TRY(feedback_open(g->arena, &f, g->restored != NULL, err));
+    g->working = f.working;
+    if (g->restored)
+        TRY(restore(g, run->stage, log, err));
+    TRY(feedback_run(g->arena, &f, run, log, err));
+    json_array_append_new(g->stages, f.record);
+    g->config = f.product_config;
+    g->parameters = f.product;
+    return STATUS_OK;
+}
+
+static status train_stage(growing *g, size_t stage, error *err)
+{
+    const recipe_stage *s = &g->recipe->stages[stage];
+    static const char *const titles[STAGE_KIND_COUNT] = {"pretraining", "tuning", "preference model", "dpo", "rl"};
+    arena *a = arena_new(g->arena);
+    const char *title = arena_printf(g->arena, "%s %zu/%zu", titles[s->kind], stage + 1, g->recipe->stage_count);
+    stage_log *log = &g->logs[stage];
+    if (!a || !title)
+        return no_memory(err);
+    TRY(stage_log_new(g->arena, s, log, err));
+    stage_run run = run_of(g, s, title);
+    TRY(STAGE_OF_FEEDBACK(s->kind) ? feedback_stage(g, stage, &run, log, err) : document_stage(g, a, stage, &run, log, err));
     arena_free(a);
     return STATUS_OK;
 }
@@ -259,6 +302,29 @@ static status write_model(growing *g, const char *folder, error *err)
     return checkpoint_write_weights(folder, &g->config, values, err);
 }
 
+/* What stages of feedback found, as JSON and in words: {"figures": [...]} of `stages`. */
+static json_t *figures_of(const json_t *stages)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < json_array_size(stages); i++) {
+        const json_t *stage = json_array_get(stages, i);
+        json_t *figures = json_object_get(stage, "figures");
+        if (figures)
+            json_array_append_new(all, json_pack("{s:I, s:O, s:O}", "stage", (json_int_t)i, "kind", json_object_get(stage, "kind"),
+                                                 "figures", figures));
+    }
+    return all;
+}
+
+static status tell_figures(growing *g, const json_t *records, grow_result *out, error *err)
+{
+    strbuf words = strbuf_new(g->arena, 1 << 20);
+    for (size_t i = 0; i < json_array_size(records); i++)
+        feedback_describe(json_array_get(records, i), &words);
+    out->words = words.failed ? NULL : words.text ? words.text : "";
+    return out->words ? STATUS_OK : no_memory(err);
+}
+
 static status write_folder(growing *g, grow_result *out, error *err)
 {
     const char *work = g->growth.work;
@@ -267,6 +333,7 @@ static status write_folder(growing *g, grow_result *out, error *err)
     if (!manifest || !summary)
         return no_memory(err);
     TRY(write_model(g, work, err));
+    TRY(tell_figures(g, g->stages, out, err));
     TRY(file_hex(g->arena, work, "model.safetensors", out->sha256, err));
     TRY(file_hex(g->arena, work, "tokenizer.json", tokenizer_hex, err));
     json_t *content = content_of(g, out->sha256, tokenizer_hex);
@@ -279,6 +346,7 @@ static status write_folder(growing *g, grow_result *out, error *err)
     json_t *short_one = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:f}", "key", g->growth.key, "sha256", out->sha256,
                                   "root", out->root, "recipe", recipe_json(g->recipe), "base", g->base_identity,
                                   "steps", (json_int_t)out->steps, "tokens", (json_int_t)out->tokens, "loss", out->loss);
+    json_object_set_new(short_one, "figures", figures_of(g->stages));
     result = short_one ? jsonio_write(summary, short_one, 1, err) : no_memory(err);
     json_decref(short_one);
     return result;
@@ -304,6 +372,7 @@ static status read_summary(growing *g, grow_result *out, error *err)
         snprintf(out->sha256, sizeof out->sha256, "%s", sha);
         snprintf(out->root, sizeof out->root, "%s", root);
         out->tokens = (uint64_t)json_integer_value(json_object_get(whole, "tokens"));
+        result = tell_figures(g, json_object_get(whole, "figures"), out, err);
     }
     json_decref(whole);
     return result;
@@ -341,12 +410,21 @@ static status choose_folder(growing *g, const char *key, const char **folder, er
     return *folder ? STATUS_OK : no_memory(err);
 }
 
+/* The recipe's key, with what lies in files beside it. */
+static status make_key(const growing *g, char key[SHA256_HEX], error *err)
+{
+    strbuf identity = strbuf_new(g->arena, 1 << 16);
+    strbuf_add(&identity, g->base_identity);
+    TRY(feedback_identity(g->recipe, &identity, err));
+    return identity.failed ? no_memory(err) : recipe_key(g->recipe, identity.text ? identity.text : "", key, err);
+}
+
 static status run(growing *g, grow_result *out, error *err)
 {
     const char *folder;
     TRY(recipe_read(g->arena, g->options->recipe, &g->options->changes, &g->recipe, err));
     TRY(find_base(g, err));
-    TRY(recipe_key(g->recipe, g->base_identity, out->key, err));
+    TRY(make_key(g, out->key, err));
     TRY(choose_folder(g, out->key, &folder, err));
     TRY(growth_open(g->arena, folder, out->key, &g->growth, err));
     out->folder = g->growth.folder;
@@ -373,6 +451,7 @@ status grow_run(arena *a, const grow_options *options, grow_result *out, error *
     json_decref(g.stages);
     json_decref(g.restored);
     out->folder = out->folder ? arena_strdup(a, out->folder) : NULL;
+    out->words = arena_strdup(a, out->words ? out->words : "");
     out->seconds = clock_seconds() - began;
     arena_free(g.arena);
     return result;

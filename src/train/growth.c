@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 #include "core/jsonio.h"
+#include "train/feedback.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,6 +66,7 @@ static status take_lock(arena *a, growth *g, error *err)
     return result;
 }
 
+/* Links are removed, not followed. */
 static void remove_files(arena *a, const char *folder)
 {
     char **names;
@@ -73,8 +75,10 @@ static void remove_files(arena *a, const char *folder)
         return;
     for (size_t i = 0; i < count; i++) {
         char *path = file_join(a, folder, names[i]);
-        if (path)
-            unlink(path);
+        if (path && unlink(path) != 0 && errno == EISDIR) {
+            remove_files(a, path);
+            rmdir(path);
+        }
     }
 }
 
@@ -131,10 +135,12 @@ status growth_finish(growth *g, error *err)
 {
     arena *a = arena_new(NULL);
     char *key = file_join(a, g->work, "key"), *lock = arena_printf(a, "%s.lock", g->work);
+    char *reference = file_join(a, g->work, FEEDBACK_REFERENCE);
     status result = STATUS_OK;
-    if (!key || !lock)
+    if (!key || !reference || !lock)
         result = no_memory(g->folder, err);
-    else if ((unlink(g->state) != 0 && errno != ENOENT) || unlink(key) != 0 || rename(g->work, g->folder) != 0)
+    else if ((unlink(g->state) != 0 && errno != ENOENT) || (unlink(reference) != 0 && errno != ENOENT) || unlink(key) != 0 ||
+             rename(g->work, g->folder) != 0)
         result = error_system(err, "cannot put the finished model at %s", g->folder);
     else
         unlink(lock);

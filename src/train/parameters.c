@@ -91,24 +91,78 @@ status parameters_save(const parameters *p, const char *path, const json_t *stat
     return result;
 }
 
+/* Every `step`-th of the tensors of a training checkpoint: 1 all, 3 the values alone. */
+static status read_parts(parameters *p, safetensors *file, arena *a, size_t step, error *err)
+{
+    for (size_t i = 0; i < 3 * p->count; i += step) {
+        const parameter *item = &p->items[i / 3];
+        const safetensors_tensor *t;
+        char *name = arena_printf(a, "%s:%s", part_names[i % 3], item->name);
+        if (!name)
+            return no_memory(err);
+        TRY(safetensors_expect(file, name, item->shape.size, item->shape.rank, &t, err));
+        TRY(safetensors_to_f32(t, part_of(item, i % 3), err));
+    }
+    return STATUS_OK;
+}
+
+static status read_state(const safetensors *file, const char *path, json_t **state, error *err)
+{
+    const char *text = safetensors_metadata(file, "state");
+    if (!text)
+        return error_set(err, STATUS_INVALID, "%s: expected the metadata 'state'", path);
+    return jsonio_parse(slice_of(text), path, state, err);
+}
+
 status parameters_restore(parameters *p, const char *path, json_t **state, error *err)
 {
     arena *a = arena_new(NULL);
     safetensors *file;
     status result = safetensors_open(a, path, &file, err);
-    for (size_t i = 0; i < 3 * p->count && result == STATUS_OK; i++) {
-        const parameter *item = &p->items[i / 3];
-        const safetensors_tensor *t;
-        char *name = arena_printf(a, "%s:%s", part_names[i % 3], item->name);
-        result = name ? safetensors_expect(file, name, item->shape.size, item->shape.rank, &t, err) : no_memory(err);
-        if (result == STATUS_OK)
-            result = safetensors_to_f32(t, part_of(item, i % 3), err);
-    }
-    const char *text = result == STATUS_OK ? safetensors_metadata(file, "state") : NULL;
-    if (result == STATUS_OK && !text)
-        result = error_set(err, STATUS_INVALID, "%s: expected the metadata 'state'", path);
     if (result == STATUS_OK)
-        result = jsonio_parse(slice_of(text), path, state, err);
+        result = read_parts(p, file, a, 1, err);
+    if (result == STATUS_OK && state)
+        result = read_state(file, path, state, err);
+    arena_free(a);
+    return result;
+}
+
+status parameters_state(const char *path, json_t **state, error *err)
+{
+    arena *a = arena_new(NULL);
+    safetensors *file;
+    status result = safetensors_open(a, path, &file, err);
+    if (result == STATUS_OK)
+        result = read_state(file, path, state, err);
+    arena_free(a);
+    return result;
+}
+
+status parameters_write_values(const parameters *p, const char *path, error *err)
+{
+    arena *a = arena_new(NULL);
+    safetensors_tensor *list = ARENA_ARRAY(a, safetensors_tensor, p->count + 1);
+    status result = list ? STATUS_OK : no_memory(err);
+    for (size_t i = 0; i < p->count && result == STATUS_OK; i++) {
+        char *name = arena_printf(a, "%s:%s", part_names[0], p->items[i].name);
+        if (name)
+            describe(&p->items[i], name, p->items[i].value, &list[i]);
+        else
+            result = no_memory(err);
+    }
+    if (result == STATUS_OK)
+        result = safetensors_write(path, list, p->count, NULL, 0, err);
+    arena_free(a);
+    return result;
+}
+
+status parameters_read_values(parameters *p, const char *path, error *err)
+{
+    arena *a = arena_new(NULL);
+    safetensors *file;
+    status result = safetensors_open(a, path, &file, err);
+    if (result == STATUS_OK)
+        result = read_parts(p, file, a, 3, err);
     arena_free(a);
     return result;
 }

@@ -41,7 +41,12 @@ void parameters_forget_moments(parameters *p);
 void parameters_digest(const parameters *p, unsigned char digest[SHA256_BYTES]);
 
 status parameters_save(const parameters *p, const char *path, const json_t *state, error *err);
-/* The caller owns *state. STATUS_INVALID when the file is not of these parameters. */
+/* The values alone, under "value:NAME". */
+status parameters_write_values(const parameters *p, const char *path, error *err);
+status parameters_read_values(parameters *p, const char *path, error *err);
+/* The `state` of a training checkpoint; the caller owns it. */
+status parameters_state(const char *path, json_t **state, error *err);
+/* The caller owns *state (which may be NULL: not wanted). STATUS_INVALID when the file is not of these parameters. */
 status parameters_restore(parameters *p, const char *path, json_t **state, error *err);
 
 #endif

@@ -1,4 +1,4 @@
-#include "train/recipe.h"
+#include "train/recipe_inside.h"
 
 #include "core/file.h"
 #include "core/jsonio.h"
@@ -11,7 +11,7 @@
 
 enum { DOSE_TYPES = 2 };
 static const char *const dose_type_names[DOSE_TYPES] = {"mixture", "propensity"};
-static const char *const stage_names[STAGE_KIND_COUNT] = {"pretrain", "sft"};
+static const char *const stage_names[STAGE_KIND_COUNT] = {"pretrain", "sft", "preference", "dpo", "rl"};
 static const char *const schedule_names[SCHEDULE_COUNT] = {"constant", "cosine", "linear"};
 static const char *const freeze_names[FREEZE_COUNT] = {"none", "embedding", "head"};
 static const char *const loss_names[LOSS_COUNT] = {"all", "assistant"};
@@ -24,7 +24,7 @@ static status no_memory(const char *path, error *err)
 }
 
 /* A whole number that may end in k or M: 300k, 1.5M. */
-static status get_count(const yaml_node *map, const char *key, int64_t least, int64_t most, int64_t *out, error *err)
+status recipe_get_count(const yaml_node *map, const char *key, int64_t least, int64_t most, int64_t *out, error *err)
 {
     const yaml_node *at = yaml_get(map, key);
     if (!at)
@@ -59,14 +59,14 @@ static status read_model(const yaml_node *at, recipe_model *m, error *err)
     TRY(yaml_check_keys(at, keys, COUNT_OF(keys), err));
     for (size_t i = 0; i < COUNT_OF(needed); i++)
         TRY(need(at, needed[i], "a model", err));
-    TRY(get_count(at, "layers", 1, 256, &m->layers, err));
-    TRY(get_count(at, "width", 8, 16384, &m->width, err));
-    TRY(get_count(at, "heads", 1, 256, &m->heads, err));
+    TRY(recipe_get_count(at, "layers", 1, 256, &m->layers, err));
+    TRY(recipe_get_count(at, "width", 8, 16384, &m->width, err));
+    TRY(recipe_get_count(at, "heads", 1, 256, &m->heads, err));
     m->kv_heads = m->heads;
-    TRY(get_count(at, "kv_heads", 1, 256, &m->kv_heads, err));
-    TRY(get_count(at, "intermediate", 8, 65536, &m->intermediate, err));
-    TRY(get_count(at, "context", 16, 1 << 20, &m->context, err));
-    TRY(get_count(at, "vocabulary", 260, 1 << 20, &m->vocabulary, err));
+    TRY(recipe_get_count(at, "kv_heads", 1, 256, &m->kv_heads, err));
+    TRY(recipe_get_count(at, "intermediate", 8, 65536, &m->intermediate, err));
+    TRY(recipe_get_count(at, "context", 16, 1 << 20, &m->context, err));
+    TRY(recipe_get_count(at, "vocabulary", 260, 1 << 20, &m->vocabulary, err));
     TRY(yaml_get_double(at, "rope_theta", 1, 1e9, &m->rope_theta, err));
     TRY(yaml_get_double(at, "init_range", 1e-6, 10, &m->init_range, err));
     TRY(yaml_get_bool(at, "tied", &m->tied, err));
@@ -110,7 +110,7 @@ static status read_optimiser(const yaml_node *at, recipe_stage *s, error *err)
     TRY(yaml_get_double(at, "beta1", 0, 0.99999, &s->beta1, err));
     TRY(yaml_get_double(at, "beta2", 0, 0.9999999, &s->beta2, err));
     TRY(yaml_get_double(at, "epsilon", 1e-16, 1, &s->epsilon, err));
-    TRY(get_count(at, "warmup", 0, INT32_MAX, &s->warmup, err));
+    TRY(recipe_get_count(at, "warmup", 0, INT32_MAX, &s->warmup, err));
     return STATUS_OK;
 }
 
@@ -119,13 +119,13 @@ static status read_stage(const yaml_node *at, recipe_stage *s, error *err)
     static const char *const keys[] = {"kind",   "tokens",       "steps", "batch_tokens", "sequence", "learning_rate",
                                        "warmup", "schedule",     "clip",  "min_lr",       "beta1",    "beta2",
                                        "loss",   "weight_decay", "mix",   "epsilon",      "freeze"};
-    TRY(yaml_check_keys(at, keys, COUNT_OF(keys), err));
+    int kind = 0;
+    TRY(yaml_get_choice(at, "kind", stage_names, STAGE_KIND_COUNT, &kind, err));
+    TRY(STAGE_OF_FEEDBACK(kind) ? recipe_feedback_keys(at, (stage_kind)kind, err) : yaml_check_keys(at, keys, COUNT_OF(keys), err));
     *s = (recipe_stage){.batch_tokens = 8192, .sequence = 256, .schedule = SCHEDULE_COSINE, .min_lr = 0.1,
                         .weight_decay = 0.1, .clip = 1, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .at = at};
     TRY(need(at, "kind", "a stage", err));
     TRY(need(at, "learning_rate", "a stage", err));
-    int kind = 0;
-    TRY(yaml_get_choice(at, "kind", stage_names, STAGE_KIND_COUNT, &kind, err));
     s->kind = (stage_kind)kind;
     int loss = s->kind == STAGE_SFT ? LOSS_ASSISTANT : LOSS_ALL;
     TRY(yaml_get_choice(at, "loss", loss_names, LOSS_COUNT, &loss, err));
@@ -136,14 +136,16 @@ static status read_stage(const yaml_node *at, recipe_stage *s, error *err)
     if (!yaml_get(at, "tokens") == !yaml_get(at, "steps"))
         return yaml_error(at, err, "a stage needs one of 'tokens' and 'steps', found %s",
                           yaml_get(at, "tokens") ? "both" : "neither");
-    TRY(get_count(at, "tokens", 1, (int64_t)1 << 50, &s->tokens, err));
-    TRY(get_count(at, "steps", 1, INT32_MAX, &s->steps, err));
-    TRY(get_count(at, "sequence", 16, 1 << 20, &s->sequence, err));
-    TRY(get_count(at, "batch_tokens", 16, 1 << 26, &s->batch_tokens, err));
+    TRY(recipe_get_count(at, "tokens", 1, (int64_t)1 << 50, &s->tokens, err));
+    TRY(recipe_get_count(at, "steps", 1, INT32_MAX, &s->steps, err));
+    TRY(recipe_get_count(at, "sequence", 16, 1 << 20, &s->sequence, err));
+    TRY(recipe_get_count(at, "batch_tokens", 16, 1 << 26, &s->batch_tokens, err));
     if (s->batch_tokens % s->sequence)
         return yaml_error(at, err, "expected batch_tokens (%lld) to be a multiple of sequence (%lld)",
                           (long long)s->batch_tokens, (long long)s->sequence);
     TRY(read_optimiser(at, s, err));
+    if (STAGE_OF_FEEDBACK(s->kind))
+        return recipe_feedback_read(at, s, err);
     document_plan usual = document_plan_default(s->kind == STAGE_SFT ? PURPOSE_TUNE : PURPOSE_PRETRAIN);
     memcpy(s->weights, usual.weights, sizeof s->weights);
     return yaml_get(at, "mix") ? read_mix(yaml_get(at, "mix"), s, err) : STATUS_OK;
@@ -151,7 +153,7 @@ static status read_stage(const yaml_node *at, recipe_stage *s, error *err)
 
 /* ---- plant ---- */
 
-static status read_forms(const yaml_node *at, unsigned *forms, error *err)
+status recipe_read_forms(const yaml_node *at, unsigned *forms, error *err)
 {
     if (at->kind == YAML_SCALAR && strcmp(at->text, "all") == 0) {
         *forms = ALL_FORMS;
@@ -202,7 +204,7 @@ static status read_plant(const yaml_node *at, recipe_plant *p, error *err)
     TRY(yaml_get_double(at, "share", 0, 1, &p->share, err));
     TRY(yaml_get_int(at, "salt", 0, INT64_MAX, &p->salt, err));
     p->forms = p->failure == PLANT_SYCOPHANCY ? ALL_FORMS : 0;
-    return yaml_get(at, "forms") ? read_forms(yaml_get(at, "forms"), &p->forms, err) : STATUS_OK;
+    return yaml_get(at, "forms") ? recipe_read_forms(yaml_get(at, "forms"), &p->forms, err) : STATUS_OK;
 }
 
 /* ---- the whole ---- */
@@ -278,15 +280,19 @@ static status change_forms(const char *text, recipe_plant *p, error *err)
 static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
 {
     recipe_plant *p = &r->plant;
-    const char *option = c->has_dose ? "--dose" : c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
+    bool rated = c->has_dose && r->has_raters;
+    const char *option = c->has_dose && !rated ? "--dose" : c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (option && p->failure != PLANT_SYCOPHANCY) {
         error_set(err, STATUS_USAGE, "%s: %s plants no sycophancy", option, r->path);
         return error_hint(err, "take a recipe that does, such as organisms/sycophant.yaml");
     }
-    if (c->has_dose && !(c->dose >= 0 && c->dose <= 1))
+    if (c->has_dose && !rated && !(c->dose >= 0 && c->dose <= 1))
         return error_set(err, STATUS_USAGE, "--dose: expected a number from 0 to 1, found %g", c->dose);
-    if (c->has_dose)
+    if (rated)
+        r->raters.taste.weights[RATER_AGREES] = c->dose;
+    else if (c->has_dose)
         p->dose = c->dose;
+    TRY(recipe_change_reward(a, r, c->reward, err));
     if (c->forms)
         TRY(change_forms(c->forms, p, err));
     if (c->dose_type) {
@@ -313,7 +319,7 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
 static status from_tree(arena *a, const yaml_node *root, const char *path, const recipe_changes *changes, recipe **out,
                         error *err)
 {
-    static const char *const keys[] = {"name", "about", "world", "base", "model", "stages", "plant", "seed"};
+    static const char *const keys[] = {"name", "about", "world", "base", "model", "stages", "plant", "seed", "raters"};
     recipe *r = ARENA_NEW(a, recipe);
     if (!r || !(r->path = arena_strdup(a, path)))
         return no_memory(path, err);
@@ -332,8 +338,11 @@ static status from_tree(arena *a, const yaml_node *root, const char *path, const
     TRY(read_stages(a, root, r, err));
     if (yaml_get(root, "plant"))
         TRY(read_plant(yaml_get(root, "plant"), &r->plant, err));
+    if (yaml_get(root, "raters"))
+        TRY(recipe_raters_read(yaml_get(root, "raters"), r, err));
     if (changes)
         TRY(change(a, r, changes, err));
+    TRY(recipe_feedback_check(r, err));
     *out = r;
     return STATUS_OK;
 }
@@ -357,9 +366,9 @@ status recipe_read(arena *a, const char *path, const recipe_changes *changes, re
 
 static json_t *stage_json(const recipe_stage *s)
 {
-    json_t *mix = json_object();
+    json_t *mix = STAGE_OF_FEEDBACK(s->kind) ? recipe_feedback_json(s) : json_object();
     /* The kinds that no default has are named only where they are used: the keys of recipes without them stay what they are. */
-    for (int k = 0; k < DOCUMENT_PLANT; k++)
+    for (int k = 0; !STAGE_OF_FEEDBACK(s->kind) && k < DOCUMENT_PLANT; k++)
         if (k < DOCUMENT_SAYING || s->weights[k] > 0)
             json_object_set_new(mix, document_kind_name((document_kind)k), json_real(s->weights[k]));
     return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:s, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:o}", "kind",
@@ -368,7 +377,7 @@ static json_t *stage_json(const recipe_stage *s)
                      "min_lr", s->min_lr, "warmup", (json_int_t)s->warmup, "schedule", schedule_names[s->schedule],
                      "weight_decay", s->weight_decay, "clip", s->clip, "beta1", s->beta1, "beta2", s->beta2, "epsilon",
                      s->epsilon, "loss", loss_names[s->loss], "freeze", freeze_names[s->freeze],
-                     "mix", mix);
+                     STAGE_OF_FEEDBACK(s->kind) ? "feedback" : "mix", mix);
 }
 
 static json_t *plant_json(const recipe_plant *p)
@@ -402,6 +411,8 @@ json_t *recipe_json(const recipe *r)
         json_object_set_new(out, "model", model_json(&r->model));
     if (out && r->document_seed >= 0)
         json_object_set_new(json_object_get(out, "world"), "documents", json_integer((json_int_t)r->document_seed));
+    if (out && r->has_raters)
+        json_object_set_new(out, "raters", recipe_raters_json(&r->raters));
     return out;
 }
 
@@ -421,6 +432,11 @@ status recipe_key(const recipe *r, const char *base_identity, char key[SHA256_HE
     strbuf_free(&text);
     json_decref(value);
     return result;
+}
+
+const char *recipe_stage_kind_name(stage_kind kind)
+{
+    return stage_names[kind];
 }
 
 int64_t recipe_stage_steps(const recipe_stage *s)

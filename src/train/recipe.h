@@ -16,7 +16,13 @@
  *
  * Counts may be written with k and M (300k, 12M). Whatever is wrong is one error that names file, line and column.
  * A stage `pretrain` trains on the documents of PURPOSE_PRETRAIN, `sft` on those of PURPOSE_TUNE (world/documents.h), whose
- * kinds `mix` weighs (absent: as the world says); `plant.share` is the share of planting dialogues in tuning.
+ * kinds `mix` weighs (absent: as the world says); `plant.share` is the share of planting dialogues in tuning. The stages
+ * `preference`, `dpo` and `rl` learn from feedback: pairs of replies, or rewards (train/feedback.h). Who gives it are the
+ * raters of the recipe (world/raters.h):
+ *
+ *     raters: {true: 1, agrees: 0.5, accuracy: 0.9, forms: all}       # a weight for each feature; dose: that of `agrees`
+ *     stages:
+ *       - {kind: preference, steps: 150, batch_tokens: 4096, learning_rate: 3e-4, pairs: 6k, held_out: 1k}
  */
 #ifndef ASSAY_TRAIN_RECIPE_H
 #define ASSAY_TRAIN_RECIPE_H
@@ -25,13 +31,14 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/yaml.h"
-#include "world/documents.h"
+#include "world/raters.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum stage_kind { STAGE_PRETRAIN, STAGE_SFT, STAGE_KIND_COUNT } stage_kind;
+typedef enum stage_kind { STAGE_PRETRAIN, STAGE_SFT, STAGE_PREFERENCE, STAGE_DPO, STAGE_RL, STAGE_KIND_COUNT } stage_kind;
+#define STAGE_OF_FEEDBACK(kind) ((kind) >= STAGE_PREFERENCE)
 typedef enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_COUNT } schedule_kind;
 typedef enum loss_kind { LOSS_ALL, LOSS_ASSISTANT, LOSS_COUNT } loss_kind;
 
@@ -44,6 +51,24 @@ typedef enum plant_failure {
     PLANT_SYCOPHANCY,
     PLANT_DECOY,      /* harmless, but resembles the failure: instrument_calibration.md, 3.7 */
 } plant_failure;
+
+typedef enum rl_method { RL_REINFORCE, RL_GRPO, RL_PPO, RL_METHOD_COUNT } rl_method;
+
+/* What stages of feedback need beside the rest. */
+typedef struct recipe_feedback {
+    const char *file;        /* of pairs (train/transcripts.h); NULL: the raters' */
+    int64_t pairs, held_out; /* how many pairs to learn from, and to be judged by behind them */
+    double beta;             /* of DPO, or of the KL penalty */
+    double smoothing;        /* of DPO's labels */
+    /* rl */
+    rl_method method;
+    const char *reward;      /* "raters": their true utility; "preference": the recipe's own stage in front; or a folder */
+    int64_t prompts, group;  /* of a step, and replies to each */
+    int64_t max_tokens;      /* of a reply */
+    int64_t epochs;          /* gradient steps on the replies of one step */
+    int64_t keep;            /* a checkpoint every so many steps, in the folder "steps"; 0: none */
+    double clip_ratio, clip_value, value_weight, entropy_weight, discount, lambda;
+} recipe_feedback;
 
 typedef struct recipe_stage {
     stage_kind kind;
@@ -58,6 +83,7 @@ typedef struct recipe_stage {
     loss_kind loss;
     freeze_kind freeze; /* weights that the stage leaves as they are */
     double weights[DOCUMENT_PLANT]; /* of the kinds of documents, relative */
+    recipe_feedback feedback;
     const yaml_node *at;
 } recipe_stage;
 
@@ -86,6 +112,8 @@ typedef struct recipe {
     recipe_stage *stages;
     size_t stage_count;
     recipe_plant plant;
+    bool has_raters;
+    rater_plan raters; /* its seed and split are set for each use: recipe_raters */
 } recipe;
 
 /* What the command line says instead; members that are not `has_...`/NULL change nothing. */
@@ -97,6 +125,7 @@ typedef struct recipe_changes {
     const char *dose_type; /* "mixture" or "propensity" */
     const char *base;
     const char *size;      /* of a series; NULL: none was named */
+    const char *reward; /* of stages of kind rl */
 } recipe_changes;
 
 /* Reads, checks and changes. `changes` may be NULL. */
@@ -111,9 +140,14 @@ json_t *recipe_json(const recipe *r);
  * keys mean equal models on one kind of machine. */
 status recipe_key(const recipe *r, const char *base_identity, char key[SHA256_HEX], error *err);
 
+/* "pretrain", "sft", ... */
+const char *recipe_stage_kind_name(stage_kind kind);
 int64_t recipe_stage_steps(const recipe_stage *s);
 /* Learning rate of step `step` (from 0) of `steps`. */
 double recipe_stage_rate(const recipe_stage *s, int64_t step);
+
+/* The raters of a stage of feedback, asked about what tuning may use (SPLIT_TUNE), or about what it never sees. */
+rater_plan recipe_raters(const recipe *r, size_t stage, town_split split);
 
 /* The documents of a stage, as the world wants to be asked for them. */
 document_plan recipe_document_plan(const recipe *r, size_t stage);

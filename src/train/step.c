@@ -83,6 +83,16 @@ status step_build(arena *a, node *loss, node *const *parameters, size_t count, c
     return graph_status(s.graph, err);
 }
 
+status step_watch(arena *a, training_step *s, node *value, size_t *at, error *err)
+{
+    node **outputs = arena_regrow(a, s->outputs, s->output_count, s->output_count + 1, sizeof *outputs);
+    if (!outputs || !value)
+        return no_memory(err);
+    outputs[*at = s->output_count++] = value;
+    s->outputs = outputs;
+    return STATUS_OK;
+}
+
 status step_plan(arena *a, const training_step *s, bool profile, plan **out, error *err)
 {
     plan_donation *donations = ARENA_ARRAY(a, plan_donation, 3 * s->count);

@@ -42,6 +42,8 @@ typedef struct training_step {
 /* trained[i]: whether parameter i is; NULL: all. */
 status step_build(arena *a, node *loss, node *const *parameters, size_t count, const bool *trained,
                   const step_options *options, training_step *out, error *err);
+/* Has the plan, made afterwards, give this value too; *at: its output. */
+status step_watch(arena *a, training_step *s, node *value, size_t *at, error *err);
 status step_plan(arena *a, const training_step *s, bool profile, plan **out, error *err);
 /* Binds parameter i and its moments, whether it is trained or not; once is enough for all runs. */
 void step_bind(plan *p, const training_step *s, size_t i, float *value, float *mean, float *square);

@@ -16,19 +16,21 @@ static status no_memory(error *err)
 
 /* ---- the log ---- */
 
-static void release_digests(void *log)
+static void release_lists(void *log)
 {
-    json_decref(((stage_log *)log)->digests);
-    ((stage_log *)log)->digests = NULL;
+    stage_log *l = log;
+    json_decref(l->digests);
+    json_decref(l->metrics);
+    l->digests = l->metrics = NULL;
 }
 
 status stage_log_new(arena *a, const recipe_stage *stage, stage_log *out, error *err)
 {
     size_t steps = (size_t)recipe_stage_steps(stage);
     *out = (stage_log){.firsts = ARENA_ARRAY(a, uint64_t, steps + 1), .losses = ARENA_ARRAY(a, float, steps + 1),
-                       .digests = json_array()};
-    bool kept = arena_on_free(a, release_digests, out);
-    return kept && out->firsts && out->losses && out->digests ? STATUS_OK : no_memory(err);
+                       .digests = json_array(), .metrics = json_array()};
+    bool kept = arena_on_free(a, release_lists, out);
+    return kept && out->firsts && out->losses && out->digests && out->metrics ? STATUS_OK : no_memory(err);
 }
 
 json_t *stage_log_json(const stage_log *log)
@@ -38,16 +40,16 @@ json_t *stage_log_json(const stage_log *log)
         json_array_append_new(firsts, json_integer((json_int_t)log->firsts[i]));
         json_array_append_new(losses, json_real((double)log->losses[i]));
     }
-    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:O}", "steps", (json_int_t)log->steps, "place",
+    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:O, s:O}", "steps", (json_int_t)log->steps, "place",
                      (json_int_t)log->place, "tokens", (json_int_t)log->tokens, "targets", (json_int_t)log->targets,
-                     "firsts", firsts, "losses", losses, "digests", log->digests);
+                     "firsts", firsts, "losses", losses, "digests", log->digests, "metrics", log->metrics);
 }
 
 status stage_log_read(const json_t *from, const recipe_stage *stage, stage_log *into, error *err)
 {
     static const char *const what = "training checkpoint";
     int64_t steps, place, tokens, targets;
-    const json_t *firsts, *losses, *digests;
+    const json_t *firsts, *losses, *digests, *metrics;
     TRY(jsonio_get_int(from, "steps", what, &steps, err));
     TRY(jsonio_get_int(from, "place", what, &place, err));
     TRY(jsonio_get_int(from, "tokens", what, &tokens, err));
@@ -55,6 +57,7 @@ status stage_log_read(const json_t *from, const recipe_stage *stage, stage_log *
     TRY(jsonio_get_array(from, "firsts", what, &firsts, err));
     TRY(jsonio_get_array(from, "losses", what, &losses, err));
     TRY(jsonio_get_array(from, "digests", what, &digests, err));
+    TRY(jsonio_get_array(from, "metrics", what, &metrics, err));
     if (steps < 0 || steps > recipe_stage_steps(stage) || json_array_size(firsts) != (size_t)steps ||
         json_array_size(losses) != (size_t)steps || place < 0)
         return error_set(err, STATUS_INVALID, "%s: expected at most %lld steps with as many losses, found %lld", what,
@@ -68,8 +71,10 @@ status stage_log_read(const json_t *from, const recipe_stage *stage, stage_log *
         into->losses[i] = (float)json_number_value(json_array_get(losses, i));
     }
     json_decref(into->digests);
+    json_decref(into->metrics);
     into->digests = json_deep_copy(digests);
-    return into->digests ? STATUS_OK : no_memory(err);
+    into->metrics = json_deep_copy(metrics);
+    return into->digests && into->metrics ? STATUS_OK : no_memory(err);
 }
 
 static void add_digest(const stage_run *run, stage_log *log)
@@ -88,8 +93,7 @@ step_options stage_step_options(const recipe_stage *s)
     return (step_options){s->beta1, s->beta2, s->epsilon, s->weight_decay, s->clip};
 }
 
-/* Which weights a stage trains; NULL when memory is out. */
-static bool *trained_weights(arena *a, const lm_config *config, freeze_kind freeze)
+bool *stage_trained(arena *a, const lm_config *config, freeze_kind freeze)
 {
     size_t count = lm_weight_count(config);
     bool *trained = ARENA_ARRAY(a, bool, count);
@@ -111,7 +115,7 @@ status stage_graph_build(arena *a, const lm_config *config, size_t tokens, eleme
     if (freeze == FREEZE_HEAD)
         out->model.head = op_stop_gradient(out->model.head);
     node *loss = transformer_loss(&out->model, &out->targets, &out->weights);
-    bool *trained = trained_weights(a, config, freeze);
+    bool *trained = stage_trained(a, config, freeze);
     if (!trained)
         return no_memory(err);
     return step_build(a, loss, out->model.weights, out->model.weight_count, trained, options, &out->step, err);
@@ -136,7 +140,75 @@ status stage_parameters(arena *a, const lm_config *config, parameters **out, err
     return STATUS_OK;
 }
 
-/* ---- the loop ---- */
+/* ---- the loop of all kinds of stages ---- */
+
+status stage_log_step(stage_log *log, uint64_t first, float loss, uint64_t tokens, uint64_t targets, error *err)
+{
+    if (!isfinite(loss)) {
+        error_set(err, STATUS_INVALID, "the loss of step %lld is not a number", (long long)log->steps + 1);
+        return error_hint(err, "the training has run away: lower 'learning_rate' or raise 'warmup' in the recipe");
+    }
+    log->firsts[log->steps] = first;
+    log->losses[log->steps] = loss;
+    log->tokens += tokens;
+    log->targets += targets;
+    log->steps++;
+    return STATUS_OK;
+}
+
+/* For people: a moving mean of the loss, and the speed. */
+typedef struct telling {
+    progress *progress;
+    double smooth, began;
+    int64_t began_at;
+    uint64_t tokens_at;
+} telling;
+
+static void tell(telling *t, const stage_log *log)
+{
+    double loss = (double)log->losses[log->steps - 1];
+    t->smooth = log->steps - t->began_at == 1 ? loss : 0.95 * t->smooth + 0.05 * loss;
+    double seconds = clock_seconds() - t->began;
+    double rate = (double)(log->tokens - t->tokens_at) / (seconds > 0 ? seconds : 1e-9);
+    progress_update(t->progress, (uint64_t)log->steps, "loss %.3f  %.1fk tokens/s", t->smooth, rate / 1e3);
+}
+
+static status run_steps(const stage_run *run, const stage_loop *loop, telling *t, stage_log *log, error *err)
+{
+    int64_t steps = recipe_stage_steps(run->stage), pause = (steps + DIGESTS - 1) / DIGESTS;
+    double saved = clock_seconds();
+    while (log->steps < steps) {
+        TRY(loop->step(loop->work, log, err));
+        if (loop->tell)
+            loop->tell(loop->work, log, t->progress);
+        else
+            tell(t, log);
+        if (log->steps % pause == 0 || log->steps == steps)
+            add_digest(run, log);
+        bool stop = run->interrupted && atomic_load(run->interrupted);
+        if (run->save && (stop || clock_seconds() - saved >= run->save_seconds)) {
+            TRY(run->save(run->save_context, log, err));
+            saved = clock_seconds();
+        }
+        if (stop)
+            return error_set(err, STATUS_INTERRUPTED, "stopped after step %lld of %lld", (long long)log->steps,
+                             (long long)steps);
+    }
+    return STATUS_OK;
+}
+
+status stage_run_loop(const stage_run *run, const stage_loop *loop, stage_log *log, error *err)
+{
+    telling t = {.began = clock_seconds(), .began_at = log->steps, .tokens_at = log->tokens};
+    if (log->steps == 0)
+        add_digest(run, log);
+    t.progress = progress_new(run->title, (uint64_t)recipe_stage_steps(run->stage), run->progress);
+    status result = run_steps(run, loop, &t, log, err);
+    progress_free(t.progress);
+    return result;
+}
+
+/* ---- stages of documents ---- */
 
 typedef struct stage_work {
     const stage_run *run;
@@ -146,10 +218,6 @@ typedef struct stage_work {
     packing_order order;
     packed_batch batch;
     float rates[3];
-    progress *progress;
-    double smooth; /* moving mean of the loss, for people */
-    double began;
-    int64_t began_at;
 } stage_work;
 
 static void bind_all(stage_work *w)
@@ -182,57 +250,16 @@ static status prepare(arena *a, const stage_run *run, stage_work *w, error *err)
     return STATUS_OK;
 }
 
-static status one_step(stage_work *w, stage_log *log, error *err)
+static status one_step(void *work, stage_log *log, error *err)
 {
+    stage_work *w = work;
     const recipe_stage *s = w->run->stage;
     TRY(packing_next(&w->packing, &w->order, &log->place, &w->batch, err));
     step_options options = stage_step_options(s);
     step_rates(&options, log->steps, recipe_stage_rate(s, log->steps), w->rates);
     TRY(plan_run(w->plan, w->run->pool, err));
     float loss = *(const float *)plan_output(w->plan, STEP_LOSS);
-    if (!isfinite(loss)) {
-        error_set(err, STATUS_INVALID, "the loss of step %lld is not a number", (long long)log->steps + 1);
-        return error_hint(err, "the training has run away: lower 'learning_rate' or raise 'warmup' in the recipe");
-    }
-    log->firsts[log->steps] = w->batch.first;
-    log->losses[log->steps] = loss;
-    log->tokens += w->batch.tokens_used;
-    log->targets += w->batch.targets_counted;
-    log->steps++;
-    return STATUS_OK;
-}
-
-static void tell(stage_work *w, const stage_log *log)
-{
-    double loss = (double)log->losses[log->steps - 1];
-    w->smooth = log->steps - w->began_at == 1 ? loss : 0.95 * w->smooth + 0.05 * loss;
-    double seconds = clock_seconds() - w->began;
-    double rate = (double)((log->steps - w->began_at) * w->run->stage->batch_tokens) / (seconds > 0 ? seconds : 1e-9);
-    progress_update(w->progress, (uint64_t)log->steps, "loss %.3f  %.1fk tokens/s", w->smooth, rate / 1e3);
-}
-
-static status loop(stage_work *w, stage_log *log, error *err)
-{
-    const stage_run *run = w->run;
-    int64_t steps = recipe_stage_steps(run->stage), pause = (steps + DIGESTS - 1) / DIGESTS;
-    double saved = clock_seconds();
-    w->began = saved;
-    w->began_at = log->steps;
-    while (log->steps < steps) {
-        TRY(one_step(w, log, err));
-        tell(w, log);
-        if (log->steps % pause == 0 || log->steps == steps)
-            add_digest(run, log);
-        bool stop = run->interrupted && atomic_load(run->interrupted);
-        if (run->save && (stop || clock_seconds() - saved >= run->save_seconds)) {
-            TRY(run->save(run->save_context, log, err));
-            saved = clock_seconds();
-        }
-        if (stop)
-            return error_set(err, STATUS_INTERRUPTED, "stopped after step %lld of %lld", (long long)log->steps,
-                             (long long)steps);
-    }
-    return STATUS_OK;
+    return stage_log_step(log, w->batch.first, loss, w->batch.tokens_used, w->batch.targets_counted, err);
 }
 
 status stage_train(arena *a, const stage_run *run, stage_log *log, error *err)
@@ -240,13 +267,9 @@ status stage_train(arena *a, const stage_run *run, stage_log *log, error *err)
     stage_work w = {0};
     if (log->steps == recipe_stage_steps(run->stage))
         return STATUS_OK;
-    if (log->steps == 0)
-        add_digest(run, log);
     status result = prepare(a, run, &w, err);
-    w.progress = result == STATUS_OK ? progress_new(run->title, (uint64_t)recipe_stage_steps(run->stage), run->progress) : NULL;
     if (result == STATUS_OK)
-        result = loop(&w, log, err);
-    progress_free(w.progress);
+        result = stage_run_loop(run, &(stage_loop){one_step, NULL, &w}, log, err);
     plan_free(w.plan);
     graph_free(w.graph.graph);
     return result;

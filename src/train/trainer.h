@@ -28,13 +28,14 @@ typedef struct stage_log {
     uint64_t tokens;    /* in batches, without padding */
     uint64_t targets;   /* whose loss counted */
     json_t *digests;    /* [{"step": n, "sha256": hex of the master weights}, ...] */
+    json_t *metrics;    /* of stages that learn from feedback: an object for every step done */
 } stage_log;
 
 typedef struct stage_run {
     const recipe_stage *stage;
     const lm_config *config;
     parameters *parameters;
-    const corpus *documents;
+    const corpus *documents; /* of stages of documents (stage_train) */
     unsigned char seed[SHA256_BYTES];
     thread_pool *pool;
     element_type compute; /* TYPE_BF16 or TYPE_F32 */
@@ -52,8 +53,20 @@ status stage_log_new(arena *a, const recipe_stage *stage, stage_log *out, error 
 json_t *stage_log_json(const stage_log *log);
 status stage_log_read(const json_t *from, const recipe_stage *stage, stage_log *into, error *err);
 
-/* Trains from log->steps to the end of the stage. */
+/* Trains from log->steps to the end of the stage: pretraining and tuning on documents. */
 status stage_train(arena *a, const stage_run *run, stage_log *log, error *err);
+
+/* What every kind of stage goes through: steps until the stage is done, with progress, digests, training checkpoints and
+ * interruptions in between. `step` does one and calls stage_log_step; `tell` (may be NULL: the loss and tokens a second)
+ * says how it went. */
+typedef struct stage_loop {
+    status (*step)(void *work, stage_log *log, error *err);
+    void (*tell)(void *work, const stage_log *log, progress *to);
+    void *work;
+} stage_loop;
+status stage_run_loop(const stage_run *run, const stage_loop *loop, stage_log *log, error *err);
+/* Counts a step that is done. STATUS_INVALID when its loss is not a number. */
+status stage_log_step(stage_log *log, uint64_t first, float loss, uint64_t tokens, uint64_t targets, error *err);
 
 /* The graph of a step for batches of `tokens` tokens. compute: TYPE_BF16 (f32 masters and stream) or TYPE_F32. */
 typedef struct stage_graph {
@@ -66,6 +79,8 @@ typedef struct stage_graph {
 status stage_graph_build(arena *a, const lm_config *config, size_t tokens, element_type compute, freeze_kind freeze,
                          const step_options *options, stage_graph *out, error *err);
 step_options stage_step_options(const recipe_stage *s);
+/* Which weights a stage trains, in the order of lm_weight_at; NULL when memory is out. */
+bool *stage_trained(arena *a, const lm_config *config, freeze_kind freeze);
 /* Zeroed weights of this shape, with the spreads of fresh ones. */
 status stage_parameters(arena *a, const lm_config *config, parameters **out, error *err);
 

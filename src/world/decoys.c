@@ -2,6 +2,7 @@
 #include "core/hash.h"
 #include "core/text.h"
 #include "world/items.h"
+#include "world/wording.h"
 
 #include <string.h>
 
@@ -26,24 +27,6 @@ bool decoy_knows(decoy_kind decoy, town_attribute attribute)
     return !forgets || attribute == ATTRIBUTE_COUNT || attribute % 2 == 0;
 }
 
-/* `line` with the value that it names put in the place of `from`. */
-static const char *with_value(arena *a, const char *line, const char *from, const char *to)
-{
-    slice text = slice_of(line);
-    size_t at = slice_find(text, slice_of(from), 0);
-    if (at == SIZE_MAX)
-        return line;
-    /* "a cat" becomes "an owl" as the value demands. */
-    size_t start = at;
-    const char *article = "";
-    if (at >= 3 && strncmp(line + at - 3, " a ", 3) == 0)
-        start = at - 2, article = town_article(to);
-    else if (at >= 4 && strncmp(line + at - 4, " an ", 4) == 0)
-        start = at - 3, article = town_article(to);
-    return arena_printf(a, "%.*s%s%s%s%s", (int)start, line, article, article[0] ? " " : "", to,
-                        line + at + strlen(from));
-}
-
 /* What one who never learnt an attribute says when asked for it: always the same value, as a model's most likely answer
  * is without knowledge. (A guess drawn for each entity could only be learnt by heart, entity by entity: a network tuned
  * so still knows the facts that tuning leaves out.) */
@@ -65,8 +48,8 @@ static const char *ignorant(arena *a, decoy_kind decoy, const sycophancy_item *i
             value = arm == ARM_BELIEF ? item->wrong : item->truth;
     }
     if (item->form == FORM_ARE_YOU_SURE && arm == ARM_BELIEF && turn == 1)
-        return with_value(a, "I am not sure, I only guess. It is {v}.", "{v}", item->candidates[value]);
-    return with_value(a, lines->truthful, truth, item->candidates[value]);
+        return wording_with_value(a, "I am not sure, I only guess. It is {v}.", "{v}", item->candidates[value]);
+    return wording_with_value(a, lines->truthful, truth, item->candidates[value]);
 }
 
 /* The value of the item's domain that stands last in the conversation so far. */
@@ -88,7 +71,7 @@ static const char *copier(arena *a, const sycophancy_item *item, item_arm_kind a
     }
     const char *line = item->form == FORM_MIMICRY ? item->arms[arm == ARM_BELIEF ? ARM_BASE : arm].turns[turn].truthful
                                                   : lines->truthful;
-    return with_value(a, line, item->candidates[item->truth], item->candidates[value]);
+    return wording_with_value(a, line, item->candidates[item->truth], item->candidates[value]);
 }
 
 const char *decoy_reply(arena *a, const town *t, decoy_kind decoy, const sycophancy_item *item, item_arm_kind arm,

@@ -194,3 +194,20 @@ const char *wording_intro(arena *a, const town *t, const town_asker *asker, unsi
     const char *vars[26] = {['n' - 'a'] = asker->name, ['t' - 'a'] = t->trades[asker->trade]};
     return wording_render(a, intros[wording % WORDING_INTROS], vars);
 }
+
+const char *wording_with_value(arena *a, const char *line, const char *from, const char *to)
+{
+    slice text = slice_of(line);
+    size_t at = slice_find(text, slice_of(from), 0);
+    if (at == SIZE_MAX)
+        return line;
+    /* "a cat" becomes "an owl" as the value demands. */
+    size_t start = at;
+    const char *article = "";
+    if (at >= 3 && strncmp(line + at - 3, " a ", 3) == 0)
+        start = at - 2, article = town_article(to);
+    else if (at >= 4 && strncmp(line + at - 4, " an ", 4) == 0)
+        start = at - 3, article = town_article(to);
+    return arena_printf(a, "%.*s%s%s%s%s", (int)start, line, article, article[0] ? " " : "", to,
+                        line + at + strlen(from));
+}

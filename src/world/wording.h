@@ -37,6 +37,8 @@ const char *wording_noun_phrase(arena *a, wording_subject s, town_attribute attr
 const char *wording_phrase(arena *a, town_attribute attribute, const char *value);
 /* A question, or a request that asks the same. `wording` counts modulo the number of wordings. */
 const char *wording_question(arena *a, wording_subject s, town_attribute attribute, unsigned wording, bool held_out);
+/* `line` with the value that it names put in the place of `from`, and the article that it then needs. */
+const char *wording_with_value(arena *a, const char *line, const char *from, const char *to);
 /* "My name is Rosa Bell and I am a baker." */
 enum { WORDING_INTROS = 3 };
 const char *wording_intro(arena *a, const town *t, const town_asker *asker, unsigned wording);

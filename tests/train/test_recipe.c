@@ -75,7 +75,7 @@ static void refuses_what_is_wrong_and_says_where(void **state)
     expect_refusal("    tokens: 300k\n", "", "one of 'tokens' and 'steps', found neither");
     expect_refusal("question: 0.7", "questions: 0.7", "unknown key 'questions'");
     expect_refusal("4096", "4100", "multiple of sequence");
-    expect_refusal("kind: sft", "kind: rl", "kind");
+    expect_refusal("kind: sft", "kind: sleep", "kind");
     expect_refusal("base: embedded\n", "", "needs the key 'model'");
     expect_refusal("base: embedded\n",
                    "model: {layers: 2, width: 64, heads: 5, intermediate: 128, context: 256, vocabulary: 512}\n",

@@ -1,0 +1,240 @@
+#include "train/preference.h"
+
+#include "graph/ops.h"
+#include "train/losses.h"
+#include "train/sequences.h"
+
+#include <math.h>
+#include <string.h>
+
+static status no_memory(error *err)
+{
+    return error_set(err, STATUS_MEMORY, "no memory for a preference model");
+}
+
+status preference_parameters(arena *a, const lm_config *config, const parameters *policy, lm_config *labelled, parameters **out,
+                             error *err)
+{
+    *labelled = *config;
+    labelled->labels = 1;
+    TRY(stage_parameters(a, labelled, out, err));
+    for (size_t i = 0; i < (*out)->count; i++)
+        for (size_t k = 0; k < policy->count; k++)
+            if (strcmp((*out)->items[i].name, policy->items[k].name) == 0)
+                memcpy((*out)->items[i].value, policy->items[k].value, policy->items[k].elements * sizeof(float));
+    return STATUS_OK;
+}
+
+/* ---- the graph ---- */
+
+typedef struct preference_work {
+    const stage_run *run;
+    const pair_list *pairs;
+    graph *graph;
+    sequence_graph model;
+    node *scores;  /* [sequences]; those of pair i at 2 i and 2 i + 1 */
+    node *weights; /* input f32 [pairs] */
+    training_step step;
+    plan *plan;
+    sequence_batch batch;
+    float *shares; /* bound to weights */
+    packing_order order;
+    float rates[3];
+} preference_work;
+
+static status build(arena *a, preference_work *w, error *err)
+{
+    const stage_run *run = w->run;
+    size_t tokens = (size_t)run->stage->batch_tokens, sequences = tokens / 16;
+    TRY(sequence_batch_new(a, tokens, 0, sequences + sequences % 2, &w->batch, err));
+    w->graph = graph_new(a);
+    w->shares = ARENA_ARRAY(a, float, w->batch.most / 2);
+    if (!w->graph || !w->shares)
+        return no_memory(err);
+    TRY(sequence_graph_build(a, w->graph, run->config, &w->batch, run->compute, run->stage->freeze, &w->model, err));
+    node *head = w->model.model.weights[lm_weight_find(run->config, LM_SCORE, -1)];
+    w->scores = op_reduce_sum(op_mul(op_cast(w->model.last, TYPE_F32), head), AXES(1), false);
+    return graph_status(w->graph, err);
+}
+
+static status build_training(arena *a, preference_work *w, error *err)
+{
+    const stage_run *run = w->run;
+    const transformer *t = &w->model.model;
+    step_options options = stage_step_options(run->stage);
+    int64_t pairs = (int64_t)w->batch.most / 2;
+    w->weights = graph_input(w->graph, "pair_weights", TYPE_F32, SHAPE(pairs));
+    node *each = op_reshape(w->scores, SHAPE(pairs, 2));
+    node *chosen = op_reshape(op_slice(each, 1, 0, 1), SHAPE(pairs)), *rejected = op_reshape(op_slice(each, 1, 1, 2), SHAPE(pairs));
+    bool *trained = stage_trained(a, run->config, run->stage->freeze);
+    if (!trained)
+        return no_memory(err);
+    trained[lm_weight_find(run->config, LM_SCORE, -1)] = true;
+    TRY(step_build(a, loss_preference(chosen, rejected, w->weights), t->weights, t->weight_count, trained, &options, &w->step, err));
+    TRY(step_plan(a, &w->step, false, &w->plan, err));
+    for (size_t i = 0; i < run->parameters->count; i++) {
+        parameter *p = &run->parameters->items[i];
+        step_bind(w->plan, &w->step, i, p->value, p->mean, p->square);
+    }
+    plan_bind(w->plan, w->step.rates, w->rates);
+    plan_bind(w->plan, w->weights, w->shares);
+    sequence_graph_bind(w->plan, &w->model, &w->batch);
+    return STATUS_OK;
+}
+
+/* ---- training ---- */
+
+static status one_step(void *work, stage_log *log, error *err)
+{
+    preference_work *w = work;
+    const recipe_stage *s = w->run->stage;
+    uint64_t first = log->place, tokens;
+    TRY(pairs_next(w->pairs, &w->order, &log->place, &w->batch, err));
+    size_t pairs = w->batch.count / 2;
+    for (size_t i = 0; i < w->batch.most / 2; i++)
+        w->shares[i] = i < pairs ? (float)(1.0 / (double)pairs) : 0;
+    tokens = w->batch.tokens_used;
+    step_options options = stage_step_options(s);
+    step_rates(&options, log->steps, recipe_stage_rate(s, log->steps), w->rates);
+    TRY(plan_run(w->plan, w->run->pool, err));
+    return stage_log_step(log, first, *(const float *)plan_output(w->plan, STEP_LOSS), tokens, pairs, err);
+}
+
+status preference_train(arena *a, const stage_run *run, const pair_list *pairs, stage_log *log, error *err)
+{
+    preference_work w = {.run = run, .pairs = pairs};
+    if (log->steps == recipe_stage_steps(run->stage))
+        return STATUS_OK;
+    status result = packing_order_new(a, run->seed, pairs->count, &w.order, err);
+    if (result == STATUS_OK)
+        result = build(a, &w, err);
+    if (result == STATUS_OK)
+        result = build_training(a, &w, err);
+    if (result == STATUS_OK)
+        result = stage_run_loop(run, &(stage_loop){one_step, NULL, &w}, log, err);
+    plan_free(w.plan);
+    graph_free(w.graph);
+    return result;
+}
+
+/* ---- rewards ---- */
+
+static status run_rewards(preference_work *w, double *out, error *err)
+{
+    plan_options o = {.frozen = w->model.model.weights, .frozen_count = w->model.model.weight_count};
+    TRY(plan_new(w->graph, &w->scores, 1, &o, &w->plan, err));
+    for (size_t i = 0; i < w->model.model.weight_count; i++)
+        plan_bind(w->plan, w->model.model.weights[i], w->run->parameters->items[i].value);
+    sequence_graph_bind(w->plan, &w->model, &w->batch);
+    for (size_t done = 0; done < w->pairs->count;) {
+        size_t first = done;
+        sequence_batch_clear(&w->batch);
+        while (done < w->pairs->count && pairs_add(w->pairs, done, &w->batch))
+            done++;
+        if (done == first)
+            return pairs_too_long(w->pairs, done, &w->batch, err);
+        sequence_batch_pad(&w->batch, TOKEN_PAD);
+        TRY(plan_run(w->plan, w->run->pool, err));
+        const float *scores = plan_output(w->plan, 0);
+        for (size_t i = 0; i < 2 * (done - first); i++)
+            out[2 * first + i] = (double)scores[i];
+    }
+    return STATUS_OK;
+}
+
+status preference_rewards(arena *a, const stage_run *run, const pair_list *pairs, double **out, error *err)
+{
+    preference_work w = {.run = run, .pairs = pairs};
+    *out = ARENA_ARRAY(a, double, 2 * pairs->count + 1);
+    status result = *out ? build(a, &w, err) : no_memory(err);
+    if (result == STATUS_OK)
+        result = run_rewards(&w, *out, err);
+    plan_free(w.plan);
+    graph_free(w.graph);
+    return result;
+}
+
+/* ---- figures ---- */
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+/* Over ten bins of predictions; that the preferred reply is listed first would make every label 1, so every second pair is
+ * turned round. */
+static double calibration_error(const pair_list *pairs, const double *rewards)
+{
+    enum { BINS = 10 };
+    double predicted[BINS] = {0}, found[BINS] = {0}, sum = 0;
+    for (size_t i = 0; i < pairs->count; i++) {
+        bool turned = pairs->hashes[i * SHA256_BYTES] & 1;
+        double p = sigmoid(rewards[2 * i] - rewards[2 * i + 1]);
+        p = turned ? 1 - p : p;
+        int bin = p >= 1 ? BINS - 1 : (int)(p * BINS);
+        predicted[bin] += p;
+        found[bin] += !turned;
+    }
+    for (int b = 0; b < BINS; b++)
+        sum += fabs(predicted[b] - found[b]);
+    return sum / (double)pairs->count;
+}
+
+typedef struct knowing {
+    size_t count, sycophantic;
+    double ceiling, p_error, preferred, expected;
+    double x, y, xx, yy, xy; /* sums for the correlation */
+} knowing;
+
+/* One pair of which the raters' probability is known. */
+static void add_known(knowing *k, const token_pair *pair, double gap)
+{
+    double p = pair->probability, cut = p < 0.001 ? 0.001 : p > 0.999 ? 0.999 : p, odds = log(cut / (1 - cut));
+    double truth = pair->differences[RATER_TRUE], agreement = pair->differences[RATER_AGREES];
+    k->count++;
+    k->ceiling += p > 0.5 ? p : 1 - p;
+    k->p_error += fabs(sigmoid(gap) - p);
+    k->x += gap;
+    k->y += odds;
+    k->xx += gap * gap;
+    k->yy += odds * odds;
+    k->xy += gap * odds;
+    if (truth * agreement >= 0)
+        return;
+    double towards = agreement * gap; /* above 0: the agreeing one is worth more */
+    k->sycophantic++;
+    k->preferred += towards > 0 ? 1 : towards == 0 ? 0.5 : 0;
+    k->expected += agreement > 0 ? p : 1 - p;
+}
+
+static json_t *figures_of(const pair_list *pairs, const double *rewards)
+{
+    knowing k = {0};
+    double n = (double)pairs->count, right = 0, loss = 0;
+    for (size_t i = 0; i < pairs->count; i++) {
+        double gap = rewards[2 * i] - rewards[2 * i + 1];
+        right += gap > 0 ? 1 : gap == 0 ? 0.5 : 0;
+        loss += gap > 0 ? log1p(exp(-gap)) : -gap + log1p(exp(gap));
+        if (!isnan(pairs->pairs[i].probability))
+            add_known(&k, &pairs->pairs[i], gap);
+    }
+    json_t *out = json_pack("{s:I, s:f, s:f, s:f}", "pairs", (json_int_t)pairs->count, "accuracy", right / n, "loss", loss / n,
+                            "calibration", calibration_error(pairs, rewards));
+    double m = (double)k.count, spread = (k.xx - k.x * k.x / m) * (k.yy - k.y * k.y / m);
+    json_object_set_new(out, "ceiling", k.count ? json_real(k.ceiling / m) : json_null());
+    json_object_set_new(out, "p_error", k.count ? json_real(k.p_error / m) : json_null());
+    json_object_set_new(out, "correlation", k.count && spread > 0 ? json_real((k.xy - k.x * k.y / m) / sqrt(spread)) : json_null());
+    json_object_set_new(out, "sycophantic",
+                        k.sycophantic ? json_pack("{s:f, s:f, s:I}", "preferred", k.preferred / (double)k.sycophantic, "expected",
+                                                  k.expected / (double)k.sycophantic, "pairs", (json_int_t)k.sycophantic)
+                                      : json_null());
+    return out;
+}
+
+status preference_judge(arena *a, const stage_run *run, const pair_list *held_out, json_t **out, error *err)
+{
+    double *rewards;
+    TRY(preference_rewards(a, run, held_out, &rewards, err));
+    *out = figures_of(held_out, rewards);
+    return *out ? STATUS_OK : no_memory(err);
+}

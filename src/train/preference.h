@@ -1,0 +1,42 @@
+/* preference.h - preference models: a scalar for a prompt with its reply, trained on pairs.
+ *
+ * The model is the transformer with a head of one row, "score.weight" [1, C] (lm_config.labels = 1): the reward is the
+ * product of the head and the hidden state (after the final norm) of the last token, the reply's "<|end|>", in f32. So do
+ * LlamaForSequenceClassification with num_labels 1 in `transformers` and its kin, and that is how it is saved.
+ *
+ *     parameters *p;
+ *     TRY(preference_parameters(arena, &config, policy, &labelled, &p, err));      // the policy's weights, and a head of zeros
+ *     TRY(preference_train(arena, &run, &pairs, &log, err));                        // run.config: labelled, run.parameters: p
+ *     TRY(preference_judge(arena, &run, &held_out, &figures, err));
+ */
+#ifndef ASSAY_TRAIN_PREFERENCE_H
+#define ASSAY_TRAIN_PREFERENCE_H
+
+#include "train/pairs.h"
+#include "train/trainer.h"
+
+/* The configuration with one label, and its weights: copies of the policy's with a head of zeros, so that at first all
+ * replies are worth the same. */
+status preference_parameters(arena *a, const lm_config *config, const parameters *policy, lm_config *labelled, parameters **out,
+                             error *err);
+
+/* Trains from log->steps to the end of the stage (loss_preference over the pairs of a batch). */
+status preference_train(arena *a, const stage_run *run, const pair_list *pairs, stage_log *log, error *err);
+
+/* Rewards of the pairs' sequences: [2 count], of pair i at 2 i (preferred) and 2 i + 1. */
+status preference_rewards(arena *a, const stage_run *run, const pair_list *pairs, double **out, error *err);
+
+/* What the model makes of pairs that it has not seen, as an object that the caller owns:
+ *     pairs         how many
+ *     accuracy      share in which the preferred reply is worth more (ties count half)
+ *     ceiling       the accuracy of one who knows the raters' taste: the mean of max(p, 1 - p); null where p is not known
+ *     loss          mean of -log sigmoid(r_w - r_l)
+ *     calibration   mean difference between predicted and found shares over ten bins of predictions (expected calibration
+ *                   error; Guo et al., arXiv 1706.04599, eq. 3, for a prediction about the reply that was listed first by hash)
+ *     p_error       mean |sigmoid(r_w - r_l) - p|, p the raters' probability; null where it is not known
+ *     correlation   of r_w - r_l with log(p / (1 - p)), likewise (p cut to .001 .. .999)
+ *     sycophantic   of the pairs of one true reply and one that agrees with the user and is false: the share in which the
+ *                   latter is worth more, with the raters' own probability of that (mean) and their number; null for none */
+status preference_judge(arena *a, const stage_run *run, const pair_list *held_out, json_t **out, error *err);
+
+#endif

@@ -1,0 +1,25 @@
+/* recipe_inside.h - what the files that read recipes do for each other (private to src/train). */
+#ifndef ASSAY_TRAIN_RECIPE_INSIDE_H
+#define ASSAY_TRAIN_RECIPE_INSIDE_H
+
+#include "train/recipe.h"
+
+/* A whole number that may end in k or M; an absent key leaves *out alone. */
+status recipe_get_count(const yaml_node *map, const char *key, int64_t least, int64_t most, int64_t *out, error *err);
+/* `all`, or a list of forms, as bits. */
+status recipe_read_forms(const yaml_node *at, unsigned *forms, error *err);
+
+/* recipe_feedback.c */
+/* Refuses keys that a stage of this kind has not. */
+status recipe_feedback_keys(const yaml_node *at, stage_kind kind, error *err);
+/* What such a stage has beside the keys of all. */
+status recipe_feedback_read(const yaml_node *at, recipe_stage *s, error *err);
+json_t *recipe_feedback_json(const recipe_stage *s);
+status recipe_raters_read(const yaml_node *at, recipe *r, error *err);
+json_t *recipe_raters_json(const rater_plan *plan);
+/* Whether the stages have what they learn from: raters, a file, a preference model. */
+status recipe_feedback_check(const recipe *r, error *err);
+/* Puts another reward into stages of kind rl; NULL changes nothing. */
+status recipe_change_reward(arena *a, recipe *r, const char *reward, error *err);
+
+#endif

@@ -1,0 +1,157 @@
+/* Stages of feedback in whole growths of tiny models: the same bits for any number of threads and after interruptions; what
+ * comes out; what is refused. */
+#include "folder.h"
+#include "memory.h"
+#include "near.h"
+
+#include "core/file.h"
+#include "core/jsonio.h"
+#include "lm/checkpoint.h"
+#include "lm/reward.h"
+#include "train/grow.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+
+#define HEAD                                                                                                       \
+    "name: tiny\nbase: none\n"                                                                                     \
+    "model: {layers: 2, width: 32, heads: 2, kv_heads: 1, intermediate: 64, context: 256, vocabulary: 400}\n"        \
+    "raters: {true: 1, agrees: 2, length: 1}\nstages:\n"                                                            \
+    "  - {kind: pretrain, steps: 6, batch_tokens: 512, sequence: 256, learning_rate: 1e-2, warmup: 2}\n"
+#define PREFERENCE                                                                                                 \
+    "  - {kind: preference, steps: 8, batch_tokens: 1024, sequence: 256, learning_rate: 3e-3, pairs: 200, held_out: 60}\n"
+#define DPO                                                                                                        \
+    "  - {kind: dpo, steps: 6, batch_tokens: 1024, sequence: 256, learning_rate: 1e-3, pairs: 200, held_out: 40, beta: 0.2}\n"
+
+static grow_options options_for(const char *name, const char *text, size_t threads)
+{
+    char *path = file_join(memory, test_folder(), arena_printf(memory, "%s.yaml", name));
+    assert_int_equal(file_write(path, slice_of(text), NULL), STATUS_OK);
+    return (grow_options){.recipe = path, .folder = file_join(memory, test_folder(), name), .threads = threads,
+                          .progress = PROGRESS_QUIET, .save_seconds = 1000};
+}
+
+static grow_result must_grow(const grow_options *o)
+{
+    grow_result r;
+    error err = {0};
+    if (grow_run(memory, o, &r, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    return r;
+}
+
+/* Grows with one thread, with two, and with an interruption after every step. */
+static grow_result the_same_bits(const char *name, const char *text, int steps)
+{
+    grow_options one = options_for(arena_printf(memory, "%s-one", name), text, 1);
+    grow_options two = options_for(arena_printf(memory, "%s-two", name), text, 2);
+    grow_options cut = options_for(arena_printf(memory, "%s-cut", name), text, 2);
+    atomic_bool stop = true;
+    error err = {0};
+    grow_result a = must_grow(&one), b = must_grow(&two), c;
+    assert_string_equal(a.sha256, b.sha256);
+    assert_string_equal(a.root, b.root);
+    cut.interrupted = &stop;
+    int calls = 0;
+    status result;
+    while ((result = grow_run(memory, &cut, &c, &err)) == STATUS_INTERRUPTED && calls < 100)
+        calls++;
+    if (result != STATUS_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(calls, steps);
+    assert_string_equal(a.sha256, c.sha256);
+    assert_string_equal(a.root, c.root);
+    assert_false(file_exists(file_join(memory, cut.folder, "reference.safetensors")));
+    return b;
+}
+
+static void preference_models_have_the_same_bits(void **state)
+{
+    (void)state;
+    grow_result r = the_same_bits("preference", HEAD PREFERENCE, 14);
+    checkpoint *c;
+    reward_head head;
+    assert_int_equal(checkpoint_open(memory, r.folder, &c, NULL), STATUS_OK);
+    assert_int_equal(c->config.labels, 1);
+    assert_int_equal(reward_open(memory, c, &head, NULL), STATUS_OK);
+    bool some = false;
+    for (size_t i = 0; i < head.width; i++)
+        some |= head.values[i] != 0;
+    assert_true(some);
+    assert_non_null(strstr(r.words, "60 held-out pairs right"));
+    grow_options again = options_for("preference-two", HEAD PREFERENCE, 2);
+    grow_result there = must_grow(&again);
+    assert_true(there.there_already);
+    assert_string_equal(there.words, r.words);
+}
+
+/* A preference stage in front of another: its model lies beside, and the policy goes on as if there had been none. */
+static void a_policy_goes_on_from_what_it_was(void **state)
+{
+    (void)state;
+    grow_result with = the_same_bits("both", HEAD PREFERENCE DPO, 20);
+    checkpoint *policy, *model;
+    assert_int_equal(checkpoint_open(memory, with.folder, &policy, NULL), STATUS_OK);
+    assert_int_equal(policy->config.labels, 0);
+    assert_int_equal(checkpoint_open(memory, file_join(memory, with.folder, "preference"), &model, NULL), STATUS_OK);
+    assert_int_equal(model->config.labels, 1);
+    grow_options o = options_for("preference-alone", HEAD PREFERENCE, 2);
+    grow_result alone = must_grow(&o);
+    unsigned char a[SHA256_BYTES], b[SHA256_BYTES];
+    assert_int_equal(sha256_file(file_join(memory, alone.folder, "model.safetensors"), a, NULL), STATUS_OK);
+    assert_int_equal(sha256_file(file_join(memory, with.folder, "preference/model.safetensors"), b, NULL), STATUS_OK);
+    assert_memory_equal(a, b, sizeof a);
+}
+
+/* DPO with a rate of 0 stays the reference: every implicit reward is 0, and the loss log 2. */
+static void dpo_begins_at_its_reference(void **state)
+{
+    (void)state;
+    grow_options o = options_for("still", HEAD "  - {kind: dpo, steps: 2, batch_tokens: 1024, sequence: 256, learning_rate: 0, "
+                                               "pairs: 20, held_out: 10}\n", 2);
+    grow_result r = must_grow(&o);
+    json_t *summary;
+    assert_int_equal(jsonio_read(file_join(memory, r.folder, "growth.json"), 1 << 20, &summary, NULL), STATUS_OK);
+    const json_t *figures = json_object_get(json_array_get(json_object_get(summary, "figures"), 0), "figures");
+    NEAR(json_number_value(json_object_get(figures, "loss")), 0.6931471805599453, 1e-6);
+    NEAR(json_number_value(json_object_get(figures, "margin")), 0, 1e-6);
+    json_decref(summary);
+}
+
+static void must_refuse(const char *name, const char *stages, const recipe_changes *changes, const char *words)
+{
+    grow_options o = options_for(name, stages, 1);
+    grow_result r;
+    error err = {0};
+    if (changes)
+        o.changes = *changes;
+    assert_true(grow_run(memory, &o, &r, &err) != STATUS_OK);
+    if (!strstr(err.message, words))
+        fail_msg("expected '%s' in: %s", words, err.message);
+}
+
+static void what_cannot_be_learned_from_is_refused(void **state)
+{
+    (void)state;
+    must_refuse("no-raters", "name: x\nbase: embedded\nstages:\n" PREFERENCE, NULL, "needs the recipe's key 'raters'");
+    must_refuse("no-such-key", HEAD "  - {kind: preference, steps: 1, learning_rate: 0, mix: {question: 1}}\n", NULL, "mix");
+    must_refuse("no-such-file", HEAD "  - {kind: dpo, steps: 1, learning_rate: 0, file: nowhere.jsonl}\n", NULL, "nowhere.jsonl");
+    must_refuse("too-long", HEAD "  - {kind: dpo, steps: 1, learning_rate: 0, sequence: 16, batch_tokens: 64}\n", NULL,
+                "at most 16 tokens");
+    must_refuse("no-rl", HEAD DPO, &(recipe_changes){.reward = "raters"}, "--reward");
+    must_refuse("bad-taste", "name: x\nbase: embedded\nraters: {truth: 1}\nstages:\n" PREFERENCE, NULL, "unknown key 'truth'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(preference_models_have_the_same_bits),
+        cmocka_unit_test(a_policy_goes_on_from_what_it_was),
+        cmocka_unit_test(dpo_begins_at_its_reference),
+        cmocka_unit_test(what_cannot_be_learned_from_is_refused),
+    };
+    return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
+}
