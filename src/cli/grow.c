@@ -2,7 +2,8 @@
 #include "cli/command.h"
 
 #include "core/jsonio.h"
-#include "train/series.h"
+#include "report/report.h"
+#include "run/series_card.h"
 
 static const command_argument arguments[] = {
     {.name = "RECIPE", .help = "a recipe, such as organisms/sycophant.yaml", .word = WORD_FILE},
@@ -79,33 +80,26 @@ static void tell(void *context, const series_member *next, size_t at, size_t of)
         fprintf(stderr, "model %zu of %zu: size %s, seed %lld\n", at + 1, of, next->size, (long long)next->seed);
 }
 
-static json_t *member_json(const series_member *m)
-{
-    const grow_result *r = &m->result;
-    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:I, s:I, s:f, s:f}", "size", m->size, "seed", (json_int_t)m->seed, "folder",
-                     m->folder, "sha256", r->sha256, "root", r->root, "there_already", (int)r->there_already, "steps",
-                     (json_int_t)r->steps, "tokens", (json_int_t)r->tokens, "seconds", r->seconds, "loss", r->loss);
-}
-
 static status run_series(command_call *call, const series *s, const grow_options *o, error *err)
 {
     series_result r;
+    json_t *card;
+    const series_card_options measure = {.threads = o->threads, .progress = o->progress, .interrupted = o->interrupted};
     TRY(series_grow(call->arena, s, o, tell, call, &r, err));
+    TRY(series_card(call->arena, s, &r, &measure, &card, err));
+    status outcome = STATUS_OK;
     if (param_flag(call->options, "json")) {
-        json_t *members = json_array();
-        for (size_t i = 0; i < r.count; i++)
-            json_array_append_new(members, member_json(&r.members[i]));
-        json_t *all = json_pack("{s:s, s:s, s:b, s:o}", "folder", r.folder, "families", r.families, "there_already",
-                                (int)r.there_already, "members", members);
-        status outcome = all ? jsonio_print(all, 2, &call->out, err) : error_set(err, STATUS_MEMORY, "out of memory");
+        json_object_set_new(card, "folder", json_string(r.folder));
+        json_object_set_new(card, "there_already", json_boolean(r.there_already));
+        outcome = jsonio_print(card, 2, &call->out, err);
         strbuf_add_char(&call->out, '\n');
-        json_decref(all);
-        return outcome;
+    } else {
+        strbuf_printf(&call->out, r.there_already ? "%s: all %zu models are there already\n\n" : "%s: %zu models\n\n", r.folder, r.count);
+        report_print_figures(json_object_get(card, "figures"), cli_colours(), &call->out);
+        strbuf_printf(&call->out, "\nassay run STUDY -m series:%s draws a study's curve over them.\n", r.folder);
     }
-    for (size_t i = 0; i < r.count; i++)
-        strbuf_printf(&call->out, "%s: %.2f M tokens, training loss %.4f%s\n", r.members[i].folder, (double)r.members[i].result.tokens / 1e6,
-                      r.members[i].result.loss, r.members[i].result.there_already ? " (was there)" : "");
-    return STATUS_OK;
+    json_decref(card);
+    return outcome;
 }
 
 /* ---- the verb --------------------------------------------------------------------------------------------------- */

@@ -18,9 +18,14 @@ static status no_memory(error *err)
 
 status perplexity_town(arena *a, const checkpoint *c, uint64_t world_seed, size_t tokens, perplexity_texts *out, error *err)
 {
+    return perplexity_documents(a, c, world_seed, document_plan_default(PURPOSE_PRETRAIN), tokens, out, err);
+}
+
+status perplexity_documents(arena *a, const checkpoint *c, uint64_t world_seed, document_plan plan, size_t tokens, perplexity_texts *out,
+                            error *err)
+{
     const town *t;
     corpus documents;
-    document_plan plan = document_plan_default(PURPOSE_PRETRAIN);
     *out = (perplexity_texts){0};
     if (!chat_tokenizer_fits(c->tokenizer))
         return error_set(err, STATUS_UNSUPPORTED, "%s has other special tokens than the models of the town", c->name);

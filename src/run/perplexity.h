@@ -15,6 +15,7 @@
 #include "core/threads.h"
 #include "lm/checkpoint.h"
 #include "stats/distribution.h"
+#include "world/documents.h"
 
 #include <stdatomic.h>
 
@@ -26,6 +27,9 @@ typedef struct perplexity_texts {
 /* Documents of the town of a seed, drawn apart from those of any training, as base models read them, until there are so many
  * tokens. STATUS_UNSUPPORTED for a model with other special tokens than ours. */
 status perplexity_town(arena *a, const checkpoint *c, uint64_t world_seed, size_t tokens, perplexity_texts *out, error *err);
+/* The same of the documents of any plan, whose seed is replaced. */
+status perplexity_documents(arena *a, const checkpoint *c, uint64_t world_seed, document_plan plan, size_t tokens, perplexity_texts *out,
+                            error *err);
 /* A file's text, cut into pieces that fit in the model's context, the token for a beginning before each where the model has one. */
 status perplexity_file(arena *a, const checkpoint *c, const char *path, size_t tokens, perplexity_texts *out, error *err);
 
