@@ -36,6 +36,7 @@ static report_load wanted(const command_call *call)
     case FORMAT_CSV:
         return param_flag(call->options, "samples") ? REPORT_LOAD_RECORDS : REPORT_LOAD_SUMMARY;
     case FORMAT_TEXT:
+        return call->argument_count > 1 ? REPORT_LOAD_SCORES : REPORT_LOAD_SUMMARY;
     case FORMAT_INSPECT:
         break;
     }

@@ -169,11 +169,22 @@ static status load_chosen(store *s, int64_t id, json_t *scores, json_t **samples
     return outcome;
 }
 
+static status load_scores(store *s, int64_t id, json_t *scores, error *err)
+{
+    json_t *own;
+    TRY(run_scores(s, id, &own, err));
+    json_object_update(scores, own);
+    json_decref(own);
+    return STATUS_OK;
+}
+
 static status load_samples(store *s, int64_t id, report_load what, json_t *scores, json_t **samples, error *err)
 {
     if (what == REPORT_LOAD_CHOSEN)
         return load_chosen(s, id, scores, samples, err);
     *samples = json_array();
+    if (what == REPORT_LOAD_SCORES)
+        return load_scores(s, id, scores, err);
     return what == REPORT_LOAD_SUMMARY ? STATUS_OK
                                        : store_sample_each(s, id, what == REPORT_LOAD_ALL, add_sample, *samples, err);
 }

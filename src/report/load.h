@@ -14,7 +14,8 @@
 
 typedef enum report_load {
     REPORT_LOAD_SUMMARY, /* no samples */
-    REPORT_LOAD_CHOSEN,  /* those that report_choose_samples takes, with their transcripts */
+    REPORT_LOAD_SCORES,  /* no samples, but what they scored (run/scores.h): for a report over several runs */
+    REPORT_LOAD_CHOSEN,  /* those that report_choose_samples takes, with their transcripts; and all scores */
     REPORT_LOAD_RECORDS, /* all, without transcripts */
     REPORT_LOAD_ALL,     /* all, with transcripts */
 } report_load;

@@ -17,6 +17,7 @@ typedef struct bench {
     param_values *params;
     subject *who, *judge;
     const char *(*answer)(const message *messages, size_t count, void *context); /* instead of `who` */
+    void (*score)(const message *messages, const char *const *continuations, size_t count, double *logprobs, void *context);
     void *context;
     json_t *records, *summary, *figures;
     error err;
@@ -79,8 +80,15 @@ status study_ask(study_sample *s, const char *role, const message *messages, siz
 status study_score(study_sample *s, const char *role, const message *messages, size_t count,
                    const char *const *continuations, size_t continuation_count, score_reply *reply, error *err)
 {
-    (void)s, (void)role, (void)messages, (void)count, (void)continuations, (void)continuation_count, (void)reply;
-    return error_set(err, STATUS_UNSUPPORTED, "the bench does not score");
+    bench *b = bench_now;
+    (void)role, (void)count;
+    if (!b->score)
+        return error_set(err, STATUS_UNSUPPORTED, "the bench does not score");
+    *reply = (score_reply){.logprobs = ARENA_ARRAY(s->arena, double, continuation_count), .token_counts = ARENA_ARRAY(s->arena, int, continuation_count)};
+    for (size_t i = 0; i < continuation_count; i++)
+        reply->token_counts[i] = 1;
+    b->score(messages, continuations, continuation_count, reply->logprobs, b->context);
+    return STATUS_OK;
 }
 
 static void bench_run(bench *b)
