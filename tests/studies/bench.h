@@ -36,7 +36,7 @@ static bench bench_open(const study *what, const char *const *settings, uint64_t
     return b;
 }
 
-static subject *bench_subject(bench *b, const char *name)
+static inline subject *bench_subject(bench *b, const char *name)
 {
     subject *s;
     subject_options options = {0};
@@ -91,7 +91,7 @@ status study_score(study_sample *s, const char *role, const message *messages, s
     return STATUS_OK;
 }
 
-static void bench_run(bench *b)
+static inline void bench_run(bench *b)
 {
     bench_now = b;
     if (b->run.study->prepare(&b->run, &b->err) != STATUS_OK)
