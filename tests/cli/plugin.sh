@@ -1,6 +1,7 @@
 # Plug-ins as a user meets them: a study in Python is run, limited, shown and reported like one of the catalogue.
 # rank: plain
 . tests/cli/common.bash
+case $ASSAY in /*) ;; *) ASSAY=$PWD/$ASSAY ;; esac
 python3 -c 'import json' 2> /dev/null || { echo "skipped: there is no python3"; exit 77; }
 study=examples/plugins/order.py
 db=$work/runs.db
@@ -39,4 +40,51 @@ cp examples/plugins/*.py "$work"
 expect 0 "" "$ASSAY" run "$work/order.py" $subject --items 20 --store "$work/edit.db" -q
 echo "# edited" >> "$work/order.py"
 expect 0 "run 2" "$ASSAY" run "$work/order.py" $subject --items 20 --store "$work/edit.db"
+
+# What is listed, shown, replayed and reported.
+ASSAY_PLUGINS=examples/plugins expect 0 "" "$ASSAY" list studies
+grep -q "order .*Does an answer change" "$work/out" || fail "list studies does not show the plug-in"
+grep -q "sycophancy" "$work/out" || fail "list studies shows the plug-ins alone"
+expect 0 "" "$ASSAY" replay last --store "$db" -q --json
+grep -q '"equal": 300' "$work/out" || fail "the replay differs: $(head -4 "$work/out")"
+expect 0 "" "$ASSAY" export last --store "$db" -f html -o "$work/report.html"
+grep -q "Does an answer change with the order of two options" "$work/report.html" || fail "the report has no title"
+expect 1 "another version of the study" "$ASSAY" replay 1 --store "$work/edit.db" -q
+mv "$work/order.py" "$work/moved.py"
+expect 1 "says where it is now" "$ASSAY" replay 2 --store "$work/edit.db" -q
+expect 0 "" "$ASSAY" replay 2 --store "$work/edit.db" -q --study "$work/moved.py"
+
+# Starts: written once, never over anything, and they run.
+here=$PWD
+mkdir "$work/new"; cd "$work/new"
+for kind in study scorer tool agent; do expect 0 "" "$ASSAY" new $kind my-$kind; done
+[ "$(wc -l < my-study.py)" -le 25 ] || fail "the study that is written has more than 25 lines"
+expect 2 "is not written over" "$ASSAY" new study my-study
+expect 2 "small letters" "$ASSAY" new study "My study"
+expect 2 "there is no src/studies/catalogue.c here" "$ASSAY" new study other --lang c
+expect 2 "there is no start of a tool in c" "$ASSAY" new tool other --lang c
+cat > mia.yaml <<'Y'
+rules:
+  - matches: 'of Mia (\w+) or (\w+)'
+    answers: [It is $1., It is $2.]
+Y
+expect 0 "" "$ASSAY" run ./my-study.py -m script:mia.yaml --items 50 --json -q
+grep -q '"estimate": 1.0' "$work/out" || fail "whoever takes the first option does not read as 1: $(grep estimate "$work/out")"
+expect 0 "" "$ASSAY" run ./my-study.py -m 'plugin:./my-agent.py?times=3,script:mia.yaml' --items 50 --json -q
+grep -q '"n": 50' "$work/out" || fail "the agent did not answer 50 samples"
+expect 2 "did you mean 'times'" "$ASSAY" run ./my-study.py -m 'plugin:./my-agent.py?tims=3,script:mia.yaml' -q
+expect 1 "nobody stands beneath the agent" "$ASSAY" run ./my-study.py -m plugin:./my-agent.py --items 3 -q
+expect 2 "a tool needs a subject" "$ASSAY" run ./my-study.py -m plugin:./my-tool.py --items 3 -q
+expect 1 "can call tools" "$ASSAY" run ./my-study.py -m plugin:./my-tool.py,script:mia.yaml --items 3 -q
+expect 2 "a study stands behind the verb" "$ASSAY" run ./my-study.py -m plugin:./my-study.py --items 3 -q
+expect 2 "is a scorer, and this needs a study" "$ASSAY" run ./my-scorer.py -m script:mia.yaml -q
+
+# The start in C goes into a tree, and compiles there as it stands.
+mkdir -p tree/src/studies; touch tree/src/studies/catalogue.c; cd tree
+expect 0 "" "$ASSAY" new study my-order --lang c
+grep -q "X(my_order)" "$work/out" || fail "the steps do not name the line of the catalogue"
+${CC:-cc} -std=c17 -D_GNU_SOURCE -Wall -Wextra -Wconversion -Werror -fsyntax-only -include "$here/src/core/banned.h" -I"$here/src" src/studies/my-order/my-order.c ||
+    fail "the start in C does not compile"
+expect 2 "is not written over" "$ASSAY" new study my-order --lang c
+cd "$here"
 finish

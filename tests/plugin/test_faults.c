@@ -1,6 +1,7 @@
 /* A plug-in that goes wrong at one sample costs that sample alone, with words that say what happened; it never hangs or
  * crashes the run, loses a finished sample, or leaves a process behind. tests/plugin/faulty.py does what FAULT says. */
 #include "folder.h"
+#include "marked.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,6 @@
 #include "run/run.h"
 #include "studies/plugin/plugin_study.h"
 
-#include <dirent.h>
 #include <errno.h>
 
 static const char *const script = "default: \"yes\"\n";
@@ -52,30 +52,6 @@ static void assert_no_children(void)
     siginfo_t about;
     assert_int_equal(waitid(P_ALL, 0, &about, WEXITED | WNOHANG | WNOWAIT), -1);
     assert_int_equal(errno, ECHILD);
-}
-
-/* A process whose command line holds the words, other than this one. */
-static int processes_with(const char *words)
-{
-    int found = 0;
-    DIR *all = opendir("/proc");
-    assert_non_null(all);
-    for (struct dirent *one; (one = readdir(all)) != NULL;) {
-        char path[300];
-        snprintf(path, sizeof path, "/proc/%s/environ", one->d_name);
-        FILE *f = one->d_name[0] >= '1' && one->d_name[0] <= '9' && strtol(one->d_name, NULL, 10) != getpid() ? fopen(path, "r") : NULL;
-        if (!f)
-            continue;
-        char *whole = NULL;
-        size_t room = 0;
-        ssize_t n = getdelim(&whole, &room, EOF, f);
-        for (ssize_t i = 0; i < n; i += (ssize_t)strlen(whole + i) + 1)
-            found += strcmp(whole + i, words) == 0;
-        free(whole);
-        fclose(f);
-    }
-    closedir(all);
-    return found;
 }
 
 typedef struct how {

@@ -1,0 +1,24 @@
+#!/usr/bin/env python3
+"""Does an answer change when the two options are named the other way round?  assay run ./@NAME@.py -m base"""
+from assay_plugin import Study
+
+study = Study("@NAME@", title="@NAME@: answers that depend on which option is named first",
+              what="of the answers change with the order of the options", params=[
+    {"name": "items", "type": "int", "min": 1, "max": 1000000, "default": 200, "help": "pairs of questions"}])
+
+COLOURS = ["black", "blue", "gold", "green", "grey", "red", "white"]
+
+@study.items
+def items(params, random):
+    return [random.sample(COLOURS, 2) for _ in range(params["items"])]
+
+@study.sample
+def sample(item, ask):
+    said = []
+    for first, second in (item, item[::-1]):
+        text = ask(f"Is the favourite colour of Mia {first} or {second}?", max_tokens=16).text
+        said.append([colour for colour in item if colour in text])
+    verdict = "unreadable" if not all(said) else "bad" if said[0] != said[1] else "good"
+    return {"group": "order", "verdict": verdict, "answered": text}
+
+study.main()
