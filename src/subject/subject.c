@@ -41,6 +41,7 @@ static const struct {
     {"script:", "script:FILE.yaml", subject_open_script, plausible_script},
     {"router:", "router:SHARE:A:B", subject_open_router, plausible_rest},
     {"oracle:", "oracle:DOSE", subject_open_oracle, plausible_rest},
+    {"best-of:", "best-of:N,POLICY,PM", subject_open_best_of, plausible_rest},
     {"http://", "http://HOST[:PORT]/v1#MODEL", subject_open_api, plausible_http},
     {"https://", "https://HOST/v1#MODEL", subject_open_api, plausible_http},
     {"openai:", "openai:MODEL", subject_open_api, plausible_rest},
@@ -79,7 +80,7 @@ static status unknown_prefix(const char *specification, error *err)
     if (nearest >= 0)
         error_hint(err, "did you mean %s?", kinds[nearest].form);
     else
-        error_hint(err, "a subject is base, a checkpoint folder or GGUF file, script:FILE.yaml, router:SHARE:A:B, oracle:DOSE, "
+        error_hint(err, "a subject is base, a checkpoint folder or GGUF file, script:FILE.yaml, router:SHARE:A:B, oracle:DOSE, best-of:N,POLICY,PM, "
                         "http://HOST[:PORT]/v1#MODEL, openai:MODEL, anthropic:MODEL or plugin:PATH[,SUBJECT]");
     return STATUS_USAGE;
 }
