@@ -122,16 +122,11 @@ static status prepare_replay(replay *r, arena *a, const store_run *run, const js
     const char *then = json_string_value(json_object_get(description, "identity")), *now = r->run.identity;
     if ((then || now) && (!then || !now || strcmp(then, now) != 0)) {
         error_set(err, STATUS_INVALID, "run %lld is of another version of the study %s", (long long)r->id, run->study);
-        return error_hint(err, "the plug-in was edited, or makes other items now");
+        return error_hint(err, "the files that its items come from (a task and its data, or a plug-in) were edited");
     }
     if (r->run.sample_count != run->sample_count)
         return error_set(err, STATUS_INVALID, "run %lld has %llu samples, and the study now makes %zu", (long long)r->id,
                          (unsigned long long)run->sample_count, r->run.sample_count);
-    const char *identity = json_string_value(json_object_get(description, "identity"));
-    if (identity && r->run.identity && strcmp(identity, r->run.identity) != 0) {
-        error_set(err, STATUS_INVALID, "run %lld was made from other files than those that are found now", (long long)r->id);
-        return error_hint(err, "its items can only be asked again with the files as they were");
-    }
     r->engine.limit = most && most < run->sample_count ? most : run->sample_count;
     r->stored = ARENA_ARRAY(a, const char *, run->sample_count + 1);
     r->skip = ARENA_ARRAY(a, bool, run->sample_count + 1);

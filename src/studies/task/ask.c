@@ -118,8 +118,10 @@ static status converse(asking *q, size_t order, const char *question, error *err
 static status score(asking *q, const char *const *choices, size_t count, score_reply *reply, error *err)
 {
     status result = study_score(q->sample, "subject", q->messages, q->count, choices, count, reply, err);
-    if (result == STATUS_UNSUPPORTED && q->spec->metric->asks == ASKS_CHOICE)
-        error_hint(err, "--ask reply reads the choice from a written reply instead");
+    if (result == STATUS_UNSUPPORTED && err && q->spec->metric->asks == ASKS_CHOICE) {
+        error why = *err; /* the record of a sample has no place for a hint */
+        return error_set(err, STATUS_UNSUPPORTED, "%.500s; --ask reply reads the choice from a written reply instead", why.message);
+    }
     TRY(result);
     q->joined = reply->joined > q->joined ? reply->joined : q->joined;
     q->unknown_join = q->unknown_join || reply->joined < 0;

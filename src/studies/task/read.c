@@ -109,7 +109,7 @@ static int choice_at(const task_item *item, slice text, size_t at)
 {
     int found = -1;
     size_t length = 0;
-    while (at < text.length && strchr(" \n\"'*(`", text.text[at]))
+    while (at < text.length && strchr(" :\n\"'*(`", text.text[at]))
         at++;
     for (int i = 0; i < item->choice_count; i++) {
         slice c = slice_trim(slice_of(item->choices[i]));

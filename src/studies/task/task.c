@@ -184,11 +184,12 @@ static status plan(const study_run *run, study_plan *plan, error *err)
         least = n < least ? n : least;
         share = share && s->metric->share;
     }
-    /* Two-sided test of one task's rate against .5 at .05 with power .80. */
+    /* Two-sided test of one task's rate against .5 at .05 with power .80; no share is farther than that from one half. */
+    double detectable = (1.959964 + .841621) * .5 / sqrt((double)least);
     *plan = (study_plan){.requests = requests,
                          .prompt_tokens = letters / 2, /* a word has seldom fewer than two letters a token */
                          .completion_tokens = written,
-                         .detectable = share ? (1.959964 + .841621) * .5 / sqrt((double)least) : NAN,
+                         .detectable = share && detectable <= .5 ? detectable : NAN,
                          .detectable_what = "difference of a rate from one half, in the task with the fewest items"};
     return STATUS_OK;
 }

@@ -1,0 +1,176 @@
+/* CSV as RFC 4180 has it, and what is refused. */
+#include "core/csv.h"
+
+#include "core/random.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* All records as one text: fields with | between them, records with / behind. */
+static const char *read_all(arena *a, slice text, char separator, error *err)
+{
+    csv_reader r = csv_open(text, separator, "t.csv");
+    csv_record record;
+    bool more = true;
+    strbuf out = strbuf_new(a, 1 << 26);
+    strbuf_add(&out, "");
+    while (csv_next(&r, a, &record, &more, err) == STATUS_OK && more) {
+        for (size_t i = 0; i < record.count; i++) {
+            strbuf_add(&out, i ? "|" : "");
+            strbuf_add_slice(&out, record.fields[i]);
+        }
+        strbuf_add_char(&out, '/');
+    }
+    return err->code == STATUS_OK ? out.text : NULL;
+}
+
+static void reads(const char *text, char separator, const char *expected)
+{
+    arena *a = arena_new(NULL);
+    error err = {0};
+    const char *found = read_all(a, slice_of(text), separator, &err);
+    if (!found)
+        fail_msg("%s", err.message);
+    assert_string_equal(found, expected);
+    arena_free(a);
+}
+
+static void refused(slice text, const char *words)
+{
+    arena *a = arena_new(NULL);
+    error err = {0};
+    assert_null(read_all(a, text, ',', &err));
+    assert_int_equal(err.code, STATUS_INVALID);
+    if (!strstr(err.message, words))
+        fail_msg("expected '%s' in '%s'", words, err.message);
+    arena_free(a);
+}
+
+static void test_records(void **state)
+{
+    (void)state;
+    reads("a,b\nc,d\n", ',', "a|b/c|d/");
+    reads("a,b\r\nc,d", ',', "a|b/c|d/");
+    reads("a,,\n", ',', "a||/");
+    reads(",\n", ',', "|/");
+    reads("", ',', "");
+    reads("\n\r\n\na\n\n", ',', "a/");
+    reads("\xEF\xBB\xBF" "a\n", ',', "a/");
+    reads("a \n", ',', "a /");
+}
+
+static void test_quotes(void **state)
+{
+    (void)state;
+    reads("\"a,b\",c\n", ',', "a,b|c/");
+    reads("\"a\nb\",c\n", ',', "a\nb|c/");
+    reads("\"a\r\nb\"\r\nc\n", ',', "a\r\nb/c/");
+    reads("\"say \"\"hi\"\"\"\n", ',', "say \"hi\"/");
+    reads("\"\",\"\"\"\"\n", ',', "|\"/");
+    reads("\"\"", ',', "/");
+}
+
+static void test_tabs_know_no_quotes(void **state)
+{
+    (void)state;
+    reads("a\tsay \"hi\"\n\"b\tc\n", '\t', "a|say \"hi\"/\"b|c/");
+}
+
+static void test_what_is_refused(void **state)
+{
+    (void)state;
+    refused(SLICE("a,b\n\"c\nd"), "t.csv:2: a quote is opened here and never closed");
+    refused(SLICE("a,b\nc,d\"e\n"), "t.csv:2: a quote inside a field");
+    refused(SLICE("\"a\nb\" ,c\n"), "t.csv:2: text behind the closing quote");
+    refused(SLICE("a\nb\0c\n"), "t.csv:2: expected text, found a NUL byte");
+    refused(SLICE("a\nb\n\xff\n"), "t.csv:3: expected text in UTF-8");
+}
+
+static void test_lines_are_counted_through_quotes(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    csv_reader r = csv_open(SLICE("h\n\n\"x\ny\"\nz\n"), ',', "t.csv");
+    csv_record record;
+    bool more;
+    const size_t lines[] = {1, 3, 5};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(csv_next(&r, a, &record, &more, NULL), STATUS_OK);
+        assert_true(more);
+        assert_int_equal(record.line, lines[i]);
+    }
+    arena_free(a);
+}
+
+/* A field of ten million bytes is a field; more fields than CSV_FIELDS are refused. */
+static void test_large(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    error err = {0};
+    size_t size = 10000000;
+    char *text = arena_alloc(a, size + 3);
+    memset(text, 'x', size + 2);
+    text[0] = '"';
+    text[size + 1] = '"';
+    csv_reader r = csv_open((slice){text, size + 2}, ',', "t.csv");
+    csv_record record;
+    bool more;
+    assert_int_equal(csv_next(&r, a, &record, &more, &err), STATUS_OK);
+    assert_int_equal(record.fields[0].length, size);
+    memset(text, ',', size);
+    r = csv_open((slice){text, size}, ',', "t.csv");
+    assert_int_equal(csv_next(&r, a, &record, &more, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.message, "more than 65536 fields"));
+    arena_free(a);
+}
+
+/* What is written by the rules is read as it was. */
+static void test_round_trips(void **state)
+{
+    (void)state;
+    static const char letters[] = "ab\",\n\r ";
+    random_stream draw = random_stream_at(1, "csv", 0, 0, 0, 0);
+    for (int trial = 0; trial < 2000; trial++) {
+        arena *a = arena_new(NULL);
+        strbuf text = strbuf_new(a, 1 << 16);
+        char fields[24][12] = {{0}};
+        size_t rows = 1 + (size_t)random_below(&draw, 6), columns = 1 + (size_t)random_below(&draw, 4);
+        for (size_t i = 0; i < rows * columns; i++) {
+            size_t length = (size_t)random_below(&draw, 10);
+            for (size_t k = 0; k < length; k++)
+                fields[i][k] = letters[random_below(&draw, sizeof letters - 1)];
+            strbuf_add(&text, "\"");
+            for (size_t k = 0; k < length; k++)
+                strbuf_add(&text, (char[]){fields[i][k], fields[i][k] == '"' ? '"' : '\0', '\0'});
+            strbuf_add(&text, (i + 1) % columns ? "\"," : random_below(&draw, 2) ? "\"\r\n" : "\"\n");
+        }
+        csv_reader r = csv_open(strbuf_slice(&text), ',', "t.csv");
+        csv_record record;
+        bool more;
+        for (size_t i = 0; i < rows; i++) {
+            error err = {0};
+            assert_int_equal(csv_next(&r, a, &record, &more, &err), STATUS_OK);
+            assert_true(more);
+            assert_int_equal(record.count, columns);
+            for (size_t k = 0; k < columns; k++)
+                assert_true(slice_is(record.fields[k], fields[i * columns + k]));
+        }
+        assert_int_equal(csv_next(&r, a, &record, &more, NULL), STATUS_OK);
+        assert_false(more);
+        arena_free(a);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_records), cmocka_unit_test(test_quotes), cmocka_unit_test(test_tabs_know_no_quotes),
+        cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_lines_are_counted_through_quotes), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_round_trips),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
