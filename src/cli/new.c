@@ -69,7 +69,7 @@ static status write_python(command_call *call, const plugin_start *start, const 
         const char *kind, *next;
     } nexts[] = {
         {"study", "assay run %s -m base"},
-        {"scorer", "metric: plugin, scorer: %s    (in a task; docs/plugins.md)"},
+        {"scorer", "the keys metric: scorer and scorer: %s in the YAML file of a task (docs/tasks.md)"},
         {"tool", "assay run STUDY -m plugin:%s,SUBJECT"},
         {"agent", "assay run STUDY -m plugin:%s,base"},
     };

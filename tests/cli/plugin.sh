@@ -79,6 +79,80 @@ expect 1 "can call tools" "$ASSAY" run ./my-study.py -m plugin:./my-tool.py,scri
 expect 2 "a study stands behind the verb" "$ASSAY" run ./my-study.py -m plugin:./my-study.py --items 3 -q
 expect 2 "is a scorer, and this needs a study" "$ASSAY" run ./my-scorer.py -m script:mia.yaml -q
 
+# A task whose metric is a scorer of one's own.
+printf '{"q": "1"}\n{"q": "2"}\n{"q": "3"}\n{"q": "4"}\n' > rows.jsonl
+cat > task.yaml <<'Y'
+task: manners
+data: {path: rows.jsonl}
+prompt: "Say {{ q }}"
+metric: scorer
+scorer: ./my-scorer.py
+Y
+printf 'rules:\n  - contains: Say 1\n    answer: Thank you, one.\ndefault: no\n' > say.yaml
+expect 0 "" "$ASSAY" run task:./task.yaml -m script:say.yaml --json -q
+grep -q '"estimate": 0.25' "$work/out" || fail "one polite answer of four does not read as .25: $(grep estimate "$work/out")"
+sed -i 's|my-scorer.py|my-scorer.py?words=no|' task.yaml
+expect 0 "" "$ASSAY" run task:./task.yaml -m script:say.yaml --json -q
+grep -q '"estimate": 0.75' "$work/out" || fail "the scorer's parameter is not passed on: $(grep estimate "$work/out")"
+sed -i 's|my-scorer.py.*|my-study.py|' task.yaml
+expect 2 "is a study, and this needs a scorer" "$ASSAY" run task:./task.yaml -m script:say.yaml -q
+sed -i '/^scorer: /d' task.yaml
+expect 1 "the path of a plug-in that judges replies" "$ASSAY" run task:./task.yaml -m script:say.yaml -q
+
+# Everything a study can say: two roles, scores, a summary and pictures of its own, an exception, prints, a question that fails.
+cat > wide.py <<'P'
+#!/usr/bin/env python3
+from assay_plugin import AskError, Study
+
+study = Study("wide", roles=[{"name": "subject", "needs": ["generate", "score"]}, {"name": "judge", "help": "who says"}])
+
+@study.items
+def items(params, random):
+    return [{"n": n} for n in range(40)]
+
+@study.sample
+def sample(item, ask, params):
+    print("this goes to standard error")
+    if item["n"] == 3:
+        raise ValueError("three is too many")
+    try:
+        ask("broken")
+    except AskError as problem:
+        words = str(problem)
+    picked = ask.score([{"role": "user", "content": "pick one"}], ["left", "right"])
+    said = ask("is it left?", role="judge")
+    return {"words": words, "left": picked[0]["logprob"], "judged": said.text, "draw": ask.random.random(), "value": item["n"]}
+
+@study.summary
+def summary(records, params):
+    there = [r for r in records if r]
+    return {"summary": {"n": len(there), "left": sum(r["left"] for r in there) / len(there), "judged": there[0]["judged"],
+                        "draws": sum(r["draw"] for r in there), "words": there[0]["words"]},
+            "figures": {"findings": [f"{len(there)} came."], "tables": [], "charts": []}}
+
+study.main()
+P
+chmod +x wide.py
+cat > wide.yaml <<'Y'
+rules:
+  - contains: pick one
+    answer: left
+    logprobs: {left: -0.5, right: -1.5}
+  - contains: broken
+    fails: the line is dead
+  - contains: is it left
+    answer: it is
+Y
+expect 2 "needs somebody in the role judge" "$ASSAY" run ./wide.py -m script:wide.yaml -q
+for n in 1 32; do
+    expect 0 "three is too many (wide.py:14)" "$ASSAY" run ./wide.py -m script:wide.yaml -r judge=script:wide.yaml --in-flight $n --store wide-$n.db --json
+    grep -q "note: this goes to standard error" "$work/err" || fail "what a plug-in prints is not shown"
+    cp "$work/out" wide-$n.json
+done
+cmp -s wide-1.json wide-32.json || fail "a study with its own summary gives other figures for --in-flight 32"
+grep -q '"n": 39' wide-1.json && grep -q '"left": -0.5' wide-1.json && grep -q '"judged": "it is"' wide-1.json &&
+    grep -q 'the line is dead' wide-1.json && grep -q '39 came' wide-1.json || fail "the summary is not what the study made: $(cat wide-1.json)"
+
 # The start in C goes into a tree, and compiles there as it stands.
 mkdir -p tree/src/studies; touch tree/src/studies/catalogue.c; cd tree
 expect 0 "" "$ASSAY" new study my-order --lang c

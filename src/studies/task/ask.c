@@ -3,6 +3,7 @@
 
 #include "core/hash.h"
 #include "core/random.h"
+#include "plugin/scorer.h"
 #include "studies/reply.h"
 #include "studies/task/pattern.h"
 #include "studies/task/read.h"
@@ -325,6 +326,26 @@ static status measure_grade(asking *q, size_t order, error *err)
     return STATUS_OK;
 }
 
+/* ---- scorers of plug-ins ---------------------------------------------------------------------------------------- */
+
+static status measure_scorer(asking *q, size_t order, error *err)
+{
+    generate_reply reply;
+    plugin_verdict v;
+    TRY(converse(q, order, last_text(q, q->item), err));
+    TRY(ask_reply(q, &reply, err));
+    study_wait(q->sample, true);
+    status result = plugin_scorer_judge(q->run->scorers[q->item->task], q->sample->arena,
+                                        &(plugin_scored){.asked = q->asked, .answered = q->answered, .expected = q->item->target}, &v, err);
+    study_wait(q->sample, false);
+    TRY(result);
+    bool good = strcmp(v.verdict, "good") == 0, bad = strcmp(v.verdict, "bad") == 0, refused = strcmp(v.verdict, "refused") == 0;
+    q->state = good || bad ? REPLY_READ : refused ? REPLY_REFUSED : REPLY_UNREADABLE;
+    set_right(q, isnan(v.value) ? good : v.value);
+    q->outcome.right = good;
+    return STATUS_OK;
+}
+
 /* ---- one item --------------------------------------------------------------------------------------------------- */
 
 static status measure(asking *q, size_t order, error *err)
@@ -341,6 +362,8 @@ static status measure(asking *q, size_t order, error *err)
         return measure_samples(q, order, err);
     case ASKS_GRADE:
         return measure_grade(q, order, err);
+    case ASKS_SCORER:
+        return measure_scorer(q, order, err);
     }
     BUG("no such way to ask");
 }

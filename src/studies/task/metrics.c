@@ -87,6 +87,9 @@ const task_metric task_metrics[] = {
     {.name = "graded", .help = "mean grade that the role `judge` gives by the task's rubric",
      .asks = ASKS_GRADE, .needs = NEEDS_RUBRIC, .share = true, .better = 1, .invert = choice_invert_accuracy,
      .good = "the judge's grade is above one half", .bad = "the judge's grade is one half or less"},
+    {.name = "scorer", .help = "mean of what a plug-in of yours says of each reply (docs/plugins.md): good is 1, bad is 0, or a number",
+     .asks = ASKS_SCORER, .needs = NEEDS_SCORER, .better = 1,
+     .good = "the scorer counts it as good", .bad = "the scorer counts it as bad"},
 };
 const size_t task_metric_count = sizeof task_metrics / sizeof *task_metrics;
 

@@ -16,6 +16,7 @@ typedef enum task_asks {
     ASKS_REPLY,    /* a written reply */
     ASKS_SAMPLES,  /* several written replies */
     ASKS_GRADE,    /* a written reply, and a judge's grade of it */
+    ASKS_SCORER,   /* a written reply, and what a plug-in says of it (plugin/scorer.h) */
 } task_asks;
 
 /* What a task's file must give. */
@@ -28,6 +29,7 @@ enum {
     NEEDS_TARGET = 1 << 5,   /* `answer` as a text */
     NEEDS_PATTERN = 1 << 6,
     NEEDS_RUBRIC = 1 << 7,   /* rubric and grades */
+    NEEDS_SCORER = 1 << 8,
 };
 
 /* What came for one item. */

@@ -4,7 +4,7 @@
 
 static const char *const keys[] = {
     "task", "title", "paper", "about", "data", "system", "messages", "prompt", "text_prompt", "other_prompt", "prefill",
-    "form", "choices", "matching", "other", "answer", "metric", "invert", "pattern", "tolerance", "rubric", "grades",
+    "form", "choices", "matching", "other", "answer", "metric", "invert", "pattern", "tolerance", "rubric", "grades", "scorer",
     "max_tokens", "temperature", "stop", "samples", "shots", "group", "cluster", "id", "tasks",
 };
 
@@ -288,6 +288,7 @@ static status check_metric(const yaml_node *map, const task_spec *s, error *err)
         {NEEDS_OTHER, task_template_given(&s->other_prompt), "other_prompt", "the same question with the biasing words in front"},
         {NEEDS_PATTERN, s->pattern != NULL, "pattern", "a regular expression (PCRE2)"},
         {NEEDS_RUBRIC, task_template_given(&s->rubric), "rubric", "what the judge is asked; {{ reply }} is the reply"},
+        {NEEDS_SCORER, s->scorer != NULL, "scorer", "the path of a plug-in that judges replies"},
         {NEEDS_RUBRIC, s->grade_count > 0, "grades", "what each of the judge's letters counts"},
     };
     for (size_t i = 0; i < COUNT_OF(needs); i++)
@@ -312,6 +313,7 @@ static status read_rest(arena *a, const yaml_node *map, task_spec *s, error *err
     s->temperature = few ? .5 : 0;
     s->samples = few ? 10 : 1;
     TRY(yaml_get_string(map, "pattern", &s->pattern, err));
+    TRY(yaml_get_string(map, "scorer", &s->scorer, err));
     TRY(yaml_get_double(map, "tolerance", 0, 1e300, &s->tolerance, err));
     TRY(yaml_get_int(map, "max_tokens", 1, 1 << 20, &s->max_tokens, err));
     TRY(yaml_get_int(map, "samples", 1, 10000, &s->samples, err));

@@ -2,6 +2,7 @@
 #include "studies/task/task.h"
 
 #include "core/hash.h"
+#include "plugin/scorer.h"
 #include "studies/task/library.h"
 
 #include <math.h>
@@ -93,6 +94,35 @@ static status make_pool(study_run *run, task_run *data, size_t t, task_make make
     return STATUS_OK;
 }
 
+/* The scorer of a task, started once for all tasks of a file. Its identity is part of what the items are made of. */
+static status open_scorer(study_run *run, task_run *data, size_t t, sha256 *content, error *err)
+{
+    const task_spec *s = data->tasks[t].spec;
+    if (!s->scorer)
+        return STATUS_OK;
+    for (size_t i = 0; i < t && !data->scorers[t]; i++)
+        if (data->tasks[i].spec->file == s->file && data->tasks[i].spec->scorer && strcmp(data->tasks[i].spec->scorer, s->scorer) == 0)
+            data->scorers[t] = data->scorers[i];
+    if (!data->scorers[t]) {
+        const char *word = strncmp(s->scorer, "plugin:", 7) == 0 ? s->scorer + 7 : s->scorer, *slash = strrchr(s->file, '/');
+        const char *path = word[0] == '/' || !slash ? word : arena_printf(run->arena, "%.*s/%s", (int)(slash - s->file), s->file, word);
+        if (!path)
+            return error_set(err, STATUS_MEMORY, "out of memory");
+        if (plugin_scorer_open(run->arena, path, run->timeout_seconds, &data->scorers[t], err) != STATUS_OK)
+            return error_context(err, "task:%s", data->tasks[t].name);
+    }
+    add_content(content, slice_of(plugin_scorer_identity(data->scorers[t])));
+    return STATUS_OK;
+}
+
+static void interrupt(study_run *run)
+{
+    const task_run *data = run->data;
+    for (size_t t = 0; t < data->task_count; t++)
+        if (data->scorers[t])
+            plugin_scorer_interrupt(data->scorers[t], true);
+}
+
 static status make_items(study_run *run, task_run *data, sha256 *content, error *err)
 {
     const param_values *p = run->params;
@@ -104,6 +134,7 @@ static status make_items(study_run *run, task_run *data, sha256 *content, error 
             ((task_spec *)(uintptr_t)one->spec)->shots.count = param_int(p, "shots");
         TRY(check_ask(run, one, data->written, err));
         add_content(content, one->spec->source);
+        TRY(open_scorer(run, data, t, content, err));
         data->first[t] = data->items.count;
         TRY(task_items_make(&make, one, &one->spec->data, one->files, one->file_count, (uint32_t)t, &data->items, err));
         data->left_out[t] = make.left_out;
@@ -136,7 +167,8 @@ static status prepare(study_run *run, error *err)
     data->pools = ARENA_ARRAY(run->arena, task_items, found.count + 1);
     data->first = ARENA_ARRAY(run->arena, size_t, found.count + 1);
     data->left_out = ARENA_ARRAY(run->arena, size_t, found.count + 1);
-    if (!data->pools || !data->first || !data->left_out)
+    data->scorers = ARENA_ARRAY(run->arena, plugin_scorer *, found.count + 1);
+    if (!data->scorers || !data->pools || !data->first || !data->left_out)
         return error_set(err, STATUS_MEMORY, "out of memory");
     sha256 content;
     unsigned char digest[SHA256_BYTES];
@@ -211,4 +243,5 @@ const study task_study = {
     .run_sample = task_ask,
     .summarise = task_summarise,
     .figures = task_figures,
+    .interrupt = interrupt,
 };

@@ -105,6 +105,7 @@ typedef struct task_spec {
     const task_metric *metric;
     bool invert;
     const char *pattern;
+    const char *scorer;    /* a plug-in (plugin/named.h), its path from where the file lies */
     double tolerance;
     task_template rubric;
     task_grade *grades;
@@ -150,6 +151,7 @@ typedef struct task_run {
     task_items *pools;   /* of each task: its examples; empty where it has none of its own */
     size_t task_count;
     task_items items;    /* by task */
+    struct plugin_scorer **scorers; /* of each task; NULL where it has none */
     size_t *first;       /* [task_count + 1] of each task's items */
     size_t *left_out;    /* of each task: rows that --items left */
     size_t replaced;     /* rows with NUL characters */
