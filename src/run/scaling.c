@@ -107,12 +107,14 @@ static size_t *find_clusters(arena *a, const json_t *clusters, const json_t *pla
     size_t *out = ARENA_ARRAY(a, size_t, json_object_size(places) + 1);
     json_t *seen = json_object(), *place;
     const char *number;
-    char name[24];
+    char name[256];
     json_object_foreach((json_t *)(uintptr_t)places, number, place)
     {
         const json_t *cluster = json_object_get(clusters, number);
-        snprintf(name, sizeof name, "%s%" JSON_INTEGER_FORMAT, json_is_integer(cluster) ? "" : "alone-",
-                 json_is_integer(cluster) ? json_integer_value(cluster) : json_integer_value(place));
+        if (json_is_string(cluster))
+            snprintf(name, sizeof name, "name %s", json_string_value(cluster));
+        else
+            snprintf(name, sizeof name, "%s %" JSON_INTEGER_FORMAT, cluster ? "number" : "alone", json_integer_value(cluster ? cluster : place));
         if (!json_object_get(seen, name))
             json_object_set_new(seen, name, json_integer((json_int_t)json_object_size(seen)));
         if (out)
@@ -148,34 +150,54 @@ static status find_trend(arena *a, const lineup *l, const json_t *clusters, doub
 
 /* ---- in words --------------------------------------------------------------------------------------------------- */
 
-static bool is_share(const char *measure)
+/* How a measure is written. Measures that are not listed are numbers of which nobody says what is better. */
+typedef struct measure_row {
+    const char *name, *words;
+    bool share;       /* shown in per cent */
+    bool better;      /* larger scores are better; else they only rise */
+    bool over_tokens; /* not compared between tokenizers */
+    int sign;         /* of what readers see: -1 for losses, whose scores have their sign changed */
+} measure_row;
+
+static const measure_row measures[] = {
+    {"good", "good answers", true, true, false, 1},
+    {"accuracy", "accuracy", true, true, false, 1},
+    {"loss", "loss", false, true, true, -1},
+    {"classification_acc", "classification_acc", true, true, false, 1},
+    {"classification_loss", "classification_loss", false, true, true, -1},
+    {"sequence_prob", "sequence_prob", false, true, true, -1},
+    {"logodds", "logodds", false, true, true, -1},
+    {"absolute_logodds", "absolute_logodds", false, true, true, -1},
+    {"matching", "matching", true, false, false, 1},
+    {"exact", "exact", true, true, false, 1},
+    {"pattern", "pattern", true, true, false, 1},
+    {"number", "number", true, true, false, 1},
+    {"graded", "graded", true, true, false, 1},
+};
+
+static measure_row measure_of(const char *name)
 {
-    return strcmp(measure, "good") == 0 || strcmp(measure, "accuracy") == 0;
+    for (size_t i = 0; i < COUNT_OF(measures); i++)
+        if (strcmp(measures[i].name, name) == 0)
+            return measures[i];
+    return (measure_row){name, name, false, false, false, 1};
 }
 
-static bool is_loss(const char *measure)
+/* "93.1 %", "0.213 nats". */
+static void write_value(measure_row m, double value, char *out, size_t size)
 {
-    return strcmp(measure, "loss") == 0;
-}
-
-/* "93.1 %", "0.213 nats" (a loss is kept with its sign changed). */
-static void write_value(const char *measure, double value, char *out, size_t size)
-{
-    if (is_share(measure))
+    if (m.share)
         snprintf(out, size, "%.1f %%", 100 * value);
     else
-        snprintf(out, size, is_loss(measure) ? "%.3f nats" : "%.4g", is_loss(measure) ? 0 - value : value);
+        snprintf(out, size, m.over_tokens ? "%.3f nats" : "%.4g", m.sign * value + 0.0);
 }
 
 /* "-15.1 points [-17.0, -13.2]"; of a loss as it is read, so that a rising one is positive. */
-static void write_change(const char *measure, double value, interval limits, char *out, size_t size)
+static void write_change(measure_row m, double value, interval limits, char *out, size_t size)
 {
-    double sign = is_loss(measure) ? -1 : 1, low = is_loss(measure) ? limits.high : limits.low, high = is_loss(measure) ? limits.low : limits.high;
-    if (is_share(measure))
-        snprintf(out, size, "%+.1f points [%+.1f, %+.1f]", 100 * value, 100 * limits.low, 100 * limits.high);
-    else
-        snprintf(out, size, is_loss(measure) ? "%+.3f nats [%+.3f, %+.3f]" : "%+.4g [%+.4g, %+.4g]", sign * value + 0.0, sign * low + 0.0,
-                 sign * high + 0.0);
+    double scale = m.share ? 100 : m.sign, low = m.sign < 0 ? limits.high : limits.low, high = m.sign < 0 ? limits.low : limits.high;
+    const char *form = m.share ? "%+.1f points [%+.1f, %+.1f]" : m.over_tokens ? "%+.3f nats [%+.3f, %+.3f]" : "%+.4g [%+.4g, %+.4g]";
+    snprintf(out, size, form, scale * value + 0.0, scale * low + 0.0, scale * high + 0.0);
 }
 
 static void write_size(double size, char *out, size_t room)
@@ -192,43 +214,32 @@ static void write_size(double size, char *out, size_t room)
     snprintf(out, room, "%.3g", size);
 }
 
-static const char *class_words(const trend *t)
-{
-    switch (t->class) {
-    case TREND_STANDARD:
-        return "gets better with size (standard)";
-    case TREND_INVERSE:
-        return "gets worse with size (inverse scaling)";
-    case TREND_U_SHAPED:
-        return "gets worse with size and then better (U-shaped)";
-    case TREND_INVERTED_U:
-        return "gets better with size and then worse (inverted U)";
-    case TREND_FLAT:
-        return "does not change with size (flat: less than 2 points per factor of 10)";
-    case TREND_UNCLEAR:
-        return "may or may not change with size (unclear)";
-    case TREND_UNCLASSED:
-    case TREND_CLASS_COUNT:
-        break;
-    }
-    return "has no class";
-}
+/* What a class means where larger is better, and where it is only larger. */
+static const char *const class_words[TREND_CLASS_COUNT][2] = {
+    [TREND_UNCLASSED] = {"has no class", "has no class"},
+    [TREND_STANDARD] = {"rises with size", "gets better with size (standard)"},
+    [TREND_INVERSE] = {"falls with size", "gets worse with size (inverse scaling)"},
+    [TREND_U_SHAPED] = {"falls with size and then rises (U-shaped)", "gets worse with size and then better (U-shaped)"},
+    [TREND_INVERTED_U] = {"rises with size and then falls (inverted U)", "gets better with size and then worse (inverted U)"},
+    [TREND_FLAT] = {"does not change with size (flat: less than .02 per factor of 10)", "does not change with size (flat: less than .02 per factor of 10)"},
+    [TREND_UNCLEAR] = {"may or may not change with size (unclear)", "may or may not change with size (unclear)"},
+};
 
 static json_t *say(const lineup *l, const char *form, const char *measure, const trend *t)
 {
+    measure_row m = measure_of(measure);
     char first[48], last[48], from[24], to[24], change[96], words[128];
     snprintf(words, sizeof words, "%s", form);
     for (char *at = words; *at; at++)
         *at = *at == '_' ? ' ' : *at;
-    write_value(measure, t->m[0], first, sizeof first);
-    write_value(measure, t->m[t->sizes - 1], last, sizeof last);
+    write_value(m, t->m[0], first, sizeof first);
+    write_value(m, t->m[t->sizes - 1], last, sizeof last);
     write_size(t->size[0], from, sizeof from);
     write_size(t->size[t->sizes - 1], to, sizeof to);
-    write_change(measure, t->fit.slope, t->slope_limits, change, sizeof change);
+    write_change(m, t->fit.slope, t->slope_limits, change, sizeof change);
     return json_sprintf("%s%s%s (%s) %s%s%s: %s at %s parameters, %s at %s, %s per factor of 10%s.", words, l->label[0] ? ", " : "", l->label,
-                        strcmp(measure, "good") == 0 ? "good answers" : measure, class_words(t), t->reason ? ", " : "",
-                        t->reason ? t->reason : "", first, from, last, to, change,
-                        t->monotone ? t->effect > 0 ? ", better at every step" : ", worse at every step" : "");
+                        m.words, class_words[t->class][m.better], t->reason ? ", " : "", t->reason ? t->reason : "", first, from, last, to,
+                        change, t->monotone ? ", the same way at every step" : "");
 }
 
 /* ---- as JSON ---------------------------------------------------------------------------------------------------- */
@@ -308,11 +319,11 @@ static status add_trend(const family *f, size_t first, const json_t *scores, con
         const json_t *clusters = json_object_get(json_object_get(json_array_get(scores, l.members[0]), form), "cluster");
         const char *purpose = arena_printf(a, "trend/%s/%s/%s", form, measure, l.label);
         static const char refused[] = "losses over different tokenizers are not compared";
-        if (is_loss(measure) && !one_tokenizer(&l)) {
+        if (measure_of(measure).over_tokens && !one_tokenizer(&l)) {
             json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "form", form, "measure", measure, "series", l.label, "class",
                                                  "refused", "reason", refused, "words", json_sprintf("%s, %s: %s.", form, measure, refused)));
         } else {
-            result = purpose ? find_trend(a, &l, clusters, is_share(measure) ? chance : NAN, purpose, &t, err) : no_memory(err);
+            result = purpose ? find_trend(a, &l, clusters, measure_of(measure).share ? chance : NAN, purpose, &t, err) : no_memory(err);
             if (result == STATUS_OK) {
                 json_t *entry = trend_json(&l, form, measure, &t);
                 json_object_set_new(entry, "same_tokens", json_boolean(one_amount(&l)));
@@ -357,7 +368,8 @@ void scaling_findings(const json_t *trends, size_t most, json_t *findings)
         const json_t *t = json_array_get(trends, i), *same = json_object_get(t, "same_tokens");
         const char *class = json_string_value(json_object_get(t, "class"));
         mixed += json_is_false(same);
-        if (is_loss(json_string_value(json_object_get(t, "measure"))) && strcmp(class, "refused") != 0)
+        bool beside = strcmp(json_string_value(json_object_get(t, "measure")), "loss") == 0; /* of an accuracy, which is told */
+        if (beside && strcmp(class, "refused") != 0)
             continue;
         if (told < most) {
             json_array_append(findings, json_object_get(t, "words"));
@@ -383,7 +395,7 @@ static json_t *change_text(const json_t *t, const char *key)
     char text[96];
     if (!json_is_number(json_object_get(e, "estimate")) || !json_is_number(json_object_get(e, "low")))
         return json_null();
-    write_change(measure, json_number_value(json_object_get(e, "estimate")),
+    write_change(measure_of(measure), json_number_value(json_object_get(e, "estimate")),
                  (interval){json_number_value(json_object_get(e, "low")), json_number_value(json_object_get(e, "high"))}, text, sizeof text);
     return json_string(text);
 }

@@ -25,7 +25,7 @@ void scores_add(json_t *scores, uint64_t index, const json_t *record)
     snprintf(number, sizeof number, "%" PRIu64, index);
     json_t *of = object_under(scores, group ? group : "all"), *value;
     const char *measure;
-    if (json_is_integer(cluster))
+    if (json_is_integer(cluster) || json_is_string(cluster))
         json_object_set(object_under(of, "cluster"), number, (json_t *)(uintptr_t)cluster);
     json_object_foreach((json_t *)(uintptr_t)own, measure, value)
         if (json_is_number(value) && strcmp(measure, "cluster") != 0)

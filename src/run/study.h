@@ -20,8 +20,8 @@
  *     record    "group": what samples are sorted by ("answer"), "verdict": "good", "bad", "unreadable", "refused" or
  *               "excluded", "asked", "answered", "expected": short texts, "scored": one sentence on why this verdict;
  *               "scores": {MEASURE: number, larger is better} for curves over several models (run/scores.h; without it
- *               verdicts count, and a measure "loss" is compared between models of one tokenizer alone), "cluster": the
- *               number of those samples that belong together
+ *               verdicts count, and losses and log-odds are compared between models of one tokenizer alone), "cluster": a
+ *               number or name that samples have in common which belong together
  *     summary   "forms": {NAME: {"rate", "base", "excess", "estimate", "low", "high", "bounds": [low, high], "n",
  *               "unreadable", ...}}; "estimate" is the headline figure with its 95 % interval "low", "high"; null (with
  *               a "reason") when it cannot be given

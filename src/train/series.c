@@ -156,6 +156,13 @@ static status read_seeds(arena *a, const yaml_node *size, series_size *out, erro
     return STATUS_OK;
 }
 
+/* Names become folders and words of families.yaml. */
+static bool is_name(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    return text[0] && text[0] != '.' && text[0] != '-' && text[strspn(text, letters)] == '\0';
+}
+
 /* Every size is read as a recipe, so that what is wrong with the last one is not found after hours. */
 static status check_sizes(arena *a, const series *s, error *err)
 {
@@ -188,11 +195,13 @@ status series_read(arena *a, const char *path, series **out, error *err)
     if (!s || !s->path || !s->sizes)
         return no_memory(err);
     TRY(yaml_get_string(root, "name", &s->name, err));
+    if (!is_name(s->name))
+        return yaml_error(yaml_get(root, "name"), err, "expected a series to have a name of letters, digits, '.', '_' and '-', found '%s'", s->name);
     for (size_t i = 0; i < sizes->count; i++) {
         series_size *size = &s->sizes[s->count++];
         size->name = sizes->keys[i];
-        if (sizes->items[i]->kind != YAML_MAP || strpbrk(size->name, "|,=@*/ ") || size->name[0] == '.')
-            return yaml_error(sizes->items[i], err, "expected a shape under a name without any of | , = @ * / and blanks");
+        if (sizes->items[i]->kind != YAML_MAP || !is_name(size->name))
+            return yaml_error(sizes->items[i], err, "expected a shape under a name of letters, digits, '.', '_' and '-', found '%s'", size->name);
         TRY(read_seeds(a, sizes->items[i], size, err));
     }
     TRY(check_sizes(a, s, err));

@@ -88,6 +88,8 @@ static void slips_are_named(void **state)
         {"seeds: [1, 2]", "seeds: []", "expected 1 to"},
         {"seeds: [1, 2]", "seeds: [x]", "expected a seed"},
         {"  8k:", "  a/b:", "expected a shape under a name"},
+        {"  8k:", "  'a: [':", "expected a shape under a name"},
+        {"name: mini", "name: '../x'", "expected a series to have a name"},
         {", documents: 7", "", "`documents`"},
         {"20k: {layers: 2, width: 32, intermediate: 64}", "20k: 7", "expected a shape"},
         {"intermediate: 64}", "seeds: [1]}", "intermediate"},

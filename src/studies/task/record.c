@@ -122,6 +122,8 @@ void task_record(const asking *q, const task_outcome *outcomes, size_t count)
         return;
     }
     json_object_set_new(r, "value", number(value));
+    if (!isnan(value)) /* of curves over size: larger is better where either is */
+        json_object_set_new(r, "scores", json_pack("{s:f}", q->spec->metric->name, q->spec->metric->better < 0 ? 0 - value : value));
     if (!isnan(right))
         json_object_set_new(r, "right", number(right));
     if (!isnan(MEAN(mass))) {
