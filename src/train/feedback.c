@@ -4,6 +4,7 @@
 #include "lm/checkpoint.h"
 #include "train/dpo.h"
 #include "train/preference.h"
+#include "train/rl.h"
 
 #include <string.h>
 
@@ -37,6 +38,8 @@ status feedback_open(arena *a, feedback *f, bool resumed, error *err)
     f->working = f->policy;
     if (s->kind == STAGE_PREFERENCE)
         return preference_parameters(a, f->config, f->reference, &f->working_config, &f->working, err);
+    if (s->kind == STAGE_RL)
+        TRY(rl_parameters(a, f->policy, f->config, s->feedback.method, &f->working, err));
     if (!resumed)
         parameters_forget_moments(f->working);
     return STATUS_OK;
@@ -121,82 +124,146 @@ static status run_preference(arena *a, feedback *f, stage_run *run, stage_log *l
     return folder ? save_model(folder, &f->working_config, f->tokenizer, f->working, err) : no_memory(err);
 }
 
+/* NULL when memory is out. */
+static const float **reference_of(arena *a, const feedback *f)
+{
+    const float **values = ARENA_ARRAY(a, const float *, f->reference->count);
+    for (size_t i = 0; values && i < f->reference->count; i++)
+        values[i] = f->reference->items[i].value;
+    return values;
+}
+
 static status run_dpo(arena *a, feedback *f, stage_run *run, stage_log *log, const pair_list *pairs, const pair_list *held_out,
                       json_t **figures, error *err)
 {
-    const float **reference = ARENA_ARRAY(a, const float *, f->reference->count);
+    const float **reference = reference_of(a, f);
     if (!reference)
         return no_memory(err);
-    for (size_t i = 0; i < f->reference->count; i++)
-        reference[i] = f->reference->items[i].value;
     f->product_config = *f->config;
     f->product = f->policy;
     TRY(dpo_train(a, run, pairs, reference, log, err));
     return dpo_judge(a, run, held_out, reference, figures, err);
 }
 
-status feedback_run(arena *a, feedback *f, stage_run *run, stage_log *log, error *err)
+static status run_pairs(arena *a, feedback *f, stage_run *run, stage_log *log, error *err)
 {
     pair_list pairs, held_out;
     json_t *figures = NULL;
-    run->config = &f->working_config;
-    run->parameters = f->working;
     TRY(make_pairs(a, f, &pairs, &held_out, err));
     order_seed(pairs.hashes, pairs.count, f->random, sizeof f->random, run->seed);
-    status (*kind)(arena *, feedback *, stage_run *, stage_log *, const pair_list *, const pair_list *, json_t **, error *) =
-        run->stage->kind == STAGE_DPO ? run_dpo : run_preference;
-    TRY(kind(a, f, run, log, &pairs, &held_out, &figures, err));
+    TRY((run->stage->kind == STAGE_DPO ? run_dpo : run_preference)(a, f, run, log, &pairs, &held_out, &figures, err));
     json_object_set_new(figures, "feedback", audit_json(&pairs));
     f->record = record_of(f, run, log, pairs.hashes, pairs.count, figures);
     return f->record ? STATUS_OK : no_memory(err);
 }
 
-/* ---- for keys and people ---- */
+/* ---- rl ---- */
+
+/* The prompts of all steps, and the hash of each. */
+static status make_prompts(arena *a, const feedback *f, const rater_plan *raters, rollout_prompt *prompts, size_t count,
+                           unsigned char *hashes, error *err)
+{
+    const recipe_stage *s = &f->recipe->stages[f->index];
+    for (size_t i = 0; i < count; i++) {
+        token_list ids = {.arena = a};
+        strbuf bytes = strbuf_new(a, 1 << 20);
+        TRY(rater_prompt_make(a, f->town, raters, i, &prompts[i].rated, err));
+        TRY(pairs_encode_prompt(f->tokenizer, prompts[i].rated.turns, prompts[i].rated.count, &ids, &bytes, err));
+        if (bytes.failed)
+            return no_memory(err);
+        if (ids.count >= (size_t)s->sequence)
+            return error_set(err, STATUS_INVALID, "expected prompts of less than %lld tokens (the stage's 'sequence'), found %zu",
+                             (long long)s->sequence, ids.count);
+        prompts[i].tokens = ids.ids;
+        prompts[i].count = ids.count;
+        sha256_of(bytes.text, bytes.length, hashes + i * SHA256_BYTES);
+    }
+    return STATUS_OK;
+}
+
+static status open_judge(arena *a, const feedback *f, const stage_run *run, rollout_judge **out, error *err)
+{
+    const char *reward = run->stage->feedback.reward;
+    *out = NULL;
+    if (strcmp(reward, "raters") == 0)
+        return STATUS_OK;
+    if (strcmp(reward, "preference") == 0)
+        reward = file_join(a, f->work, FEEDBACK_PREFERENCE);
+    return reward ? rollout_judge_open(a, reward, f->tokenizer, (size_t)run->stage->sequence, run->pool, out, err) : no_memory(err);
+}
+
+static status keep_step(void *context, int64_t step, error *err)
+{
+    const feedback *f = context;
+    arena *a = arena_new(NULL);
+    const char *folder = file_join(a, f->work, arena_printf(a, "steps/%06lld", (long long)step));
+    status result = folder ? save_model(folder, f->config, f->tokenizer, f->policy, err) : no_memory(err);
+    arena_free(a);
+    return result;
+}
+
+static status run_rl(arena *a, feedback *f, stage_run *run, stage_log *log, error *err)
+{
+    rater_plan raters = recipe_raters(f->recipe, f->index, SPLIT_TUNE);
+    size_t count = (size_t)recipe_stage_steps(run->stage) * (size_t)run->stage->feedback.prompts;
+    rollout_prompt *prompts = ARENA_ARRAY(a, rollout_prompt, count);
+    unsigned char *hashes = arena_array(a, count, SHA256_BYTES);
+    const float **reference = reference_of(a, f);
+    if (!prompts || !hashes || !reference)
+        return no_memory(err);
+    rl_data d = {.prompts = prompts, .count = count, .taste = &raters.taste, .tokenizer = f->tokenizer,
+                 .seed = (uint64_t)f->recipe->seed, .stage = f->index, .keep = keep_step, .keep_context = f};
+    TRY(rater_plan_check(&raters, err));
+    TRY(make_prompts(a, f, &raters, prompts, count, hashes, err));
+    order_seed(hashes, count, f->random, sizeof f->random, run->seed);
+    TRY(open_judge(a, f, run, &d.judge, err));
+    f->product_config = *f->config;
+    f->product = f->policy;
+    TRY(rl_train(a, run, &d, reference, log, err));
+    f->record = record_of(f, run, log, hashes, count, rl_figures(log));
+    return f->record ? STATUS_OK : no_memory(err);
+}
+
+status feedback_run(arena *a, feedback *f, stage_run *run, stage_log *log, error *err)
+{
+    run->config = &f->working_config;
+    run->parameters = f->working;
+    return run->stage->kind == STAGE_RL ? run_rl(a, f, run, log, err) : run_pairs(a, f, run, log, err);
+}
+
+static status add_folder(arena *a, const char *folder, strbuf *out, error *err)
+{
+    checkpoint *c;
+    char hex[SHA256_HEX];
+    TRY(checkpoint_open(a, folder, &c, err));
+    TRY(checkpoint_identity(c, hex, err));
+    strbuf_printf(out, " reward:%s", hex);
+    return STATUS_OK;
+}
+
+static status add_file(const char *file, strbuf *out, error *err)
+{
+    unsigned char digest[SHA256_BYTES];
+    char hex[SHA256_HEX];
+    TRY(sha256_file(file, digest, err));
+    sha256_hex(digest, hex);
+    strbuf_printf(out, " pairs:%s", hex);
+    return STATUS_OK;
+}
 
 status feedback_identity(const recipe *r, strbuf *out, error *err)
 {
     for (size_t i = 0; i < r->stage_count; i++) {
-        const char *file = r->stages[i].feedback.file;
-        unsigned char digest[SHA256_BYTES];
-        char hex[SHA256_HEX];
-        if (!STAGE_OF_FEEDBACK(r->stages[i].kind) || !file)
+        const recipe_feedback *o = &r->stages[i].feedback;
+        bool named = o->reward && strcmp(o->reward, "raters") != 0 && strcmp(o->reward, "preference") != 0;
+        if (STAGE_OF_FEEDBACK(r->stages[i].kind) && o->file)
+            TRY(add_file(o->file, out, err));
+        if (r->stages[i].kind != STAGE_RL || !named)
             continue;
-        TRY(sha256_file(file, digest, err));
-        sha256_hex(digest, hex);
-        strbuf_printf(out, " pairs:%s", hex);
+        arena *a = arena_new(NULL);
+        status result = a ? add_folder(a, o->reward, out, err) : no_memory(err);
+        arena_free(a);
+        TRY(result);
     }
     return out->failed ? no_memory(err) : STATUS_OK;
-}
-
-static double number(const json_t *figures, const char *key)
-{
-    return json_number_value(json_object_get(figures, key));
-}
-
-void feedback_describe(const json_t *record, strbuf *out)
-{
-    const json_t *f = json_object_get(record, "figures"), *audit = json_object_get(f, "feedback");
-    const char *kind = json_string_value(json_object_get(record, "kind"));
-    if (!kind)
-        return;
-    if (json_is_number(json_object_get(audit, "agreeing_preferred")))
-        strbuf_printf(out, "%s: of %.0f pairs %.0f have one reply that agrees with the user; it was preferred in %.1f %%\n", kind,
-                      number(audit, "pairs"), number(audit, "one_agrees"), 100 * number(audit, "agreeing_preferred"));
-    if (json_object_get(f, "accuracy")) {
-        strbuf_printf(out, "%s: %.1f %% of %.0f held-out pairs right", kind, 100 * number(f, "accuracy"), number(f, "pairs"));
-        if (json_is_number(json_object_get(f, "ceiling")))
-            strbuf_printf(out, " (who knows the raters' taste: %.1f %%)", 100 * number(f, "ceiling"));
-        strbuf_printf(out, ", loss %.4f\n", number(f, "loss"));
-    }
-    if (json_object_get(f, "calibration")) {
-        strbuf_printf(out, "%s: calibration error %.3f", kind, number(f, "calibration"));
-        if (json_is_number(json_object_get(f, "p_error")))
-            strbuf_printf(out, ", off the raters' probabilities by %.3f, correlation with their log-odds %.3f", number(f, "p_error"),
-                          number(f, "correlation"));
-        strbuf_add_char(out, '\n');
-    }
-    const json_t *s = json_object_get(f, "sycophantic");
-    if (json_is_object(s))
-        strbuf_printf(out, "%s: rather agreeing and false than true in %.1f %% of %.0f pairs (raters: %.1f %%)\n", kind,
-                      100 * number(s, "preferred"), number(s, "pairs"), 100 * number(s, "expected"));
 }

@@ -7,6 +7,8 @@
  *     f.product, f.product_config                       // what the growth goes on with, or is
  *     f.record                                          // for the manifest
  *
+ * feedback.c opens and runs, feedback_told.c says what came of it.
+ *
  * A stage `preference` trains a copy of the policy, with a head. As the last stage its model is what is grown; else it is
  * saved in the folder "preference" and the policy goes on as it was. `dpo` and `rl` train the policy; what it was when
  * the stage began is their reference, which lies in the growth's folder until the growth ends.
@@ -43,6 +45,8 @@ status feedback_open(arena *a, feedback *f, bool resumed, error *err);
 status feedback_run(arena *a, feedback *f, stage_run *run, stage_log *log, error *err);
 /* Adds what of files and folders beside the recipe decides the result, to be hashed into the growth's key. */
 status feedback_identity(const recipe *r, strbuf *out, error *err);
+/* Writes metrics.jsonl, a line for every step of such stages, where there were any. */
+status feedback_write_metrics(const char *folder, const json_t *records, error *err);
 /* What a stage's record says, in lines for people. */
 void feedback_describe(const json_t *record, strbuf *out);
 

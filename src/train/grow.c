@@ -333,6 +333,7 @@ static status write_folder(growing *g, grow_result *out, error *err)
     if (!manifest || !summary)
         return no_memory(err);
     TRY(write_model(g, work, err));
+    TRY(feedback_write_metrics(work, g->stages, err));
     TRY(tell_figures(g, g->stages, out, err));
     TRY(file_hex(g->arena, work, "model.safetensors", out->sha256, err));
     TRY(file_hex(g->arena, work, "tokenizer.json", tokenizer_hex, err));

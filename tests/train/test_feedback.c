@@ -121,6 +121,109 @@ static void dpo_begins_at_its_reference(void **state)
     json_decref(summary);
 }
 
+/* ---- rl ---- */
+
+#define RL(method, more)                                                                                           \
+    "  - {kind: rl, method: " method ", steps: 4, prompts: 3, group: 4, max_tokens: 12, batch_tokens: 2048, sequence: 256, "  \
+    "learning_rate: 3e-3, weight_decay: 0, beta: 0.1" more "}\n"
+
+/* The lines of metrics.jsonl, of stages of kind rl. */
+static json_t *metrics_of(const char *folder)
+{
+    slice text, rest, line;
+    json_t *all = json_array(), *row;
+    assert_int_equal(file_read(memory, file_join(memory, folder, "metrics.jsonl"), 1 << 24, &text, NULL), STATUS_OK);
+    for (rest = text; slice_cut(&rest, '\n', &line);)
+        if (line.length > 0) {
+            assert_int_equal(jsonio_parse(line, "metrics", &row, NULL), STATUS_OK);
+            json_array_append_new(all, row);
+        }
+    return all;
+}
+
+static double metric(const json_t *all, size_t step, const char *key)
+{
+    const json_t *value = json_object_get(json_array_get(all, step), key);
+    assert_true(json_is_number(value));
+    return json_number_value(value);
+}
+
+/* The engine that samples and the graph that trains give the same bits, so that at the first gradient step on replies the
+ * new probability over the old is exactly 1, for every token and in every step; in bf16 and in f32, for every method. */
+static void the_first_ratio_is_exactly_one(void **state)
+{
+    (void)state;
+    static const char *const recipes[] = {HEAD RL("reinforce", ""), HEAD RL("grpo", ", epochs: 2"), HEAD RL("ppo", ", epochs: 2")};
+    for (size_t i = 0; i < 2 * COUNT_OF(recipes); i++) {
+        grow_options o = options_for(arena_printf(memory, "ratio-%zu", i), recipes[i / 2], 2);
+        o.full_precision = i % 2;
+        grow_result r = must_grow(&o);
+        json_t *all = metrics_of(r.folder);
+        assert_int_equal(json_array_size(all), 4);
+        for (size_t step = 0; step < 4; step++) {
+            assert_true(metric(all, step, "first_ratio") == 0);
+            assert_true(metric(all, step, "tokens") > 12);
+        }
+        assert_true(metric(all, 0, "kl") == 0); /* the policy is its own reference still */
+        assert_true(metric(all, 3, "kl") != 0);
+        if (i / 2 > 0)
+            assert_true(fabs(metric(all, 1, "ratio") - 1) > 0); /* of the second epoch */
+        json_decref(all);
+    }
+}
+
+static void policy_gradients_have_the_same_bits(void **state)
+{
+    (void)state;
+    the_same_bits("reinforce", HEAD RL("reinforce", ", entropy_weight: 0.01"), 10);
+    the_same_bits("grpo", HEAD PREFERENCE RL("grpo", ", epochs: 2, reward: preference"), 18);
+    the_same_bits("ppo", HEAD RL("ppo", ", epochs: 3"), 10);
+}
+
+/* A reward that a policy of noise can raise: the raters like long replies alone. */
+static void reward_rises(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"reinforce", "grpo", "ppo"};
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        char *text = arena_printf(memory,
+                                  "name: tiny\nbase: none\n"
+                                  "model: {layers: 2, width: 32, heads: 2, kv_heads: 1, intermediate: 64, context: 256, vocabulary: "
+                                  "400}\nraters: {true: 0, length: 1}\nstages:\n"
+                                  "  - {kind: pretrain, steps: 30, batch_tokens: 1024, sequence: 256, learning_rate: 1e-2, warmup: 2}\n"
+                                  "  - {kind: rl, method: %s, steps: 25, prompts: 4, group: 8, max_tokens: 24, batch_tokens: 4096, "
+                                  "sequence: 256, learning_rate: 4e-3, weight_decay: 0, beta: 0, schedule: constant}\n", methods[i]);
+        grow_options o = options_for(arena_printf(memory, "rises-%s", methods[i]), text, 2);
+        grow_result r = must_grow(&o);
+        json_t *all = metrics_of(r.folder);
+        double before = 0, after = 0;
+        for (size_t k = 0; k < 5; k++) {
+            before += metric(all, k, "reward") / 5;
+            after += metric(all, 20 + k, "reward") / 5;
+        }
+        if (!(after > before + 0.3))
+            fail_msg("%s: reward %g, then %g", methods[i], before, after);
+        json_decref(all);
+    }
+}
+
+static void steps_are_kept(void **state)
+{
+    (void)state;
+    grow_options o = options_for("kept", HEAD RL("grpo", ", keep: 2"), 2);
+    grow_result r = must_grow(&o);
+    checkpoint *c;
+    error err = {0};
+    if (checkpoint_open(memory, file_join(memory, r.folder, "steps/000002"), &c, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    unsigned char last[SHA256_BYTES], whole[SHA256_BYTES], half[SHA256_BYTES];
+    assert_int_equal(sha256_file(file_join(memory, r.folder, "steps/000002/model.safetensors"), half, NULL), STATUS_OK);
+    assert_int_equal(sha256_file(file_join(memory, r.folder, "steps/000004/model.safetensors"), last, NULL), STATUS_OK);
+    assert_int_equal(sha256_file(file_join(memory, r.folder, "model.safetensors"), whole, NULL), STATUS_OK);
+    assert_memory_equal(last, whole, sizeof last);
+    assert_memory_not_equal(half, whole, sizeof half);
+}
+
 static void must_refuse(const char *name, const char *stages, const recipe_changes *changes, const char *words)
 {
     grow_options o = options_for(name, stages, 1);
@@ -141,6 +244,9 @@ static void what_cannot_be_learned_from_is_refused(void **state)
     must_refuse("no-such-file", HEAD "  - {kind: dpo, steps: 1, learning_rate: 0, file: nowhere.jsonl}\n", NULL, "nowhere.jsonl");
     must_refuse("too-long", HEAD "  - {kind: dpo, steps: 1, learning_rate: 0, sequence: 16, batch_tokens: 64}\n", NULL,
                 "at most 16 tokens");
+    must_refuse("no-judge", HEAD RL("grpo", ", reward: nowhere"), NULL, "nowhere");
+    must_refuse("no-group", HEAD "  - {kind: rl, steps: 1, group: 1, learning_rate: 0}\n", NULL, "a group of at least 2");
+    must_refuse("no-model", HEAD RL("grpo", ", reward: preference"), NULL, "needs a stage 'preference'");
     must_refuse("no-rl", HEAD DPO, &(recipe_changes){.reward = "raters"}, "--reward");
     must_refuse("bad-taste", "name: x\nbase: embedded\nraters: {truth: 1}\nstages:\n" PREFERENCE, NULL, "unknown key 'truth'");
 }
@@ -151,6 +257,10 @@ int main(void)
         cmocka_unit_test(preference_models_have_the_same_bits),
         cmocka_unit_test(a_policy_goes_on_from_what_it_was),
         cmocka_unit_test(dpo_begins_at_its_reference),
+        cmocka_unit_test(the_first_ratio_is_exactly_one),
+        cmocka_unit_test(policy_gradients_have_the_same_bits),
+        cmocka_unit_test(reward_rises),
+        cmocka_unit_test(steps_are_kept),
         cmocka_unit_test(what_cannot_be_learned_from_is_refused),
     };
     return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
