@@ -69,7 +69,8 @@ static outcome run_with(const how *h)
     outcome o = {0};
     arena *a = arena_new(NULL);
     const char *starts = in_folder(a, arena_printf(a, "starts-%d", ++number));
-    const char *mark = arena_printf(a, "ASSAY_TEST_MARK=%d-%d", (int)getpid(), number);
+    char mark[64];
+    snprintf(mark, sizeof mark, "ASSAY_TEST_MARK=%d-%d", (int)getpid(), number);
     setenv("FAULT", h->fault, 1);
     setenv("STARTS", starts, 1);
     setenv("ASSAY_TEST_MARK", mark + strlen("ASSAY_TEST_MARK="), 1);
@@ -104,6 +105,8 @@ static outcome run_with(const how *h)
     arena_free(a);
     o.seconds = clock_seconds() - start;
     assert_no_children();
+    for (int i = 0; i < 100 && processes_with(mark) > 0; i++) /* what is killed may take a moment to be gone */
+        usleep(50000);
     assert_int_equal(processes_with(mark), 0);
     return o;
 }

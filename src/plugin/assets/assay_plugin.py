@@ -19,11 +19,10 @@
 Run it with `assay run ./order.py -m SUBJECT`. The manual is docs/plugins.md of Assay. What the functions print goes to
 standard error, and is shown: standard output belongs to the protocol.
 """
-import inspect, json, os, queue, random as _random, sys, threading
+import functools, inspect, json, os, queue, random as _random, sys, threading
 
 PROTOCOL = 1
-_out = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
-_in = os.fdopen(os.dup(0), "r", encoding="utf-8", newline="\n")
+_in, _out = os.dup(0), os.fdopen(os.dup(1), "wb", buffering=1 << 16)
 os.dup2(2, 1)  # print() must not get into the protocol
 os.close(0)
 os.open(os.devnull, os.O_RDONLY)
@@ -47,11 +46,26 @@ class Reply(dict):
         return self["text"]
 
 
-def _send(message):
-    line = json.dumps(message, ensure_ascii=False, separators=(",", ":")) + "\n"
+def _send(message, flush=True):
+    line = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
     with _lock:
         _out.write(line)
-        _out.flush()
+        if flush:
+            _out.flush()
+
+
+def _batches():
+    """The lines of standard input, as many at once as there are."""
+    parts = []
+    while True:
+        chunk = os.read(_in, 1 << 16)
+        if not chunk:
+            return
+        parts.append(chunk)
+        if b"\n" in chunk:
+            *lines, rest = b"".join(parts).split(b"\n")
+            parts = [rest]
+            yield lines
 
 
 def _words(problem):
@@ -70,7 +84,11 @@ class Asker:
     def __init__(self, id, message):
         self.id, self.message, self.replies = id, message, queue.SimpleQueue()
         self.index, self.repeat = message.get("index"), message.get("repeat")
-        self.random = _random.Random(message.get("seed"))  # the same draws whenever this sample is run
+
+    @functools.cached_property
+    def random(self):
+        """The same draws whenever this sample is run."""
+        return _random.Random(self.message.get("seed"))
 
     def _request(self, kind, body):
         _send({"id": self.id, kind: body})
@@ -90,27 +108,58 @@ class Asker:
         return self._request("score", {"role": role, "messages": messages, "continuations": continuations})["scores"]
 
 
+class _Question:
+    """What a coroutine waits for."""
+
+    def __init__(self, kind, body):
+        self.kind, self.body = kind, body
+
+    def __await__(self):
+        return (yield self)
+
+
+class AsyncAsker(Asker):
+    """The same for `async def`: await ask("text"). Faster where a subject answers thousands of questions a second."""
+
+    async def __call__(self, messages, role="subject", **options):
+        return Reply((await _Question("ask", {"role": role, "messages": messages, **options}))["answer"])
+
+    async def score(self, messages, continuations, role="subject"):
+        return (await _Question("score", {"role": role, "messages": messages, "continuations": continuations}))["scores"]
+
+
 class Plugin:
     def __init__(self, kind, name, **declared):
         self.declared = {"protocol": PROTOCOL, "kind": kind, "name": name, **declared}
         self.open, self.ready, self.idle = {}, queue.SimpleQueue(), 0
 
     def main(self):
-        for line in _in:
-            message = json.loads(line)
-            id, do = message.pop("id"), message.get("do")
-            if do == "cancel" or not do:
-                asker = self.open.get(id)
-                if asker:
-                    asker.replies.put(message)
-            elif do == "hello":
-                _send({"id": id, **self.declared})
-            else:
-                self._start(id, message)
+        for lines in _batches():
+            for line in lines:
+                if line:
+                    self._take(json.loads(line))
+            with _lock:
+                _out.flush()
         os._exit(0)  # functions that still run have nobody to tell
 
+    def _take(self, message):
+        id, do = message.pop("id"), message.get("do")
+        asker = self.open.get(id)
+        if do == "hello":
+            _send({"id": id, **self.declared})
+        elif do and do != "cancel":
+            self._start(id, message)
+        elif isinstance(asker, AsyncAsker):
+            self._step(asker, message)
+        elif asker:
+            asker.replies.put(message)
+
     def _start(self, id, message):
-        """Each dialogue has a thread of its own while it lasts; threads are kept for the next ones."""
+        """A function has a thread of its own while it lasts (threads are kept for the next ones); a coroutine needs none."""
+        if message["do"] == "sample" and self._is_coroutine:
+            asker = self.open[id] = AsyncAsker(id, message)
+            asker.coroutine = self.do_sample(message, asker)["record"]
+            return self._step(asker, None)
         self.open[id] = Asker(id, message)
         with _lock:
             spare = self.idle > 0
@@ -119,27 +168,52 @@ class Plugin:
         if not spare:
             threading.Thread(target=self._work, daemon=True).start()
 
+    def _step(self, asker, reply):
+        """Goes on with a coroutine until it waits for the next answer, or is done."""
+        try:
+            if reply and reply.get("do") == "cancel":
+                asker.coroutine.close()
+                del self.open[asker.id]
+                return
+            if reply and "error" in reply:
+                asked = asker.coroutine.throw(AskError(reply["error"], reply.get("code")))
+            else:
+                asked = asker.coroutine.send(reply)
+            if not isinstance(asked, _Question):
+                raise TypeError("a coroutine may wait for `ask` alone; use `def` where other things are waited for")
+            _send({"id": asker.id, asked.kind: asked.body}, flush=False)
+        except StopIteration as end:
+            self._end(asker, {"record": end.value}, flush=False)
+        except Exception as problem:
+            self._end(asker, {"fail": _words(problem)}, flush=False)
+
+    def _end(self, asker, answer, flush=True):
+        del self.open[asker.id]
+        try:
+            _send({"id": asker.id, **answer}, flush)
+        except (TypeError, ValueError) as problem:  # it is no JSON
+            _send({"id": asker.id, "fail": _words(problem)}, flush)
+
     def _work(self):
         while True:
             asker = self.open[self.ready.get()]
             try:
                 answer = getattr(self, "do_" + asker.message["do"])(asker.message, asker)
             except SystemExit:
+                del self.open[asker.id]
                 answer = None
             except Exception as problem:
                 answer = {"fail": _words(problem)}
-            del self.open[asker.id]
             with _lock:
                 self.idle += 1
             if answer is not None:
-                try:
-                    _send({"id": asker.id, **answer})
-                except (TypeError, ValueError) as problem:
-                    _send({"id": asker.id, "fail": _words(problem)})
+                self._end(asker, answer)
 
 
 class Study(Plugin):
     """counts="bad" or "good": the verdict whose share is the figure; what="...": words for it in the report."""
+
+    _is_coroutine = False
 
     def __init__(self, name, **declared):
         super().__init__("study", name, **declared)
@@ -153,6 +227,7 @@ class Study(Plugin):
     def sample(self, function):
         """function(item, ask) or function(item, ask, params): the record of one sample."""
         self._sample, self._wide = function, len(inspect.signature(function).parameters) > 2
+        self._is_coroutine = inspect.iscoroutinefunction(function)
         return function
 
     def summary(self, function):
