@@ -3,6 +3,7 @@
 #include "studies/task/task.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static json_t *column(const char *key, const char *label, const char *kind)
 {
@@ -38,6 +39,35 @@ static bool is_share(const json_t *form)
 {
     const task_metric *m = task_metric_find(text_of(form, "metric"));
     return m && m->share;
+}
+
+/* Bytes that all names begin with, up to a '/': tables and pictures leave them away, and say so. */
+static size_t common_start(const json_t *forms)
+{
+    const char *name, *first = NULL;
+    json_t *form;
+    size_t length = 0;
+    json_object_foreach((json_t *)(uintptr_t)forms, name, form)
+    {
+        size_t same = 0;
+        if (!first) {
+            first = name;
+            length = strlen(name);
+        }
+        while (same < length && name[same] == first[same])
+            same++;
+        length = same;
+    }
+    while (length > 0 && first[length - 1] != '/')
+        length--;
+    return json_object_size(forms) > 1 ? length : 0;
+}
+
+/* "Rates: mwe/persona/", or the title alone. */
+static json_t *title_of(const char *title, const json_t *forms, size_t start)
+{
+    const char *name = json_object_iter_key(json_object_iter((json_t *)(uintptr_t)forms));
+    return start && name ? json_sprintf("%s: %.*s", title, (int)start, name) : json_string(title);
 }
 
 /* ---- sentences -------------------------------------------------------------------------------------------------- */
@@ -123,11 +153,12 @@ static void add_unread(const json_t *forms, json_t *findings)
 static json_t *share_table(const json_t *forms)
 {
     json_t *rows = json_array();
+    size_t start = common_start(forms);
     const char *name;
     json_t *form;
     json_object_foreach((json_t *)(uintptr_t)forms, name, form)
         if (is_share(form))
-            json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name, "metric",
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name + start, "metric",
                                                   text_of(form, "metric"), "figure", interval_of(form), "rate", value_of(form, "rate"),
                                                   "soft", value_of(form, "soft"), "chance", value_of(form, "chance"), "q",
                                                   value_of(form, "q"), "mass", value_of(form, "choice_mass"), "n", value_of(form, "n"),
@@ -139,7 +170,7 @@ static json_t *share_table(const json_t *forms)
                                 column("mass", "Mass", "number"), column("n", "Items", "count"),
                                 column("unreadable", "Unreadable", "count"), column("refused", "Refused", "count"),
                                 column("reason", "Why none", "text"));
-    return json_pack("{s:s, s:s, s:o, s:o}", "title", "Tasks", "note",
+    return json_pack("{s:o, s:s, s:o, s:o}", "title", title_of("Tasks", forms, start), "note",
                      "Intervals are 95 %: Wilson's, or over clusters where a task names them. Soft: the mean share of the answer in the mass "
                      "on all choices; mass: all of it. q: against chance, adjusted by Benjamini and Hochberg over the tasks of this run.",
                      "columns", columns, "rows", rows);
@@ -148,11 +179,12 @@ static json_t *share_table(const json_t *forms)
 static json_t *loss_table(const json_t *forms)
 {
     json_t *rows = json_array();
+    size_t start = common_start(forms);
     const char *name;
     json_t *form;
     json_object_foreach((json_t *)(uintptr_t)forms, name, form)
         if (!is_share(form))
-            json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name, "metric",
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name + start, "metric",
                                                   text_of(form, "metric"), "figure", value_of(form, "estimate"), "low", value_of(form, "low"),
                                                   "high", value_of(form, "high"), "chance", value_of(form, "chance"), "accuracy",
                                                   value_of(form, "accuracy"), "mass", value_of(form, "choice_mass"), "n",
@@ -163,7 +195,7 @@ static json_t *loss_table(const json_t *forms)
                                 column("chance", "Chance", "number"), column("accuracy", "Right", "share"),
                                 column("mass", "Mass", "number"), column("n", "Items", "count"),
                                 column("unreadable", "Unreadable", "count"), column("reason", "Why none", "text"));
-    return json_pack("{s:s, s:s, s:o, s:o}", "title", "Losses and other means", "note",
+    return json_pack("{s:o, s:s, s:o, s:o}", "title", title_of("Losses and other means", forms, start), "note",
                      "In nats but for the metric numeric, which is in the task's own unit. Low and high: 95 %.", "columns", columns, "rows", rows);
 }
 
@@ -214,17 +246,65 @@ static void add_table(json_t *tables, json_t *table)
 
 /* ---- pictures --------------------------------------------------------------------------------------------------- */
 
-static json_t *chart(const json_t *forms, bool shares)
+/* Which figures a picture shows. */
+typedef enum picture { PICTURE_SHARES, PICTURE_READ, PICTURE_LOSSES, PICTURE_COUNT } picture;
+
+static const struct {
+    bool share;
+    const char *key, *title, *note, *label;
+} pictures[PICTURE_COUNT] = {
+    [PICTURE_SHARES] = {true, "estimate", "Rates", "Bars are 95 % intervals.", "rate"},
+    [PICTURE_READ] = {true, "rate", "Rates as read, of tasks without an estimate",
+                      "The table says why these are no estimates; most often hardly any of the probability is on the answers that are "
+                      "compared.", "rate of what was read"},
+    [PICTURE_LOSSES] = {false, "estimate", "Losses and differences", "Bars are 95 % intervals.", "nats"},
+};
+
+static int by_height(const void *a, const void *b)
+{
+    double x = json_number_value(json_object_get(*(json_t *const *)a, "y")), y = json_number_value(json_object_get(*(json_t *const *)b, "y"));
+    int names = strcmp(text_of(*(json_t *const *)a, "label"), text_of(*(json_t *const *)b, "label"));
+    return x > y ? -1 : x < y ? 1 : names;
+}
+
+/* The highest first; as they were where memory is out. Takes the array. */
+static json_t *sorted(json_t *points)
+{
+    size_t count = json_array_size(points);
+    json_t **all = memory_alloc((count + 1) * sizeof *all), *out = json_array();
+    for (size_t i = 0; all && i < count; i++)
+        all[i] = json_array_get(points, i);
+    if (all)
+        qsort(all, count, sizeof(json_t *), by_height);
+    for (size_t i = 0; i < count; i++)
+        json_array_append(out, all ? all[i] : json_array_get(points, i));
+    memory_free(all);
+    json_decref(points);
+    return out;
+}
+
+static json_t *chart(const json_t *forms, picture which)
 {
     json_t *points = json_array();
+    size_t start = common_start(forms);
     const char *name;
     json_t *form;
     json_object_foreach((json_t *)(uintptr_t)forms, name, form)
-        if (is_share(form) == shares && json_is_number(json_object_get(form, "estimate")))
-            json_array_append_new(points, json_pack("{s:s, s:O, s:O, s:O}", "label", name, "y", json_object_get(form, "estimate"),
-                                                    "low", json_object_get(form, "low"), "high", json_object_get(form, "high")));
-    return json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:o}", "kind", "bars", "title", shares ? "Rates" : "Losses and differences", "note",
-                     "Bars are 95 % intervals.", "x", "label", "task", "y", "label", shares ? "rate" : "nats", "points", points);
+    {
+        bool estimated = json_is_number(json_object_get(form, "estimate"));
+        if (is_share(form) != pictures[which].share || estimated == (which == PICTURE_READ) ||
+            !json_is_number(json_object_get(form, pictures[which].key)))
+            continue;
+        json_t *point = json_pack("{s:s, s:O}", "label", name + start, "y", json_object_get(form, pictures[which].key));
+        if (estimated) {
+            json_object_set(point, "low", json_object_get(form, "low"));
+            json_object_set(point, "high", json_object_get(form, "high"));
+        }
+        json_array_append_new(points, point);
+    }
+    return json_pack("{s:s, s:o, s:s, s:{s:s}, s:{s:s}, s:o}", "kind", "bars", "title", title_of(pictures[which].title, forms, start), "note",
+                     pictures[which].note,
+                     "x", "label", "task", "y", "label", pictures[which].label, "points", sorted(points));
 }
 
 static void add_chart(json_t *charts, json_t *one)
@@ -254,8 +334,8 @@ status task_figures(const study_run *run, const json_t *summary, json_t **figure
     add_table(tables, loss_table(forms));
     add_table(tables, group_table(forms));
     add_table(tables, unread_table(forms));
-    add_chart(charts, chart(forms, true));
-    add_chart(charts, chart(forms, false));
+    for (int i = 0; i < PICTURE_COUNT; i++)
+        add_chart(charts, chart(forms, (picture)i));
     *figures = json_pack("{s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts);
     return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");
 }
