@@ -57,7 +57,7 @@ static json_t *columns(const family *f, const json_t *forms)
     if (any_size(f))
         json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", "parameters", "label", "parameters", "kind", "count"));
     if (any_flops(f))
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", "flops", "label", "training FLOPs", "kind", "number"));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", "flops", "label", "training FLOPs", "kind", "text"));
     json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", "run", "label", "run", "kind", "count"));
     json_object_foreach((json_t *)forms, name, value)
         json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "key", name, "label", words(name), "kind", "interval"));
@@ -75,7 +75,7 @@ static json_t *rows(const family *f, const json_t *forms, const json_t *summarie
         if (f->members[i].parameters > 0)
             json_object_set_new(row, "parameters", json_integer((json_int_t)f->members[i].parameters));
         if (f->members[i].flops > 0)
-            json_object_set_new(row, "flops", json_real(f->members[i].flops));
+            json_object_set_new(row, "flops", json_sprintf("%.3g", f->members[i].flops));
         json_object_foreach((json_t *)forms, name, value)
             json_object_set_new(row, name, interval(form_of(json_array_get(summaries, i), name)));
         json_array_append_new(list, row);
@@ -178,7 +178,8 @@ static json_t *axis(const family *f)
             json_array_append_new(ticks, json_pack("{s:f, s:s}", "x", x, "label", f->members[i].values[f->curve]));
         last = x > last ? x : last;
     }
-    if (most > 30 * least)
+    bool sizes = over_size(f) || strcmp(f->axes[f->curve], "size") == 0;
+    if (most > (sizes ? 3 : 30) * least)
         json_object_set_new(out, "scale", json_string("symlog"));
     if (json_array_size(ticks) <= MOST_TICKS && !over_size(f))
         json_object_set(out, "ticks", ticks);
