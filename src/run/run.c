@@ -300,6 +300,59 @@ static status open_session(session *s, arena *a, error *err)
     return STATUS_OK;
 }
 
+/* ---- one of several runs ---------------------------------------------------------------------------------------- */
+
+/* What the events of a run say of the command that made it. */
+typedef struct several_events {
+    bool member, gathered;
+} several_events;
+
+static status note_event(void *context, double at, const char *kind, const char *detail, error *err)
+{
+    several_events *e = context;
+    (void)at, (void)detail, (void)err;
+    e->member = e->member || strcmp(kind, "member") == 0;
+    e->gathered = e->gathered || strcmp(kind, "gathered") == 0;
+    return STATUS_OK;
+}
+
+/* The newest finished run of this description that its command has not gathered; 0: there is none. */
+static status find_ungathered(session *s, arena *a, int64_t *id, error *err)
+{
+    store_run *runs;
+    size_t count;
+    *id = 0;
+    TRY(store_run_list(s->store, a, 0, &runs, &count, err));
+    for (size_t i = 0; i < count && *id == 0; i++) {
+        several_events events = {false, false};
+        if (strcmp(runs[i].key, s->key) != 0 || strcmp(runs[i].state, "finished") != 0)
+            continue;
+        TRY(store_event_each(s->store, runs[i].id, note_event, &events, err));
+        *id = events.member && !events.gathered ? runs[i].id : 0;
+        if (*id == 0)
+            break;
+    }
+    return STATUS_OK;
+}
+
+/* True: the outcome is that of a run that is finished already. */
+static status take_finished(session *s, arena *a, run_outcome *out, bool *taken, error *err)
+{
+    *taken = false;
+    if (!s->request->of_several)
+        return STATUS_OK;
+    TRY(find_ungathered(s, a, &s->id, err));
+    if (s->id == 0)
+        return STATUS_OK;
+    out->id = s->id;
+    out->resumed = *taken = true;
+    if (s->request->on_begin)
+        s->request->on_begin(s->request->context, s->id, true, s->run.sample_count, s->run.sample_count);
+    return summarise(s, a, out, err);
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------------- */
+
 /* Before anything is spent: what earlier sessions spent, and what the backends can do. */
 static status look_around(session *s, arena *a, error *err)
 {
@@ -323,7 +376,10 @@ static status plan_and_go(session *s, arena *a, run_outcome *out, error *err)
     if (request->on_plan)
         request->on_plan(request->context, &s->run, &plan);
     status result = request->dry_run ? STATUS_OK : look_around(s, a, err);
+    bool taken = false;
     if (result == STATUS_OK && !request->dry_run)
+        result = take_finished(s, a, out, &taken, err);
+    if (result == STATUS_OK && !request->dry_run && !taken)
         result = go(s, a, out, err);
     engine_close(&s->engine);
     return result;

@@ -67,6 +67,8 @@ typedef struct run_request {
                                  on when it is raised */
     const price_list *prices; /* NULL: none are known, and a limit of cost refuses everybody who has one */
     bool no_cache;            /* ask again what the answer cache knows */
+    bool of_several;          /* one of several runs of one command (run/several.h): where an earlier call of the command, which did
+                                 not come to its end, finished this very run, that run is the outcome */
     bool dry_run;             /* stop after on_plan */
     const atomic_bool *interrupt; /* polled ten times a second; NULL */
     /* Before anything is asked: what the run will cost. May be NULL. */

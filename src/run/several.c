@@ -110,6 +110,7 @@ status run_several(arena *a, family *f, run_request *request, run_role *roles, c
 {
     static const several_hooks none = {0};
     json_t *scores = json_array();
+    request->of_several = true;
     *out = (several_outcome){.ids = ARENA_ARRAY(a, int64_t, f->count + 1), .summaries = json_array()};
     status result = out->ids && out->summaries && scores ? family_measure(a, f, err) : memory(err);
     for (size_t i = 0; i < f->count && result == STATUS_OK; i++) {
@@ -119,6 +120,8 @@ status run_several(arena *a, family *f, run_request *request, run_role *roles, c
     if (result == STATUS_OK && !request->dry_run)
         result = family_figures(f, out->summaries, scores, out->ids, &out->figures, err);
     json_decref(scores);
+    for (size_t i = 0; i < f->count && result == STATUS_OK && !request->dry_run; i++)
+        result = store_event_add(request->store, out->ids[i], "gathered", NULL, err);
     if (result == STATUS_OK && !request->dry_run) {
         out->json = json_pack("{s:s, s:s, s:s, s:I, s:o, s:O}", "study", request->study->name, "family", f->name, "axis", f->axes[f->curve],
                               "seed", (json_int_t)request->seed, "members", members_json(f, out), "figures", out->figures);

@@ -7,8 +7,8 @@
  *     ... outcome.figures, outcome.json ...
  *     several_clear(&outcome);
  *
- * Each member's run stands in the store like any other: the same command goes on where it was interrupted, and asks nothing of
- * a member twice whose answers are in the cache.
+ * Each member's run stands in the store like any other. The same command goes on where it was interrupted: runs that an earlier call
+ * finished are taken as they are, until a call has come to its end and gathered them all; then it makes new ones.
  */
 #ifndef ASSAY_RUN_SEVERAL_H
 #define ASSAY_RUN_SEVERAL_H

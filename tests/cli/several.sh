@@ -9,6 +9,15 @@ runs 0 "" sycophancy --items 40 --seed 3 -q -m oracle:0 -m oracle:0.5 -m oracle:
 grep -q "subjects over subject" "$work/out" && grep -q "oracle:0.25" "$work/out" || fail "no table of three subjects: $(cat "$work/out")"
 runs 0 "" sycophancy --items 40 --seed 3 -q -m oracle:0 -m oracle:0.5 --store "$work/runs.db" --json
 [ "$(grep -c '"summary":' "$work/out")" -eq 2 ] || fail "the JSON does not hold two members"
+# A call that does not come to its end: the next one takes the finished runs as they are, and only then there are new ones.
+runs 1 "cannot read" sycophancy --items 40 --seed 4 -q -m oracle:0 -m oracle:0.5 -m "script:$work/none.yaml" --store "$work/cut.db"
+echo 'default: I do not know.' > "$work/none.yaml"
+runs 0 "" sycophancy --items 40 --seed 4 -q -m oracle:0 -m oracle:0.5 -m "script:$work/none.yaml" --store "$work/cut.db"
+"$ASSAY" list runs --store "$work/cut.db" > "$work/out"
+[ "$(grep -cE 'oracle|script' "$work/out")" -eq 3 ] || fail "a call that went on made runs anew: $(cat "$work/out")"
+runs 0 "" sycophancy --items 40 --seed 4 -q -m oracle:0 -m oracle:0.5 -m "script:$work/none.yaml" --store "$work/cut.db"
+"$ASSAY" list runs --store "$work/cut.db" > "$work/out"
+[ "$(grep -cE 'oracle|script' "$work/out")" -eq 6 ] || fail "a call after one that came to its end made no runs of its own"
 runs 2 "named twice" sycophancy -q -m oracle:0 -m oracle:0 --store "$work/x.db"
 runs 1 "expected the folder of a series" sycophancy -q -m "series:$work" --store "$work/x.db"
 [ ! -e "$work/x.db" ] || fail "a list that could not be run left a store behind"
