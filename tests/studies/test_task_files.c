@@ -206,12 +206,38 @@ static void test_tasks_of_the_program(void **state)
     arena_free(a);
 }
 
+/* The page names every metric, and its example runs. */
+static void test_the_page(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    slice page;
+    assert_int_equal(file_read(a, ASSAY_SOURCE_DIR "/docs/tasks.md", 1 << 20, &page, NULL), STATUS_OK);
+    for (size_t i = 0; i < task_metric_count; i++) {
+        const char *row = arena_printf(a, "\n| `%s` |", task_metrics[i].name);
+        if (slice_find(page, slice_of(row), 0) == SIZE_MAX)
+            fail_msg("docs/tasks.md has no row of the metric %s", task_metrics[i].name);
+    }
+    static const char *const files[] = {"pets.csv", "pets.yaml"};
+    slice parts[2];
+    for (size_t i = 0; i < 2; i++) {
+        slice mark = slice_of(arena_printf(a, "file=%s\n", files[i]));
+        size_t at = slice_find(page, mark, 0), end = slice_find(page, SLICE("\n```"), at);
+        assert_true(at != SIZE_MAX && end != SIZE_MAX);
+        parts[i] = slice_sub(page, at + mark.length, end + 1);
+    }
+    place p = place_new(slice_copy(a, parts[1]), "pets.csv", slice_copy(a, parts[0]));
+    assert_int_equal(items_of(&p), 4);
+    place_free(&p);
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_tasks), cmocka_unit_test(test_bad_data), cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_tables_that_are_cut), cmocka_unit_test(test_gzip), cmocka_unit_test(test_what_is_taken),
-        cmocka_unit_test(test_tasks_of_the_program),
+        cmocka_unit_test(test_tasks_of_the_program), cmocka_unit_test(test_the_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
