@@ -79,6 +79,15 @@ static status read_number(const place *p, const json_t *o, const char *key, doub
     return STATUS_OK;
 }
 
+static status read_count(const place *p, const json_t *o, const char *key, double *out, error *err)
+{
+    bool there;
+    TRY(read_number(p, o, key, out, &there, err));
+    return !there || (*out >= 0 && *out <= 1e6)
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID, "%s: expected a number from 0 to 1000000 at \"%s\"", p->name, key);
+}
+
 static status read_list(const place *p, const json_t *o, const char *key, size_t most, const json_t **out, error *err)
 {
     *out = json_object_get(o, key);
@@ -293,6 +302,8 @@ static status read_kind(const place *p, const json_t *hello, plugin_declaration 
     const json_t *schema = json_object_get(hello, "parameters");
     TRY(read_text(p, hello, "what", MOST_LINE, &d->what, err));
     TRY(read_bool(p, hello, "summarises", &d->summarises, err));
+    TRY(read_count(p, hello, "requests", &d->requests, err));
+    TRY(read_count(p, hello, "answer_tokens", &d->answer_tokens, err));
     TRY(read_bool(p, hello, "seeds", &d->seeds, err));
     if (json_object_get(hello, "counts"))
         TRY(read_choice(p, hello, "counts", counted, COUNT_OF(counted), &counts, err));
@@ -310,7 +321,8 @@ static status read_kind(const place *p, const json_t *hello, plugin_declaration 
 status plugin_declaration_read(arena *a, const char *path, const json_t *hello, plugin_declaration *out, error *err)
 {
     static const char *const keys[] = {"protocol", "kind",   "name",       "title", "about",      "paper", "roles",
-                                       "params",   "counts", "summarises", "what",  "parameters", "seeds"};
+                                       "params",   "counts", "summarises", "what",  "parameters", "seeds",
+                                       "requests", "answer_tokens"};
     const place p = {a, path};
     int kind = 0;
     *out = (plugin_declaration){0};

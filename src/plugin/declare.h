@@ -30,6 +30,8 @@ typedef struct plugin_declaration {
     /* Of studies. */
     const char *counts;  /* "bad" or "good": the verdict whose rate is the figure */
     const char *what;    /* "answers that change with the order": what is counted; NULL */
+    double requests;     /* questions of one sample, at most; 0: not said */
+    double answer_tokens; /* of one answer, at most; 0: not said */
     bool summarises;     /* makes its own summary from the records */
     /* Of tools: the JSON schema of the arguments, as text. */
     const char *schema;

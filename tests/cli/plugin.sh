@@ -54,10 +54,14 @@ mv "$work/order.py" "$work/moved.py"
 expect 1 "says where it is now" "$ASSAY" replay 2 --store "$work/edit.db" -q
 expect 0 "" "$ASSAY" replay 2 --store "$work/edit.db" -q --study "$work/moved.py"
 
+expect 0 "20 samples" "$ASSAY" run ./$study $subject --items 20 --dry-run
+
 # Starts: written once, never over anything, and they run.
 here=$PWD
 mkdir "$work/new"; cd "$work/new"
 for kind in study scorer tool agent; do expect 0 "" "$ASSAY" new $kind my-$kind; done
+expect 0 "at most 100 requests" "$ASSAY" run ./my-study.py -m base --items 50 --dry-run
+grep -q "smallest effect found with power .80: 0.198" "$work/err" || fail "the plan names no effect: $(cat "$work/err")"
 [ "$(wc -l < my-study.py)" -le 25 ] || fail "the study that is written has more than 25 lines"
 expect 2 "is not written over" "$ASSAY" new study my-study
 expect 2 "small letters" "$ASSAY" new study "My study"
@@ -78,6 +82,11 @@ expect 2 "a tool needs a subject" "$ASSAY" run ./my-study.py -m plugin:./my-tool
 expect 1 "can call tools" "$ASSAY" run ./my-study.py -m plugin:./my-tool.py,script:mia.yaml --items 3 -q
 expect 2 "a study stands behind the verb" "$ASSAY" run ./my-study.py -m plugin:./my-study.py --items 3 -q
 expect 2 "is a scorer, and this needs a study" "$ASSAY" run ./my-scorer.py -m script:mia.yaml -q
+
+expect 2 "nobody knows the price" "$ASSAY" run ./my-study.py -m plugin:./my-agent.py,openai:some --max-cost 1 -q
+expect 0 "" "$ASSAY" run ./my-study.py -m script:mia.yaml -m plugin:./my-agent.py,script:mia.yaml --items 30 -q --json
+[ "$(grep -c '"estimate": ' "$work/out")" -ge 2 ] || fail "two subjects do not give two figures"
+expect 1 "limit" "$ASSAY" run ./my-study.py -m plugin:./my-agent.py,script:mia.yaml --items 400 --max-tokens 2000 --store limit.db -q
 
 # A task whose metric is a scorer of one's own.
 printf '{"q": "1"}\n{"q": "2"}\n{"q": "3"}\n{"q": "4"}\n' > rows.jsonl

@@ -3,7 +3,7 @@
 from assay_plugin import Study
 
 study = Study("@NAME@", title="@NAME@: answers that depend on which option is named first",
-              what="of the answers change with the order of the options", params=[
+              what="of the answers change with the order of the options", requests=2, answer_tokens=16, params=[
     {"name": "items", "type": "int", "min": 1, "max": 1000000, "default": 200, "help": "pairs of questions"}])
 
 COLOURS = ["black", "blue", "gold", "green", "grey", "red", "white"]

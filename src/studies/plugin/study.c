@@ -111,8 +111,16 @@ static status prepare(study_run *run, error *err)
 
 static status plan(const study_run *run, study_plan *plan, error *err)
 {
-    (void)err, (void)run;
-    *plan = (study_plan){.detectable = NAN}; /* nobody knows what the plug-in will ask */
+    (void)err;
+    const plugin_declaration *d = study_of(run)->declaration;
+    double n = (double)run->sample_count;
+    *plan = (study_plan){.requests = (uint64_t)(n * d->requests), .completion_tokens = (uint64_t)(n * d->requests * d->answer_tokens),
+                         .detectable = NAN};
+    if (d->summarises) /* nobody else knows what the figure is */
+        return STATUS_OK;
+    /* Two-sided test of the rate against .5 at .05 with power .80. */
+    plan->detectable = (1.959964 + .841621) * .5 / sqrt(n);
+    plan->detectable_what = "difference of a rate from one half, where all samples are one group";
     return STATUS_OK;
 }
 
