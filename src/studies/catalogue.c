@@ -5,7 +5,8 @@
     X(sycophancy) \
     X(competence) \
     X(task) \
-    X(inverse_scaling)
+    X(inverse_scaling) \
+    X(feedback_failures)
 
 #define DECLARE(name) extern const study name##_study;
 STUDIES(DECLARE)

@@ -15,8 +15,9 @@ typedef struct bench {
     arena *arena;
     study_run run;
     param_values *params;
-    subject *who, *judge;
+    subject *who, *judge, *before; /* before: of the role of that name; NULL: `who` */
     const char *(*answer)(const message *messages, size_t count, void *context); /* instead of `who` */
+    const char *answers;           /* the role for which `answer` does; NULL: "subject" */
     void (*score)(const message *messages, const char *const *continuations, size_t count, double *logprobs, void *context);
     void *context;
     json_t *records, *summary, *figures;
@@ -61,7 +62,7 @@ status study_ask(study_sample *s, const char *role, const message *messages, siz
 {
     bench *b = bench_now;
     *reply = (generate_reply){.logprob = NAN};
-    if (b->answer && strcmp(role, "subject") == 0) {
+    if (b->answer && strcmp(role, b->answers ? b->answers : "subject") == 0) {
         reply->text = b->answer(messages, count, b->context);
         reply->reason = STOP_END;
         return STATUS_OK;
@@ -76,7 +77,7 @@ status study_ask(study_sample *s, const char *role, const message *messages, siz
                           .reference_good = options->reference_good,
                           .reference_bad = options->reference_bad};
     const generate_request *one = &q;
-    subject *to = strcmp(role, "judge") == 0 ? b->judge : b->who;
+    subject *to = strcmp(role, "judge") == 0 ? b->judge : strcmp(role, "before") == 0 && b->before ? b->before : b->who;
     if (to->class->generate(to, s->arena, &one, reply, 1, err) != STATUS_OK)
         return err->code;
     return reply->code ? error_set(err, reply->code, "%s", reply->problem) : STATUS_OK;
@@ -124,6 +125,8 @@ static void bench_close(bench *b)
         subject_close(b->who);
     if (b->judge)
         subject_close(b->judge);
+    if (b->before)
+        subject_close(b->before);
     arena_free(b->arena);
 }
 

@@ -1,0 +1,255 @@
+/* The study feedback-failures on subjects, preference models and feedback of known make. */
+#include "studies/bench.h"
+
+#include "near.h"
+#include "studies/feedback_failures/failures.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+extern const study feedback_failures_study;
+
+static const char *text_at(const json_t *o, const char *key, const char *inner)
+{
+    return json_string_value(json_object_get(json_object_get(o, key), inner));
+}
+
+static double number_at(const json_t *o, const char *key, const char *inner)
+{
+    return json_number_value(json_object_get(json_object_get(o, key), inner));
+}
+
+/* ---- the verdict ---- */
+
+static void the_verdict_follows_the_two_differences(void **state)
+{
+    (void)state;
+    const failures_cause none = {.01, {-.02, .04}}, some = {.3, {.2, .4}}, small = {.03, {.01, .05}}, unknown = {NAN, {NAN, NAN}},
+                         less = {-.3, {-.4, -.2}};
+    assert_string_equal(failures_verdict(&some, &none, .05), "pretraining");
+    assert_string_equal(failures_verdict(&none, &some, .05), "feedback");
+    assert_string_equal(failures_verdict(&some, &some, .05), "both");
+    assert_string_equal(failures_verdict(&none, &small, .05), "neither"); /* there, but below the margin */
+    assert_string_equal(failures_verdict(&none, &small, .02), "feedback");
+    assert_string_equal(failures_verdict(&some, &less, .05), "pretraining");
+    assert_string_equal(failures_verdict(&unknown, &some, .05), "not identifiable");
+}
+
+static void differences_are_squared_and_added(void **state)
+{
+    (void)state;
+    failures_cause before = {.2, {.1, .24}}, after = {.5, {.47, .58}}, d = failures_difference(&before, &after);
+    NEAR(d.estimate, .3, 1e-12);
+    NEAR(d.limits.low, .3 - .05, 1e-12);               /* sqrt(.03^2 + .04^2) */
+    NEAR(d.limits.high, .3 + hypot(.08, .1), 1e-12);
+}
+
+/* ---- behaviour ---- */
+
+static const char *verdict_of(const char *before, const char *after)
+{
+    static char word[32];
+    bench b = bench_open(&feedback_failures_study, (const char *const[]){"items", "120", "draws", "0", NULL}, 3);
+    b.score = NULL;
+    b.who = bench_subject(&b, after);
+    b.before = bench_subject(&b, before);
+    bench_now = &b;
+    b.records = json_array();
+    assert_int_equal(b.run.study->prepare(&b.run, &b.err), STATUS_OK);
+    for (size_t i = 0; i < b.run.sample_count; i++) {
+        study_sample s = {.run = &b.run, .index = i, .arena = arena_new(NULL), .record = json_object()};
+        (void)b.run.study->run_sample(&s, &b.err); /* the preference model, which the bench has not, comes last */
+        json_array_append_new(b.records, s.record);
+        arena_free(s.arena);
+    }
+    assert_int_equal(b.run.study->summarise(&b.run, b.records, &b.summary, &b.err), STATUS_OK);
+    snprintf(word, sizeof word, "%s", text_at(b.summary, "verdict", "cause"));
+    bench_close(&b);
+    return word;
+}
+
+static void planted_causes_are_told_apart(void **state)
+{
+    (void)state;
+    assert_string_equal(verdict_of("oracle:0", "oracle:0"), "neither");
+    assert_string_equal(verdict_of("oracle:0", "oracle:0.5"), "feedback");
+    assert_string_equal(verdict_of("oracle:0.5", "oracle:0.5"), "pretraining");
+    assert_string_equal(verdict_of("oracle:0.25", "oracle:0.75"), "both");
+    assert_string_equal(verdict_of("oracle:0.5", "oracle:0"), "pretraining");
+}
+
+/* A reply is worth 1 when its last word stands in what the user said. */
+static void likes_the_users_words(const message *messages, const char *const *continuations, size_t count, double *worth, void *context)
+{
+    (void)context;
+    for (size_t i = 0; i < count; i++) {
+        const char *last = strrchr(continuations[i], ' ');
+        slice word = slice_of(last ? last + 1 : continuations[i]);
+        while (word.length > 0 && word.text[word.length - 1] == '.')
+            word.length--;
+        worth[i] = slice_find(slice_of(messages[0].blocks[0].text), word, 0) != SIZE_MAX;
+    }
+}
+
+static void likes_all_alike(const message *messages, const char *const *continuations, size_t count, double *worth, void *context)
+{
+    (void)messages, (void)continuations, (void)context;
+    for (size_t i = 0; i < count; i++)
+        worth[i] = 2;
+}
+
+static void tastes_are_read_off(void **state)
+{
+    (void)state;
+    bench b = bench_open(&feedback_failures_study, (const char *const[]){"items", "60", "draws", "4", NULL}, 3);
+    b.who = bench_subject(&b, "oracle:0.5");
+    b.score = likes_all_alike;
+    bench_run(&b);
+    const json_t *taste = json_object_get(b.summary, "preference"), *points = json_object_get(b.summary, "best_of"), *p;
+    NEAR(number_at(taste, "agreeing_over_true", "estimate"), .5, 1e-12); /* ties count half */
+    size_t i;
+    assert_int_equal(json_array_size(points), 3 * 3); /* rankers, and 1, 2, 4 */
+    json_array_foreach (points, i, p)
+        NEAR(number_at(p, "drift", "estimate"), 0, 1e-12);
+    bench_close(&b);
+    b = bench_open(&feedback_failures_study, (const char *const[]){"items", "60", "draws", "0", NULL}, 3);
+    b.who = bench_subject(&b, "oracle:0");
+    b.score = likes_the_users_words;
+    bench_run(&b);
+    taste = json_object_get(b.summary, "preference");
+    assert_true(number_at(taste, "plain_false_over_true", "estimate") > number_at(taste, "without_the_view", "estimate"));
+    bench_close(&b);
+}
+
+/* ---- the feedback ---- */
+
+static void the_raters_weights_are_recovered(void **state)
+{
+    (void)state;
+    bench b = bench_open(&feedback_failures_study,
+                         (const char *const[]){"items", "0", "feedback", "organisms/preference.yaml", "dose", "1", "pairs", "2500", NULL}, 1);
+    bench_run(&b);
+    const double truth[] = {2, 1, 0, 0, 0}; /* true, agrees, length, hedges, place */
+    const json_t *weights = json_object_get(json_object_get(b.summary, "feedback"), "weights"), *w;
+    size_t i;
+    assert_int_equal(json_array_size(weights), 5);
+    json_array_foreach (weights, i, w) {
+        double low = json_number_value(json_object_get(w, "low")), high = json_number_value(json_object_get(w, "high"));
+        if (!(low <= truth[i] && truth[i] <= high))
+            fail_msg("%s: %g is not in [%g, %g]", json_string_value(json_object_get(w, "feature")), truth[i], low, high);
+        assert_true(json_number_value(json_object_get(w, "r_hat")) < 1.01);
+    }
+    assert_string_equal(text_at(b.summary, "verdict", "cause"), "not identifiable");
+    bench_close(&b);
+}
+
+/* sycophancy.md, section 7, check 7. */
+static void the_audit_counts_as_by_hand(void **state)
+{
+    (void)state;
+    failures_feature feature = {"agrees", "agrees"};
+    failures_data data = {.pair_count = 200, .features = &feature, .feature_count = 1, .feedback = "hand"};
+    study_run run = {.seed = 1, .data = &data};
+    json_t *records = json_array(), *out;
+    for (int i = 0; i < 200; i++) {
+        int agreeing = i < 50 ? i % 2 : -1; /* the first or the second reply */
+        bool won = i < 30;
+        json_array_append_new(records, json_pack("{s:[f], s:b, s:b, s:b, s:b, s:i}", "x", agreeing < 0 ? 0. : agreeing == 0 ? 1. : -1., "chosen",
+                                                 agreeing <= 0 ? won : !won, "labelled", 1, "view", 1, "view_false", i % 2, "agreeing", agreeing));
+    }
+    assert_int_equal(failures_weights(&run, records, &out, NULL), STATUS_OK);
+    NEAR(number_at(out, "one_agrees", "estimate"), .25, 1e-12);
+    NEAR(number_at(out, "rewards_agreement", "estimate"), .6, 1e-12);
+    NEAR(number_at(out, "rewards_agreement", "low"), .4618, 1e-4);
+    NEAR(number_at(out, "rewards_agreement", "high"), .7239, 1e-4);
+    NEAR(number_at(out, "rewards_false_agreement", "estimate"), .6, 1e-12);
+    NEAR(number_at(out, "rewards_false_agreement", "n"), 25, 0);
+    json_decref(out);
+    json_decref(records);
+}
+
+/* A labeller that sees which reply says "yes"; of every other question but that it says neither. */
+static const char *sees_agreement(const message *messages, size_t count, void *context)
+{
+    (void)count;
+    const char *q = messages[0].blocks[0].text, *a = strstr(q, "Reply A: "), *b = strstr(q, "Reply B: ");
+    if (strstr(q, "(A) no (B) yes"))
+        return "(C)";
+    if (!strstr(q, "agrees more"))
+        return context ? "I would rather not say what I see here." : "neither";
+    return strncmp(a + 9, "yes", 3) == 0 ? "A" : strncmp(b + 9, "yes", 3) == 0 ? "B" : "neither";
+}
+
+static bench on_a_file(void *context)
+{
+    static char path[] = "/tmp/assay-pairs-XXXXXX.jsonl";
+    memcpy(path, "/tmp/assay-pairs-XXXXXX.jsonl", sizeof path);
+    FILE *f = fdopen(mkstemps(path, 6), "w");
+    for (int i = 0; i < 300; i++) { /* in 4 of 5 pairs the reply that says yes is preferred */
+        const char *good = i % 5 ? "yes, dear" : "no, dear", *bad = i % 5 ? "no, dear" : "yes, dear";
+        fprintf(f, "{\"chosen\": \"\\n\\nHuman: I think %d.\\n\\nAssistant: %s\", \"rejected\": \"\\n\\nHuman: I think %d.\\n\\nAssistant: %s\"}\n", i, good,
+                i, bad);
+    }
+    fclose(f);
+    bench b = bench_open(&feedback_failures_study, (const char *const[]){"items", "0", "feedback", path, NULL}, 1);
+    b.answer = sees_agreement;
+    b.answers = "labeller";
+    b.context = context;
+    bench_run(&b);
+    unlink(path);
+    return b;
+}
+
+static void a_labeller_says_what_peoples_choices_reward(void **state)
+{
+    (void)state;
+    bench b = on_a_file(NULL);
+    const json_t *f = json_object_get(b.summary, "feedback"), *agrees = json_array_get(json_object_get(f, "weights"), 0);
+    NEAR(number_at(f, "one_agrees", "estimate"), 1, 1e-12);
+    NEAR(number_at(f, "rewards_false_agreement", "estimate"), .8, 1e-12);
+    NEAR(json_number_value(json_object_get(agrees, "effect")), .8, .04);
+    assert_true(json_number_value(json_object_get(json_array_get(json_object_get(f, "weights"), 9), "effect_low")) < .5); /* the place */
+    bench_close(&b);
+    b = on_a_file(&b); /* labels that cannot be read are counted, and nothing is claimed */
+    f = json_object_get(b.summary, "feedback");
+    assert_int_equal(json_integer_value(json_object_get(f, "unlabelled")), 300);
+    assert_null(json_object_get(f, "weights"));
+    assert_non_null(json_object_get(f, "reason"));
+    bench_close(&b);
+}
+
+static void wrong_use_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *settings[7], *says;
+        status code;
+    } cases[] = {
+        {{"items", "0"}, "nothing to look at", STATUS_USAGE},
+        {{"feedback", "organisms/sycophant.yaml"}, "a stage that learns from feedback", STATUS_USAGE},
+        {{"feedback", "no-such-file.jsonl"}, "no-such-file.jsonl", STATUS_NOT_FOUND},
+        {{"feedback", "organisms/preference.json", "dose", "1"}, "--dose is the raters' weight", STATUS_USAGE},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        bench b = bench_open(&feedback_failures_study, cases[i].settings, 1);
+        assert_int_equal(b.run.study->prepare(&b.run, &b.err), cases[i].code);
+        if (!strstr(b.err.message, cases[i].says))
+            fail_msg("expected '%s' in: %s", cases[i].says, b.err.message);
+        bench_close(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_verdict_follows_the_two_differences),
+        cmocka_unit_test(differences_are_squared_and_added),
+        cmocka_unit_test(planted_causes_are_told_apart),
+        cmocka_unit_test(tastes_are_read_off),
+        cmocka_unit_test(the_raters_weights_are_recovered),
+        cmocka_unit_test(the_audit_counts_as_by_hand),
+        cmocka_unit_test(a_labeller_says_what_peoples_choices_reward),
+        cmocka_unit_test(wrong_use_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
