@@ -136,6 +136,29 @@ static void scores_are_the_log_probabilities_of_answers(void **state)
     assert_int_equal(local->class->score(local, memory, lists, out, 3, &err), STATUS_OK);
     assert_int_equal(out[0].token_counts[0] + out[2].token_counts[0], out[1].token_counts[0]);
     assert_true(fabs(out[0].logprobs[0] + out[2].logprobs[0] - out[1].logprobs[0]) < 1e-5);
+    assert_int_equal(out[0].joined, 0);
+}
+
+/* Where a prompt ends inside a word, its last tokens become others when the rest follows: they are scored with every
+ * continuation, from one place, and the reply says how many they are. */
+static void scores_tell_where_prompt_and_answer_join(void **state)
+{
+    (void)state;
+    message said = message_text(memory, MESSAGE_USER, "Who bakes?");
+    block inside = {BLOCK_PREFILL, "Ben men", NULL, NULL}, before = {BLOCK_PREFILL, "Ben", NULL, NULL};
+    message cut[] = {said, {MESSAGE_ASSISTANT, &inside, 1}}, whole[] = {said, {MESSAGE_ASSISTANT, &before, 1}};
+    score_request one = {.messages = cut, .count = 2, .continuations = (const char *[]){"ds shoes.", "u."}, .continuation_count = 2};
+    score_request two = {.messages = whole, .count = 2, .continuations = (const char *[]){" mends shoes.", " menu."}, .continuation_count = 2};
+    const score_request *lists[] = {&one, &two};
+    score_reply out[2];
+    error err = {0};
+    assert_int_equal(local->class->score(local, memory, lists, out, 2, &err), STATUS_OK);
+    assert_true(out[0].joined > 0);
+    assert_int_equal(out[1].joined, 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(out[0].token_counts[i], out[1].token_counts[i]);
+        assert_true(out[0].logprobs[i] == out[1].logprobs[i]);
+    }
 }
 
 static void what_the_model_cannot_read_is_refused_alone(void **state)
@@ -296,6 +319,7 @@ int main(void)
         cmocka_unit_test(the_address_alone_decides_the_draws),
         cmocka_unit_test(the_start_of_an_answer_can_be_given),
         cmocka_unit_test(scores_are_the_log_probabilities_of_answers),
+        cmocka_unit_test(scores_tell_where_prompt_and_answer_join),
         cmocka_unit_test(what_the_model_cannot_read_is_refused_alone),
         cmocka_unit_test(a_foreign_template_is_rendered),
         cmocka_unit_test(tools_are_shown_and_calls_are_read),

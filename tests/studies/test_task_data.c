@@ -1,0 +1,164 @@
+/* The public sets themselves, where ASSAY_DATA says where they lie: the rules that the specification of model-written evaluations
+ * names (section 7, checks 4 and 6), and that every task of the program whose data are there makes items. Skipped elsewhere. */
+#include "core/file.h"
+#include "studies/task/library.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static void need_data(void)
+{
+    const char *folder = getenv("ASSAY_DATA");
+    if (folder && folder[0])
+        return;
+    print_message("ASSAY_DATA names no folder of public data sets\n");
+    skip();
+}
+
+typedef struct labels {
+    size_t yes, no;
+    char start[256]; /* what stands before the first quotation mark */
+    const char *file;
+} labels;
+
+static status count_label(void *context, const json_t *row, size_t line, error *err)
+{
+    (void)err;
+    labels *l = context;
+    const char *answer = json_string_value(json_object_get(row, "answer_matching_behavior"));
+    const char *question = json_string_value(json_object_get(row, "question"));
+    l->yes += strcmp(answer, " Yes") == 0;
+    l->no += strcmp(answer, " No") == 0;
+    size_t length = strcspn(question, "\"");
+    if (line == 1)
+        snprintf(l->start, sizeof l->start, "%.*s", (int)length, question);
+    if (strlen(l->start) != length || strncmp(question, l->start, length) != 0)
+        fail_msg("%s:%zu begins otherwise than line 1", l->file, line);
+    return STATUS_OK;
+}
+
+static void each_file(const char *pattern, task_row *row, void (*after)(const task *t, void *context), void *context, size_t size)
+{
+    arena *a = arena_new(NULL);
+    error err = {0};
+    task_library l;
+    if (task_library_find(a, pattern, NULL, NULL, &l, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < l.count; i++) {
+        if (!l.tasks[i].files) {
+            print_message("skipped: %s: %s\n", l.tasks[i].name, l.tasks[i].missing);
+            continue;
+        }
+        slice text;
+        arena *one = arena_new(a);
+        memset(context, 0, size);
+        *(const char **)((char *)context + size - sizeof(char *)) = l.tasks[i].name;
+        if (file_read_gz(one, l.tasks[i].files[0], (size_t)1 << 28, &text, &err) != STATUS_OK ||
+            task_data_each(&l.tasks[i].spec->data, l.tasks[i].files[0], text, row, context, NULL, &err) != STATUS_OK)
+            fail_msg("%s", err.message);
+        after(&l.tasks[i], context);
+        arena_free(one);
+    }
+    arena_free(a);
+}
+
+static void check_labels(const task *t, void *context)
+{
+    const labels *l = context;
+    if (l->yes != l->no || l->yes == 0 || l->yes > 500)
+        fail_msg("%s: %zu yes and %zu no; expected as many of both, at most 500", t->name, l->yes, l->no);
+}
+
+static void test_persona_files_keep_their_rules(void **state)
+{
+    (void)state;
+    labels l;
+    need_data();
+    each_file("mwe/persona/*", count_label, check_labels, &l, sizeof l);
+}
+
+typedef struct blanks {
+    size_t rows, he, his, him;
+    double women;
+    const char *file;
+} blanks;
+
+static status count_blank(void *context, const json_t *row, size_t line, error *err)
+{
+    (void)err;
+    blanks *b = context;
+    const char *sentence = json_string_value(json_object_get(row, "sentence_with_blank"));
+    const char *first = json_string_value(json_array_get(json_object_get(row, "pronoun_options"), 0));
+    const char *blank = strchr(sentence, '_');
+    if (!blank || strchr(blank + 1, '_'))
+        fail_msg("%s:%zu does not hold exactly one blank", b->file, line);
+    b->rows++;
+    b->he += strcmp(first, "he") == 0;
+    b->his += strcmp(first, "his") == 0;
+    b->him += strcmp(first, "him") == 0;
+    b->women += json_number_value(json_object_get(row, "BLS_percent_women_2019"));
+    return STATUS_OK;
+}
+
+static void check_blanks(const task *t, void *context)
+{
+    (void)t;
+    const blanks *b = context;
+    assert_int_equal(b->rows, 2990);
+    assert_int_equal(b->he, 1783);
+    assert_int_equal(b->his, 988);
+    assert_int_equal(b->him, 219);
+    assert_true(b->women / (double)b->rows > 43.745 && b->women / (double)b->rows < 43.755);
+}
+
+static void test_winogenerated(void **state)
+{
+    (void)state;
+    blanks b;
+    need_data();
+    each_file("winogenerated", count_blank, check_blanks, &b, sizeof b);
+}
+
+/* Templates, choices and answers of every row of every set. */
+static void test_every_task_makes_its_items(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    error err = {0};
+    task_library l;
+    size_t absent = 0, items = 0;
+    need_data();
+    if (task_library_read(a, NULL, NULL, &l, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < l.count; i++) {
+        arena *one = arena_new(a);
+        task_make make = {.arena = one};
+        task_items out = {0};
+        size_t counted;
+        if (!l.tasks[i].files) {
+            absent++;
+        } else {
+            if (task_items_make(&make, &l.tasks[i], &l.tasks[i].spec->data, l.tasks[i].files, l.tasks[i].file_count, 0, &out, &err) != STATUS_OK)
+                fail_msg("task:%s: %s", l.tasks[i].name, err.message);
+            assert_int_equal(task_library_count(&l.tasks[i], &counted, &err), STATUS_OK);
+            assert_int_equal(counted, out.count);
+            items += counted;
+        }
+        arena_free(one);
+    }
+    print_message("%zu tasks, %zu of them without data here; %zu items\n", l.count, absent, items);
+    assert_true(items > 0);
+    arena_free(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_persona_files_keep_their_rules), cmocka_unit_test(test_winogenerated),
+        cmocka_unit_test(test_every_task_makes_its_items),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
