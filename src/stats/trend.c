@@ -216,8 +216,10 @@ static status find_residuals(work *w, error *err)
     }
     double whole = freedom > 0 ? squares / freedom : 0, left = freedom > 0 ? whole - noise / freedom : 0;
     t->between_seeds = left > 0 ? sqrt(left) : 0;
+    /* Few residuals say little of their spread: they are drawn with the variance of Student's t. */
+    double few = freedom > 3 ? sqrt(freedom / (freedom - 2)) : sqrt(3);
     for (size_t i = 0; i < w->residual_count; i++)
-        w->residuals[i] *= whole > 0 ? t->between_seeds / sqrt(whole) : 0;
+        w->residuals[i] *= whole > 0 ? few * t->between_seeds / sqrt(whole) : 0;
     for (size_t s = 0; s < t->sizes; s++)
         t->sem[s] = sqrt(t->sem[s] * t->sem[s] + t->between_seeds * t->between_seeds / (double)t->seeds[s]);
     return STATUS_OK;

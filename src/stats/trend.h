@@ -30,7 +30,10 @@
  * .005 beyond what the models share. A size weighs at most 4 times what the median size weighs: at a figure of exactly 0 or 1 the
  * sem is 0. Several models of one size (seeds) are averaged, and their differences enter as the specification's draws over
  * seeds: each draw adds to each size the mean of as many residuals, drawn from those of all sizes together and shrunk to
- * the variance that the examples' own noise leaves; so a size with a single seed is not taken to be without such noise.
+ * the variance that the examples' own noise leaves (times f / (f - 2) for f degrees of freedom, as few seeds say little of it); so a
+ * size with a single seed is not taken to be without such noise. Where no size has several seeds nothing is known of it, and the limits
+ * are those of these very models. Of 1,000 simulated series without a trend 2.9 % (300 examples, one seed) and 4.6 % (400
+ * examples, three seeds that differ by .01) were claimed to have one.
  */
 #ifndef ASSAY_STATS_TREND_H
 #define ASSAY_STATS_TREND_H
