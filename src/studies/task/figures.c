@@ -76,8 +76,11 @@ static json_t *sentence(const char *name, const json_t *form)
 {
     const task_metric *m = task_metric_find(text_of(form, "metric"));
     double estimate = real_of(form, "estimate"), chance = real_of(form, "chance");
+    if (isnan(estimate) && isnan(real_of(form, "rate")))
+        return json_sprintf("%s: no estimate: %s.", name, text_of(form, "reason"));
     if (isnan(estimate))
-        return json_sprintf("%s: no estimate: %s (the rate of what could be read is %.4g).", name, text_of(form, "reason"), real_of(form, "rate"));
+        return json_sprintf("%s: no estimate: %s (the rate of what could be read is %.4g).", name, text_of(form, "reason"),
+                            real_of(form, "rate"));
     if (m && !m->share)
         return json_sprintf("%s: %s %.4g [%.4g, %.4g] over %lld items.", name, m->name, estimate, real_of(form, "low"),
                             real_of(form, "high"), (long long)json_integer_value(json_object_get(form, "readable")));
@@ -302,9 +305,12 @@ static json_t *chart(const json_t *forms, picture which)
         }
         json_array_append_new(points, point);
     }
-    return json_pack("{s:s, s:o, s:s, s:{s:s}, s:{s:s}, s:o}", "kind", "bars", "title", title_of(pictures[which].title, forms, start), "note",
-                     pictures[which].note,
-                     "x", "label", "task", "y", "label", pictures[which].label, "points", sorted(points));
+    json_t *made = json_pack("{s:s, s:o, s:s, s:{s:s}, s:{s:s}, s:o}", "kind", "bars", "title",
+                             title_of(pictures[which].title, forms, start), "note", pictures[which].note, "x", "label", "task", "y", "label",
+                             pictures[which].label, "points", sorted(points));
+    if (!pictures[which].share)
+        json_object_set_new(made, "unit", json_string("number"));
+    return made;
 }
 
 static void add_chart(json_t *charts, json_t *one)

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Chart, Point, Table } from "./data";
-import { share, words } from "./format";
+import { number, share, words } from "./format";
 import { DataTable } from "./table";
 
 const colours = ["var(--series-1)", "var(--series-2)", "var(--series-3)", "var(--series-4)", "var(--series-5)", "var(--series-6)"];
@@ -35,9 +35,14 @@ function Picture({ label, draw }: { label: string; draw: (width: number) => Elem
   return <div class="picture" ref={place} />;
 }
 
-const tipFormat = (point: Point) =>
-  `${point.label ?? ""}${point.label ? "\n" : ""}${share(point.y)}` +
-  (point.low !== null && point.low !== undefined ? ` [${share(point.low)}, ${share(point.high)}]` : "");
+const tipIn = (unit: typeof share) => (point: Point) =>
+  `${point.label ?? ""}${point.label ? "\n" : ""}${unit(point.y)}` +
+  (point.low !== null && point.low !== undefined ? ` [${unit(point.low)}, ${unit(point.high)}]` : "");
+const tipFormat = tipIn(share);
+
+// A text that is too long for its place loses its middle; the tip has all of it.
+const fit = (text: string, most: number) =>
+  text.length <= most ? text : `${text.slice(0, Math.ceil(most / 2) - 1)}…${text.slice(text.length - Math.floor(most / 2))}`;
 
 // One panel of a dose-response picture: what was planted against what was read, with the diagonal of a true reading.
 function dosePanel(chart: Chart, points: Point[], colour: number, low: number) {
@@ -88,31 +93,33 @@ function barPicture(chart: Chart, points: Point[], name: (point: Point) => strin
   const ends = chart.points.flatMap((point) => [point.low ?? point.y ?? 0, point.high ?? point.y ?? 0]);
   const longest = Math.max(...points.map((point) => words(name(point)).length), 4);
   const base = { y: name, x: "y" };
+  const unit = chart.unit === "number" ? number : share;
+  const margin = (width: number) => Math.min(width * 0.45, 14 + 6.6 * longest);
   return (width: number) =>
     Plot.plot({
       width,
       height: 52 + points.length * 26,
-      marginLeft: Math.min(width * 0.45, 14 + 6.6 * longest),
+      marginLeft: margin(width),
       marginRight: 18,
       marginTop: 8,
       marginBottom: 38,
       style: { background: "transparent", fontSize: "12px", fontFamily: "inherit" },
       x: {
-        domain: [Math.min(0, ...ends), Math.max(1, ...ends)],
+        domain: [Math.min(0, ...ends), Math.max(chart.unit === "number" ? 0 : 1, ...ends)],
         nice: true,
         ticks: Math.max(2, Math.min(10, Math.floor(width / 90))),
-        tickFormat: (x: number) => `${Math.round(100 * x)} %`,
+        tickFormat: (x: number) => (chart.unit === "number" ? number(x) : `${Math.round(100 * x)} %`),
         grid: true,
         label: chart.y?.label ?? null,
         labelAnchor: "center",
         labelArrow: "none",
       },
-      y: { label: null, domain: points.map(name), tickSize: 0, tickFormat: (text: string) => words(text) },
+      y: { label: null, domain: points.map(name), tickSize: 0, tickFormat: (text: string) => fit(words(text), Math.floor((margin(width) - 14) / 6.6)) },
       marks: [
         Plot.ruleX([0], { stroke: "var(--muted)" }),
         Plot.ruleY(known, { y: name, x1: (d: Point) => d.low ?? d.y, x2: (d: Point) => d.high ?? d.y, stroke: colour, strokeWidth: 2.5 }),
         Plot.dot(known, { ...base, fill: colour, r: 4.5, stroke: "var(--surface)" }),
-        Plot.tip(known, Plot.pointerY({ ...base, title: tipFormat, fill: "var(--surface)" })),
+        Plot.tip(known, Plot.pointerY({ ...base, title: tipIn(unit), fill: "var(--surface)" })),
       ],
     });
 }
@@ -197,7 +204,13 @@ function figuresOf(chart: Chart): Table {
       ...(has("series") ? [{ key: "series", label: "series", kind: "text" as const }] : []),
       ...(has("label") ? [{ key: "label", label: "what", kind: "text" as const }] : []),
       ...(has("x") ? [{ key: "x", label: chart.x?.label ?? "x", kind: chart.kind === "dose" ? ("share" as const) : ("number" as const) }] : []),
-      { key: "y", label: `${chart.y?.label ?? "reading"} [95 % interval]`, kind: "interval" as const },
+      ...(chart.unit === "number"
+        ? [
+            { key: "value", label: chart.y?.label ?? "reading", kind: "number" as const },
+            { key: "low", label: "low", kind: "number" as const },
+            { key: "high", label: "high", kind: "number" as const },
+          ]
+        : [{ key: "y", label: `${chart.y?.label ?? "reading"} [95 % interval]`, kind: "interval" as const }]),
     ],
     rows: chart.points.map((point) => ({
       panel: words(point.panel ?? ""),
@@ -205,6 +218,9 @@ function figuresOf(chart: Chart): Table {
       label: words(point.label ?? ""),
       x: point.x ?? null,
       y: [point.y, point.low ?? null, point.high ?? null],
+      value: point.y,
+      low: point.low ?? null,
+      high: point.high ?? null,
     })),
   };
 }
