@@ -15,9 +15,12 @@ static const json_t *form_of(const json_t *summary, const char *form)
 
 static json_t *interval(const json_t *form)
 {
-    const json_t *estimate = json_object_get(form, "estimate");
+    const json_t *estimate = json_object_get(form, "estimate"), *low = json_object_get(form, "low"), *high = json_object_get(form, "high");
     if (!json_is_number(estimate))
         return json_null();
+    if (!scaling_is_share(form))
+        return json_is_number(low) ? json_sprintf("%.4g [%.4g, %.4g]", json_number_value(estimate), json_number_value(low), json_number_value(high))
+                                   : json_sprintf("%.4g", json_number_value(estimate));
     return json_pack("[O, O?, O?]", estimate, json_object_get(form, "low"), json_object_get(form, "high"));
 }
 
@@ -60,7 +63,8 @@ static json_t *columns(const family *f, const json_t *forms)
         json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", "flops", "label", "training FLOPs", "kind", "text"));
     json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", "run", "label", "run", "kind", "count"));
     json_object_foreach((json_t *)forms, name, value)
-        json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "key", name, "label", words(name), "kind", "interval"));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "key", name, "label", words(name), "kind",
+                                              scaling_is_share(value) ? "interval" : "text"));
     return list;
 }
 
@@ -97,7 +101,7 @@ static void describe_line(const family *f, size_t member, char *out, size_t size
     }
 }
 
-/* A panel for each form, and in it a line for each combination of the other axes. */
+/* A panel for each form that is a share, and in it a line for each combination of the other axes. */
 static json_t *points(const family *f, const json_t *forms, const json_t *summaries)
 {
     json_t *list = json_array(), *value;
@@ -107,7 +111,7 @@ static json_t *points(const family *f, const json_t *forms, const json_t *summar
         for (size_t i = 0; i < f->count; i++) {
             const json_t *form = form_of(json_array_get(summaries, i), name);
             describe_line(f, i, line, sizeof line);
-            if (json_is_number(json_object_get(form, "estimate")))
+            if (json_is_number(json_object_get(form, "estimate")) && scaling_is_share(form))
                 json_array_append_new(list, json_pack("{s:f, s:O, s:O?, s:O?, s:s, s:s, s:s}", "x", f->members[i].x, "y",
                                                       json_object_get(form, "estimate"), "low", json_object_get(form, "low"),
                                                       "high", json_object_get(form, "high"), "panel", name, "series", line,
@@ -150,7 +154,7 @@ static json_t *findings(const family *f, const json_t *forms, const json_t *summ
             size_t last = end_of_line(f, i);
             const json_t *from = json_object_get(form_of(json_array_get(summaries, i), name), "estimate");
             const json_t *to = json_object_get(form_of(json_array_get(summaries, last), name), "estimate");
-            if (last == i || !json_is_number(from) || !json_is_number(to))
+            if (last == i || !json_is_number(from) || !json_is_number(to) || !scaling_is_share(value))
                 continue;
             char line[256];
             json_t *label = words(name);
@@ -201,6 +205,8 @@ status family_figures(const family *f, const json_t *summaries, const json_t *sc
                      "Each member is a run of its own; `assay show RUN` tells more. Intervals: 95 %, as the study gives them.",
                      "columns", columns(f, forms), "rows", rows(f, forms, summaries, runs), "charts", "kind", "lines", "title",
                      title, "x", axis(f), "y", "label", "estimate", "points", points(f, forms, summaries));
+    if (*out && json_array_size(json_object_get(json_array_get(json_object_get(*out, "charts"), 0), "points")) == 0)
+        json_array_clear(json_object_get(*out, "charts"));
     if (trends && *out) {
         json_t *told = json_array(), *table = scaling_table(trends);
         scaling_findings(trends, MOST_TRENDS_TOLD, told);

@@ -183,6 +183,12 @@ static measure_row measure_of(const char *name)
     return (measure_row){name, name, false, false, false, 1};
 }
 
+bool scaling_is_share(const json_t *form)
+{
+    const char *metric = json_string_value(json_object_get(form, "metric"));
+    return !metric || measure_of(metric).share;
+}
+
 /* "93.1 %", "0.213 nats". */
 static void write_value(measure_row m, double value, char *out, size_t size)
 {

@@ -20,6 +20,8 @@ status scaling_trends(const family *f, const json_t *summaries, const json_t *sc
 /* What trends say in words, losses aside, which the table has: at most `most` of the sentences, then one that counts the others
  * by class. */
 void scaling_findings(const json_t *trends, size_t most, json_t *findings);
+/* Whether the figure of a form of a summary is a share, to be shown in per cent: one with a "metric" that is none (a loss) is not. */
+bool scaling_is_share(const json_t *form);
 /* {"title", "note", "columns", "rows"} as run/study.h has tables; NULL where there are no trends. */
 json_t *scaling_table(const json_t *trends);
 

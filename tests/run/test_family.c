@@ -155,6 +155,27 @@ static void figures_hold_a_table_and_a_curve(void **state)
     arena_free(a);
 }
 
+/* A loss is a number, not a share: it stands in the table as such, and in no picture of shares. */
+static void losses_are_not_shown_as_shares(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    family f;
+    assert_int_equal(family_read(a, families(a), "family:tuned@stage=base|rl", &f, NULL), STATUS_OK);
+    json_t *summaries = json_pack("[{s:{s:{s:s, s:f, s:f, s:f}}}, {s:{s:{s:s, s:f, s:f, s:f}}}]", "forms", "l", "metric", "classification_loss",
+                                  "estimate", 0.7, "low", 0.6, "high", 0.8, "forms", "l", "metric", "classification_loss", "estimate", 2.5, "low",
+                                  2.25, "high", 2.75);
+    json_t *figures;
+    assert_int_equal(family_figures(&f, summaries, NULL, (const int64_t[]){1, 2}, &figures, NULL), STATUS_OK);
+    const json_t *rows = json_object_get(json_array_get(json_object_get(figures, "tables"), 0), "rows");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 1), "l")), "2.5 [2.25, 2.75]");
+    assert_int_equal(json_array_size(json_object_get(figures, "charts")), 0);
+    assert_int_equal(json_array_size(json_object_get(figures, "findings")), 0);
+    json_decref(figures);
+    json_decref(summaries);
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +183,7 @@ int main(void)
         cmocka_unit_test(slips_are_named),
         cmocka_unit_test(the_shipped_files_can_be_read),
         cmocka_unit_test(figures_hold_a_table_and_a_curve),
+        cmocka_unit_test(losses_are_not_shown_as_shares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
