@@ -390,7 +390,7 @@ status task_library_count(const task *t, size_t *out, error *err)
     *out = 0;
     for (size_t i = 0; i < t->file_count; i++) {
         arena *a = arena_new(NULL);
-        slice text;
+        slice text = {0};
         status result = a ? file_read_gz(a, t->files[i], (size_t)1 << 30, &text, err) : no_memory(err);
         bool lines = t->spec->data.where_count == 0 && (t->spec->data.format == FORMAT_JSONL ||
                      (t->spec->data.format == FORMAT_AUTO && strstr(t->files[i], ".jsonl")));
