@@ -338,8 +338,11 @@ static const char *models_folder(arena *a, const char *path, const char *named)
     const char *slash = strrchr(path, '/');
     if (named && named[0] == '~' && named[1] == '/' && home)
         return file_join(a, home, named + 2);
+    const char *own = named && slash ? arena_strndup(a, path, (size_t)(slash - path)) : NULL;
+    if (named && strcmp(named, ".") == 0 && own)
+        return own;
     if (named)
-        return named[0] == '/' || !slash ? named : file_join(a, arena_strndup(a, path, (size_t)(slash - path)), named);
+        return named[0] == '/' || !slash ? named : file_join(a, own, named);
     if (variable && variable[0])
         return variable;
     if (cache && cache[0])

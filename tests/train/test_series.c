@@ -175,7 +175,7 @@ static void a_series_is_grown_once(void **state)
         fail_msg("%s", err.message);
     assert_int_equal(f.count, 3);
     for (size_t i = 0; i < 3; i++)
-        assert_string_equal(f.members[i].specification, arena_printf(memory, "%s/./%s/seed%d", o.folder, i < 2 ? "8k" : "20k", i == 1 ? 2 : 1));
+        assert_string_equal(f.members[i].specification, arena_printf(memory, "%s/%s/seed%d", o.folder, i < 2 ? "8k" : "20k", i == 1 ? 2 : 1));
     assert_int_equal(family_measure(memory, &f, &err), STATUS_OK);
     assert_true(f.members[0].parameters == f.members[1].parameters && f.members[2].parameters > f.members[0].parameters);
     assert_true(f.members[0].tokens == (double)whole.members[0].result.tokens && f.members[0].flops == 6 * f.members[0].parameters * f.members[0].tokens);
