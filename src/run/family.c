@@ -71,7 +71,7 @@ static bool is_range(const char *text, int64_t *from, int64_t *to, int64_t *step
         return false;
     rest = slice_sub(rest, dots + 2, rest.length);
     slice_cut(&rest, '/', &part);
-    return slice_to_int(part, to) && (!rest.text || slice_to_int(rest, step)) && *step > 0 && *to >= *from;
+    return slice_to_int(part, to) && (!rest.text || slice_to_int(rest, step)) && *step > 0 && *from >= 0 && *to >= *from;
 }
 
 static status read_values(reading *r, axis *x, const yaml_node *list, error *err)
@@ -86,7 +86,7 @@ static status read_values(reading *r, axis *x, const yaml_node *list, error *err
         else if (!is_range(item->text, &from, &to, &step))
             TRY(add_value(r, x, item, item->text, item->text, err));
         else
-            for (int64_t n = from; n <= to; n += step) {
+            for (int64_t n = from; n >= from && n <= to; n = n > to - step ? -1 : n + step) {
                 const char *text = arena_printf(r->arena, "%lld", (long long)n);
                 TRY(add_value(r, x, item, text, text, err));
             }
