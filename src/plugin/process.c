@@ -1,14 +1,10 @@
-#include "plugin/process.h"
+#include "plugin/process_inside.h"
 
-#include "core/jsonio.h"
 #include "core/progress.h"
-#include "plugin/lines.h"
-#include "plugin/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -16,46 +12,10 @@
 
 enum {
     READ_BYTES = 64 << 10,
-    MOST_OUTGOING = 1 << 30,
     LOOK_MILLISECONDS = 100, /* how often the process is looked at, whatever its pipes do: its children may hold them */
-    TAIL_BYTES = 2048,       /* of standard error, for the words about its end */
     MOST_NOTED = 200,        /* lines of standard error that are passed on */
-    MOST_NOTE = 400,         /* bytes of each */
 };
 static const double grace_seconds = 2;
-
-struct plugin_dialogue {
-    plugin_process *process;
-    plugin_dialogue *next_free;
-    uint64_t id; /* its slot + MOST_DIALOGUES * how often the slot was used: no id comes twice */
-    bool open;
-    pthread_cond_t changed;
-    json_t *unread[PLUGIN_MOST_UNREAD];
-    size_t first, count;
-};
-
-struct plugin_process {
-    char *path;
-    spawned program;
-    int wake[2];
-    pthread_t thread;
-    pthread_mutex_t lock; /* around all below but what is the thread's own */
-    plugin_dialogue *slots[PLUGIN_MOST_DIALOGUES];
-    size_t used;
-    plugin_dialogue *free;
-    strbuf outgoing;
-    size_t sent;
-    bool closing, lost, interrupted;
-    char words[768]; /* why it is lost */
-    double heard;
-    uint64_t late;
-    pthread_mutex_t listening; /* around the listener, also while it is called */
-    plugin_listener listener;
-    /* The thread's own. */
-    lines reader;
-    char tail[TAIL_BYTES + 1], note[MOST_NOTE + 1];
-    size_t tail_length, note_length, noted;
-};
 
 /* ---- why it is lost --------------------------------------------------------------------------------------------- */
 
@@ -75,7 +35,7 @@ static void wake_all(plugin_process *p)
         pthread_cond_broadcast(&p->slots[i]->changed);
 }
 
-static void wake_thread(const plugin_process *p)
+void plugin_process_wake(const plugin_process *p)
 {
     ssize_t written = write(p->wake[1], "", 1); /* a full pipe wakes as well */
     (void)written;
@@ -432,7 +392,7 @@ void plugin_process_stop(plugin_process *p)
     pthread_mutex_lock(&p->lock);
     p->closing = true;
     pthread_mutex_unlock(&p->lock);
-    wake_thread(p);
+    plugin_process_wake(p);
     pthread_join(p->thread, NULL);
     free_process(p);
 }
@@ -440,7 +400,7 @@ void plugin_process_stop(plugin_process *p)
 void plugin_process_condemn(plugin_process *p, const char *words)
 {
     lose(p, words);
-    wake_thread(p);
+    plugin_process_wake(p);
 }
 
 bool plugin_process_lost(plugin_process *p)
@@ -474,117 +434,4 @@ void plugin_process_interrupt(plugin_process *p, bool on)
     if (on)
         wake_all(p);
     pthread_mutex_unlock(&p->lock);
-}
-
-/* ---- dialogues -------------------------------------------------------------------------------------------------- */
-
-/* Under the lock. */
-static plugin_dialogue *new_slot(plugin_process *p)
-{
-    if (p->used == PLUGIN_MOST_DIALOGUES)
-        return NULL;
-    plugin_dialogue *d = memory_alloc(sizeof *d);
-    if (!d)
-        return NULL;
-    *d = (plugin_dialogue){.process = p, .id = p->used};
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    p->slots[p->used++] = d;
-    return d;
-}
-
-status plugin_dialogue_begin(plugin_process *p, plugin_dialogue **out, error *err)
-{
-    pthread_mutex_lock(&p->lock);
-    plugin_dialogue *d = p->free;
-    if (d)
-        p->free = d->next_free;
-    else
-        d = new_slot(p);
-    if (d) {
-        d->id += PLUGIN_MOST_DIALOGUES;
-        d->open = true;
-    }
-    pthread_mutex_unlock(&p->lock);
-    *out = d;
-    return d ? STATUS_OK : error_set(err, STATUS_MEMORY, "no more dialogues with the plug-in %s can be held at once", p->path);
-}
-
-void plugin_dialogue_end(plugin_dialogue *d)
-{
-    if (!d)
-        return;
-    plugin_process *p = d->process;
-    pthread_mutex_lock(&p->lock);
-    for (; d->count > 0; d->count--)
-        json_decref(d->unread[d->first++ % PLUGIN_MOST_UNREAD]);
-    d->first = 0;
-    d->open = false;
-    d->next_free = p->free;
-    p->free = d;
-    pthread_mutex_unlock(&p->lock);
-}
-
-status plugin_say(plugin_dialogue *d, json_t *message, error *err)
-{
-    plugin_process *p = d->process;
-    strbuf line = strbuf_new(NULL, MOST_OUTGOING);
-    status result = message && json_object_set_new(message, "id", json_integer((json_int_t)d->id)) == 0
-                        ? jsonio_print(message, 0, &line, err)
-                        : error_set(err, STATUS_MEMORY, "out of memory while speaking to the plug-in %s", p->path);
-    json_decref(message);
-    strbuf_add_char(&line, '\n');
-    if (result == STATUS_OK) {
-        pthread_mutex_lock(&p->lock);
-        bool first = p->outgoing.length == 0;
-        if (!p->lost && !p->closing)
-            strbuf_add_slice(&p->outgoing, strbuf_slice(&line));
-        bool failed = p->outgoing.failed || line.failed;
-        pthread_mutex_unlock(&p->lock);
-        if (failed)
-            result = error_set(err, STATUS_MEMORY, "out of memory while speaking to the plug-in %s", p->path);
-        else if (first)
-            wake_thread(p);
-    }
-    strbuf_free(&line);
-    return result;
-}
-
-/* Under the lock: false at the end of the time. */
-static bool wait_until(plugin_dialogue *d, double when)
-{
-    struct timespec until = {.tv_sec = (time_t)when};
-    until.tv_nsec = (long)((when - (double)until.tv_sec) * 1e9);
-    return pthread_cond_timedwait(&d->changed, &d->process->lock, &until) != ETIMEDOUT;
-}
-
-plugin_heard plugin_hear(plugin_dialogue *d, double seconds, json_t **out, error *err)
-{
-    plugin_process *p = d->process;
-    double until = clock_seconds() + (seconds < 1e9 ? seconds : 1e9);
-    plugin_heard heard = PLUGIN_SAID;
-    *out = NULL;
-    pthread_mutex_lock(&p->lock);
-    for (bool waiting = true; d->count == 0; waiting = wait_until(d, until)) {
-        heard = p->interrupted ? PLUGIN_INTERRUPTED : p->lost ? PLUGIN_LOST : !waiting ? PLUGIN_SILENT : PLUGIN_SAID;
-        if (heard != PLUGIN_SAID)
-            break;
-    }
-    if (d->count > 0) {
-        heard = PLUGIN_SAID;
-        *out = d->unread[d->first];
-        d->first = (d->first + 1) % PLUGIN_MOST_UNREAD;
-        d->count--;
-    } else if (heard == PLUGIN_LOST) {
-        error_set(err, STATUS_IO, "%s", p->words);
-    } else if (heard == PLUGIN_INTERRUPTED) {
-        error_set(err, STATUS_INTERRUPTED, "interrupted before the plug-in %s was done", p->path);
-    } else {
-        error_set(err, STATUS_IO, "the plug-in %s said nothing for %g s", p->path, seconds);
-    }
-    pthread_mutex_unlock(&p->lock);
-    return heard;
 }

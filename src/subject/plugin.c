@@ -212,6 +212,13 @@ static status plugin_probe(subject *self, arena *a, unsigned needs, const answer
     return p->beneath ? subject_look(p->beneath, a, needs & ~(unsigned)SUBJECT_SCORES, cache, out, err) : STATUS_OK;
 }
 
+/* What the template beneath makes of the request's own messages: a wrong beginning of a text shows in any of them. */
+static status plugin_audit(subject *self, arena *a, const message *messages, size_t count, subject_audit *out, error *err)
+{
+    plugin_subject *p = self->state;
+    return p->beneath->class->audit ? p->beneath->class->audit(p->beneath, a, messages, count, out, err) : STATUS_OK;
+}
+
 static const subject *plugin_chosen(const subject *self, double position)
 {
     (void)position;
@@ -255,7 +262,7 @@ status subject_open_plugin(arena *a, const char *specification, const char *rest
     static const subject_class alone = {.name = "plugin", .generate = plugin_generate, .close = plugin_close, .interrupt = plugin_interrupt,
                                         .resume = plugin_resume};
     static const subject_class above = {.name = "plugin", .generate = plugin_generate, .close = plugin_close, .interrupt = plugin_interrupt,
-                                        .resume = plugin_resume, .probe = plugin_probe, .chosen = plugin_chosen};
+                                        .resume = plugin_resume, .probe = plugin_probe, .audit = plugin_audit, .chosen = plugin_chosen};
     plugin_subject *p = ARENA_NEW(a, plugin_subject);
     subject *s = ARENA_NEW(a, subject);
     if (!p || !s || !(p->name = arena_strdup(a, specification)))

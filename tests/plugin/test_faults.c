@@ -119,16 +119,16 @@ static const struct {
 } faults[] = {
     {"die", "ended with exit code 3", 0},
     {"crash", "was ended by signal 11", 0},
-    {"hang", "said nothing for 1 s", 1},
+    {"hang", "said nothing for 2 s", 2},
     {"rubbish", "said something that is not JSON: \"Traceback: ?[31m this is no JSON\"", 0},
     {"number", "without a whole number \"id\": \"17\"", 0},
     {"no-id", "without a whole number \"id\"", 0},
     {"unknown-id", "which nobody gave it", 0},
     {"half-line", "in the middle of a line, after", 0},
-    {"half-line-hang", "said nothing for 1 s", 1},
+    {"half-line-hang", "said nothing for 2 s", 2},
     {"long-line", "said a line longer than 16 MiB", 0},
     {"endless-line", "said a line longer than 16 MiB", 0},
-    {"no-answer", "said nothing for 1 s", 1},
+    {"no-answer", "said nothing for 2 s", 2},
     {"list", "expected an object at \"record\"", 0},
     {"verdict", "expected good, bad, unreadable, refused or excluded at \"verdict\"", 0},
     {"group", "expected a text at \"group\"", 0},
@@ -164,7 +164,7 @@ static void a_fault_costs_its_sample_alone(void **state)
             fail_msg("%s: expected \"%s\", found \"%s\"", faults[i].fault, faults[i].words, o.problem);
         if (getenv("ASSAY_TEST_TIMES"))
             fprintf(stderr, "%s %.1f s\n", faults[i].fault, o.seconds);
-        if (o.seconds > 25)
+        if (o.seconds > 60)
             fail_msg("%s took %.1f s", faults[i].fault, o.seconds);
     }
 }
@@ -183,7 +183,7 @@ static void faults_that_cost_nothing(void **state)
         if (o.code != STATUS_OK || o.failed > 0)
             fail_msg("%s: %llu failed; %s %s", harmless[i], (unsigned long long)o.failed, o.problem, o.err.message);
         assert_string_equal(o.json, calm.json);
-        assert_true(o.seconds < 15);
+        assert_true(o.seconds < 40);
         if (strcmp(harmless[i], "twice") == 0)
             assert_non_null(strstr(o.notes, "came after the end of their sample"));
         if (strcmp(harmless[i], "stderr") == 0)
@@ -232,7 +232,7 @@ static void an_interrupted_run_ends_at_once(void **state)
     const char *path = in_folder(a, "stopped.db");
     outcome o = run_with(&(how){.fault = "no-answer", .in_flight = 8, .timeout = 60, .interrupt = &stop, .store = path});
     assert_int_equal(o.code, STATUS_INTERRUPTED);
-    assert_true(o.seconds < 10);
+    assert_true(o.seconds < 30);
     outcome calm = run_with(&(how){.fault = ""}), rest = run_with(&(how){.fault = "", .store = path});
     assert_string_equal(rest.json, calm.json);
     arena_free(a);
