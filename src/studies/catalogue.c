@@ -6,7 +6,8 @@
     X(competence) \
     X(task) \
     X(inverse_scaling) \
-    X(feedback_failures)
+    X(feedback_failures) \
+    X(moral_self_correction)
 
 #define DECLARE(name) extern const study name##_study;
 STUDIES(DECLARE)

@@ -1,5 +1,6 @@
 /* Models of llama2.c: one model in all three versions, broken files, tokenizers, and a real one where it is there. */
 #include "memory.h"
+#include "shared.h"
 #include "lm/model_fixture.h"
 
 #include "core/jsonio.h"
@@ -177,18 +178,6 @@ static void pairs_are_joined_by_falling_score(void **state)
     assert_int_equal(llama2c_tokenizer(make_pieces(other, scores, 5), "t.bin", 5, &root, &err), STATUS_INVALID);
 }
 
-static const char *shared(const char *name)
-{
-    static const char *const places[] = {"../shared/data", "../../shared/data"};
-    for (size_t i = 0; i < COUNT_OF(places); i++) {
-        const char *path = file_join(memory, places[i], name);
-        if (file_is_folder(path))
-            return path;
-    }
-    print_message("skipped: ../shared/data/%s is not there\n", name);
-    return NULL;
-}
-
 static checkpoint *convert(const char *model, const char *words)
 {
     const char *folder = file_join(memory, test_folder(), "converted");
@@ -221,7 +210,7 @@ static engine_result greedy(const checkpoint *c, const char *text, int count)
 static void a_trained_model_writes_its_published_story(void **state)
 {
     (void)state;
-    const char *folder = shared("lm-stories260k");
+    const char *folder = shared_data(memory, "lm-stories260k");
     if (!folder)
         return;
     const checkpoint *c = convert(file_join(memory, folder, "stories260K.bin"), file_join(memory, folder, "tok512.bin"));
@@ -258,7 +247,7 @@ static void a_trained_model_writes_its_published_story(void **state)
 static void a_model_with_8_bit_weights_converts_and_runs(void **state)
 {
     (void)state;
-    const char *folder = shared("lm-stories-q80-tok1024");
+    const char *folder = shared_data(memory, "lm-stories-q80-tok1024");
     if (!folder)
         return;
     const checkpoint *c = convert(file_join(memory, folder, "model_q80.bin"), file_join(memory, folder, "tok1024.bin"));

@@ -2,6 +2,7 @@
 #include "nn/gguf_bytes.h"
 #include "folder.h"
 #include "memory.h"
+#include "shared.h"
 
 #include "core/file.h"
 #include "lm/tokenizer.h"
@@ -322,18 +323,6 @@ static void gguf_vocabularies_are_read(void **state)
 
 /* ---- real files ---- */
 
-static const char *shared(const char *name)
-{
-    static const char *const places[] = {"../shared/data", "../../shared/data"};
-    for (size_t i = 0; i < COUNT_OF(places); i++) {
-        const char *path = file_join(memory, places[i], name);
-        if (file_exists(path))
-            return path;
-    }
-    print_message("skipped: ../shared/data/%s is not there\n", name);
-    return NULL;
-}
-
 /* Texts in parts between lines "__ggml_vocab_test__", the ids of each on a line. */
 static void check_vectors(const tokenizer *t, const char *stem)
 {
@@ -358,7 +347,7 @@ static void vocabularies_with_known_answers_give_them(void **state)
     (void)state;
     char **names;
     size_t count;
-    const char *folder = shared("gguf-vocab");
+    const char *folder = shared_data(memory, "gguf-vocab");
     if (!folder)
         skip();
     assert_int_equal(file_list(memory, folder, &names, &count, NULL), STATUS_OK);
@@ -375,7 +364,7 @@ static void vocabularies_with_known_answers_give_them(void **state)
 static void stories_begin_as_published(void **state)
 {
     (void)state;
-    const char *path = shared("lm-stories260k/tok512.bin");
+    const char *path = shared_data(memory, "lm-stories260k/tok512.bin");
     tokenizer *t;
     if (!path)
         skip();
@@ -388,8 +377,8 @@ static void stories_begin_as_published(void **state)
 static void llama2_is_the_same_in_both_files(void **state)
 {
     (void)state;
-    const char *model = shared("lm-llama2-tokenizer/tokenizer.model"), *bin = shared("lm-llama2-tokenizer/tokenizer.bin");
-    const char *german = shared("gpt2-bpe/german.txt");
+    const char *model = shared_data(memory, "lm-llama2-tokenizer/tokenizer.model"), *bin = shared_data(memory, "lm-llama2-tokenizer/tokenizer.bin");
+    const char *german = shared_data(memory, "gpt2-bpe/german.txt");
     tokenizer *a, *b;
     slice text;
     if (!model || !bin || !german)

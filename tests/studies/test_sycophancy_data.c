@@ -3,6 +3,7 @@
 #include "folder.h"
 #include "near.h"
 
+#include "shared.h"
 #include "studies/bench.h"
 
 #include "core/file.h"
@@ -165,19 +166,6 @@ static void broken_lines_name_file_and_line(void **state)
     bench_close(&b);
 }
 
-/* The real data lie beside the repository, where they are at all. */
-static const char *shared(arena *a, const char *name)
-{
-    static const char *const places[] = {"../shared/data", "../../shared/data"};
-    for (size_t i = 0; i < COUNT_OF(places); i++) {
-        const char *path = file_join(a, places[i], name);
-        if (file_is_folder(path))
-            return path;
-    }
-    print_message("skipped: ../shared/data/%s is not there\n", name);
-    return NULL;
-}
-
 static const char *always_b(const message *messages, size_t count, void *context)
 {
     (void)messages, (void)count, (void)context;
@@ -188,7 +176,7 @@ static void bias_augmented_consistency_is_read(void **state)
 {
     (void)state;
     arena *a = arena_new(NULL);
-    const char *path = shared(a, "bias-augmented-consistency");
+    const char *path = shared_data(a, "bias-augmented-consistency");
     if (path) {
         bench b = bench_open(&sycophancy_study, (const char *const[]){"data", path, "items", "300", NULL}, 1);
         b.answer = always_b;
@@ -220,7 +208,7 @@ static void model_written_items_lose_their_template(void **state)
 {
     (void)state;
     arena *a = arena_new(NULL);
-    const char *path = shared(a, "sycophancy-model-written");
+    const char *path = shared_data(a, "sycophancy-model-written");
     if (path) {
         bench b = bench_open(&sycophancy_study, (const char *const[]){"data", path, "items", "1000", NULL}, 1);
         b.answer = agrees;

@@ -1,5 +1,6 @@
 /* Pairs in the format of hh-rlhf: what is read, what is skipped, what is refused. */
 #include "memory.h"
+#include "shared.h"
 
 #include "core/file.h"
 #include "train/transcripts.h"
@@ -74,14 +75,9 @@ static void bad_files_are_named(void **state)
 static void the_published_file_is_read(void **state)
 {
     (void)state;
-    static const char *const places[] = {"../shared/data", "../../shared/data"};
-    const char *path = NULL;
-    for (size_t i = 0; i < COUNT_OF(places) && !(path && file_exists(path)); i++)
-        path = file_join(memory, places[i], "hh-rlhf/harmless-base-test.jsonl.gz");
-    if (!file_exists(path)) {
-        print_message("skipped: ../shared/data/hh-rlhf is not there\n");
+    const char *path = shared_data(memory, "hh-rlhf/harmless-base-test.jsonl.gz");
+    if (!path)
         skip();
-    }
     transcript_list list, few;
     error err = {0};
     if (transcripts_read(memory, path, 0, &list, &err) != STATUS_OK)

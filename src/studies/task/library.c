@@ -2,7 +2,7 @@
 
 #include "core/file.h"
 #include "hub/datasets.h"
-#include "hub/pull.h"
+#include "studies/sets.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -61,18 +61,6 @@ static status walk(finder *f, listing *l, const char *folder, const char *inside
     return STATUS_OK;
 }
 
-static const char *folder_of(finder *f, const char *set)
-{
-    const char *places[] = {f->data, getenv("ASSAY_DATA")};
-    for (size_t i = 0; i < COUNT_OF(places); i++) {
-        const char *folder = places[i] && places[i][0] ? file_join(f->arena, places[i], set) : NULL;
-        if (folder && file_is_folder(folder))
-            return folder;
-    }
-    const char *name = arena_printf(f->arena, "data:%s", set);
-    return name ? pull_find(f->arena, name) : NULL;
-}
-
 static status list_set(finder *f, const char *set, const listing **out, error *err)
 {
     for (listing *l = f->listings; l; l = l->next)
@@ -83,7 +71,7 @@ static status list_set(finder *f, const char *set, const listing **out, error *e
     listing *l = ARENA_NEW(f->arena, listing);
     if (!l)
         return no_memory(err);
-    *l = (listing){.set = set, .folder = folder_of(f, set), .next = f->listings};
+    *l = (listing){.set = set, .folder = study_set_folder(f->arena, f->data, set), .next = f->listings};
     f->listings = l;
     *out = l;
     return l->folder ? walk(f, l, l->folder, NULL, 0, err) : STATUS_OK;
