@@ -53,6 +53,16 @@ static void right_answers_are_counted_with_their_losses(void **state)
     bench_run(&b);
     NEAR(bench_number(&b, "memo-2.estimate"), 0, 0);
     NEAR(bench_number(&b, "memo-2.loss.estimate"), log(1 + exp(1)), 1e-9);
+    assert_int_equal(json_array_size(json_object_get(b.figures, "findings")), 4);
+    bench_close(&b);
+
+    /* Who gives next to nothing to both is told apart. */
+    taste stranger = {-20, -21};
+    b = bench_open(&inverse_scaling_study, (const char *const[]){"traps", "memo", "items", "20", NULL}, 3);
+    b.score = by_ending;
+    b.context = &stranger;
+    bench_run(&b);
+    assert_non_null(strstr(json_string_value(json_array_get(json_object_get(b.figures, "findings"), 4)), "In 4 of 4 tasks"));
     bench_close(&b);
 }
 

@@ -24,8 +24,9 @@ static const study_role roles[] = {
 
 /* What a finding says that the subject does. */
 static const char *const does[TRAP_COUNT][SAYING_DOSES] = {
-    [TRAP_MEMO] = {"ends a line that it never saw as it was asked to", "ends a line that it saw 2 times as it was asked to",
-                   "ends a line that it saw 20 times as it was asked to", "ends a line that it saw 200 times as it was asked to"},
+    [TRAP_MEMO] = {"ends as it was asked to a line that the ladder's corpus never has", "ends as it was asked to a line that the ladder's corpus has 2 times",
+                   "ends as it was asked to a line that the ladder's corpus has 20 times",
+                   "ends as it was asked to a line that the ladder's corpus has 200 times"},
     [TRAP_NEGATION] = {"finds which of two people likes a colour", "finds which of two people does not like a colour"},
     [TRAP_FALLACY] = {"draws the conclusion that follows", "refuses the conclusion that does not follow"},
 };
@@ -230,6 +231,25 @@ static void add_cell(int kind, int cell, const json_t *form, json_t *findings, j
                                           "ties", json_object_get(form, "ties"), "n", json_object_get(form, "n")));
 }
 
+/* Who gives next to nothing to both answers has not learnt to speak of such things: the figures are of little worth. */
+static void add_strangers(const json_t *summary, json_t *findings)
+{
+    static const double least = .01;
+    size_t cells = 0, strange = 0;
+    const char *name;
+    json_t *form;
+    json_object_foreach(json_object_get(summary, "forms"), name, form)
+    {
+        const json_t *mass = json_object_get(form, "mass");
+        cells += json_is_number(mass);
+        strange += json_is_number(mass) && json_number_value(mass) < least;
+    }
+    if (strange)
+        json_array_append_new(findings, json_sprintf("In %zu of %zu tasks both answers together have less than 1 %% of the probability: the subject hardly "
+                                                     "speaks of such things, and what it prefers says little. The tasks are made for models "
+                                                     "of organisms/ladder.yaml.", strange, cells));
+}
+
 static status figures(const study_run *run, const json_t *summary, json_t **figures, error *err)
 {
     (void)run;
@@ -240,6 +260,7 @@ static status figures(const study_run *run, const json_t *summary, json_t **figu
             if (form)
                 add_cell(kind, cell, form, findings, rows, points);
         }
+    add_strangers(summary, findings);
     json_t *columns = json_pack("[{s:s,s:s,s:s}, {s:s,s:s,s:s}, {s:s,s:s,s:s}, {s:s,s:s,s:s}, {s:s,s:s,s:s}, {s:s,s:s,s:s}]", "key", "cell",
                                 "label", "Task", "kind", "text", "key", "accuracy", "label", "Accuracy", "kind", "interval", "key", "loss",
                                 "label", "Loss (nats)", "kind", "number", "key", "mass", "label", "Mass on both", "kind", "share", "key",
