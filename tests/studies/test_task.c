@@ -217,6 +217,20 @@ static void test_written_answers(void **state)
     place_free(&p);
 }
 
+/* The mean of the numbers; what holds none is counted apart. */
+static void test_sampled_numbers(void **state)
+{
+    (void)state;
+    place p = place_new("task: t\ndata: {path: d.csv}\nprompt: 'say:{{ r }}'\nmetric: numeric\nsamples: 3\n", "d.csv",
+                        "r\nabout 12 or 13\n3.5 km\n-7\nfar away\n");
+    bench b = run_task(&p, false);
+    near(bench_number(&b, "t.readable"), 3);
+    near(bench_number(&b, "t.estimate"), (12 + 3.5 - 7) / 3);
+    near(bench_number(&b, "t.unread.unreadable"), 1);
+    bench_close(&b);
+    place_free(&p);
+}
+
 /* The judge is a script that looks for a word; without one nothing is asked and the reason stands in the figure. */
 static void test_grades(void **state)
 {
@@ -316,7 +330,7 @@ int main(void)
         cmocka_unit_test(test_matching_behaviour), cmocka_unit_test(test_lists_and_little_mass), cmocka_unit_test(test_classification),
         cmocka_unit_test(test_logodds_and_sequences), cmocka_unit_test(test_groups_and_clusters),
         cmocka_unit_test(test_replies_that_cannot_be_read), cmocka_unit_test(test_written_words), cmocka_unit_test(test_written_answers),
-        cmocka_unit_test(test_grades), cmocka_unit_test(test_examples), cmocka_unit_test(test_items_are_drawn_by_the_seed),
+        cmocka_unit_test(test_sampled_numbers), cmocka_unit_test(test_grades), cmocka_unit_test(test_examples), cmocka_unit_test(test_items_are_drawn_by_the_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -187,14 +187,14 @@ static status read_table(reading *r, char separator, slice text, error *err)
 {
     arena *whole = arena_new(NULL), *one = arena_new(whole);
     csv_reader reader = csv_open(text, separator, r->path);
-    csv_record record;
+    csv_record record = {0};
     bool more = true;
     const char *const *names = r->data->columns;
     size_t count = r->data->column_count;
     status result = one ? STATUS_OK : error_set(err, STATUS_MEMORY, "%s: out of memory", r->path);
     if (result == STATUS_OK && r->data->header) {
         result = csv_next(&reader, whole, &record, &more, err);
-        const char **header = ARENA_ARRAY(whole, const char *, record.count + 1);
+        const char **header = result == STATUS_OK ? ARENA_ARRAY(whole, const char *, record.count + 1) : NULL;
         for (size_t i = 0; header && i < record.count; i++)
             header[i] = slice_copy(whole, slice_trim(record.fields[i]));
         if (!names) {

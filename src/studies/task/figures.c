@@ -333,6 +333,11 @@ status task_figures(const study_run *run, const json_t *summary, json_t **figure
         json_object_foreach((json_t *)(uintptr_t)forms, name, form)
             json_array_append_new(findings, sentence(name, form));
     add_unread(forms, findings);
+    const json_t *absent = json_object_get(summary, "absent");
+    if (json_array_size(absent))
+        json_array_append_new(findings, json_sprintf("%zu tasks that the pattern fits were left out, as their data are not here: %s%s.",
+                                                     json_array_size(absent), json_string_value(json_array_get(absent, 0)),
+                                                     json_array_size(absent) > 1 ? " and others" : ""));
     json_int_t nul = json_integer_value(json_object_get(summary, "rows_with_nul"));
     if (nul)
         json_array_append_new(findings, json_sprintf("%lld rows of the data hold NUL characters, which were asked as U+FFFD.", (long long)nul));

@@ -278,7 +278,10 @@ status task_summarise(const study_run *run, const json_t *records, json_t **summ
         json_decref(forms);
         return error_set(err, STATUS_MEMORY, "out of memory for a summary");
     }
-    *summary = json_pack("{s:o, s:s, s:I}", "forms", forms, "data_sha256", run->identity ? run->identity : "", "rows_with_nul",
-                         (json_int_t)data->replaced);
+    json_t *absent = json_array();
+    for (size_t i = 0; data->absent[i]; i++)
+        json_array_append_new(absent, json_string(data->absent[i]));
+    *summary = json_pack("{s:o, s:s, s:I, s:o}", "forms", forms, "data_sha256", run->identity ? run->identity : "", "rows_with_nul",
+                         (json_int_t)data->replaced, "absent", absent);
     return *summary ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for a summary");
 }

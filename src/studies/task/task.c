@@ -47,19 +47,31 @@ static void add_content(void *context, slice bytes)
     sha256_add(context, bytes.text ? bytes.text : "", bytes.length);
 }
 
-static status check_data(const task_library *found, error *err)
+/* Tasks without data are an error where they are named, and left out, which the summary says, where a pattern fits them. */
+static status check_data(study_run *run, const char *words, task_library *found, const char *const **absent, error *err)
 {
-    size_t absent = 0, first = 0;
-    for (size_t i = found->count; i-- > 0;)
+    const char **names = ARENA_ARRAY(run->arena, const char *, found->count + 1);
+    size_t missing = 0, kept = 0;
+    const task *first = NULL;
+    if (!names)
+        return error_set(err, STATUS_MEMORY, "out of memory");
+    for (size_t i = 0; i < found->count; i++)
         if (!found->tasks[i].files) {
-            absent++;
-            first = i;
+            first = first ? first : &found->tasks[i];
+            names[missing++] = found->tasks[i].name;
         }
-    if (absent == 0)
+    *absent = names;
+    if (missing == 0)
         return STATUS_OK;
-    error_set(err, STATUS_NOT_FOUND, "%zu of %zu tasks have no data here; task:%s: %s", absent, found->count, found->tasks[first].name,
-              found->tasks[first].missing);
-    return error_hint(err, "`assay list tasks` says which tasks can be asked");
+    if (missing == found->count || !strpbrk(words, "*?[")) {
+        error_set(err, STATUS_NOT_FOUND, "%zu of %zu tasks have no data here; task:%s: %s", missing, found->count, first->name, first->missing);
+        return error_hint(err, "`assay list tasks` says which tasks can be asked");
+    }
+    for (size_t i = 0; i < found->count; i++)
+        if (found->tasks[i].files)
+            found->tasks[kept++] = found->tasks[i];
+    found->count = kept;
+    return STATUS_OK;
 }
 
 static status check_ask(const study_run *run, const task *t, bool written, error *err)
@@ -153,6 +165,7 @@ static status prepare(study_run *run, error *err)
     task_run *data = ARENA_NEW(run->arena, task_run);
     char *hex = arena_alloc(run->arena, SHA256_HEX);
     task_library found;
+    const char *const *absent = NULL;
     if (!data || !hex)
         return error_set(err, STATUS_MEMORY, "out of memory");
     if (!name || !name[0]) {
@@ -160,8 +173,8 @@ static status prepare(study_run *run, error *err)
         return error_hint(err, "`assay run task:NAME`; `assay list tasks` names them, and a file of your own is task:./mine.yaml");
     }
     TRY(task_library_find(run->arena, name, param_string(p, "tasks"), param_string(p, "data"), &found, err));
-    TRY(check_data(&found, err));
-    *data = (task_run){.tasks = found.tasks, .task_count = found.count, .form = param_choice(p, "form"),
+    TRY(check_data(run, name, &found, &absent, err));
+    *data = (task_run){.absent = absent, .tasks = found.tasks, .task_count = found.count, .form = param_choice(p, "form"),
                        .written = param_choice(p, "ask") == 1, .answer_tokens = (int)param_int(p, "answer-tokens"),
                        .temperature = param_string(p, "temperature") ? param_number(p, "temperature") : -1};
     data->pools = ARENA_ARRAY(run->arena, task_items, found.count + 1);

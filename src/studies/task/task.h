@@ -155,6 +155,7 @@ typedef struct task_run {
     size_t *first;       /* [task_count + 1] of each task's items */
     size_t *left_out;    /* of each task: rows that --items left */
     size_t replaced;     /* rows with NUL characters */
+    const char *const *absent; /* names of tasks that a pattern fits and whose data are not here; NULL-terminated */
     int form;            /* FORM_... */
     bool written;        /* choices are read from written replies */
     int answer_tokens;   /* 0: as the task says */
