@@ -1,4 +1,4 @@
-/* Every recipe of organisms/ is read, and asks the world for documents that it can make. */
+/* Every recipe of organisms/ is read, and asks the world for documents that it can make, and raters for what they can compare. */
 #include "core/file.h"
 #include "train/recipe.h"
 
@@ -27,6 +27,13 @@ static void every_recipe_is_good(void **state)
             fail_msg("%s", err.message);
         assert_int_equal(strncmp(names[i], r->name, strlen(r->name)), 0);
         for (size_t s = 0; s < r->stage_count; s++) {
+            rater_plan raters = recipe_raters(r, s, SPLIT_TUNE);
+            rater_pair pair;
+            if (STAGE_OF_FEEDBACK(r->stages[s].kind)) {
+                if (rater_plan_check(&raters, &err) != STATUS_OK || rater_pair_make(a, t, &raters, 5, &pair, &err) != STATUS_OK)
+                    fail_msg("%s: %s", names[i], err.message);
+                continue;
+            }
             document_plan plan = recipe_document_plan(r, s);
             document d;
             if (document_plan_check(&plan, &err) != STATUS_OK || document_make(a, t, &plan, 5, &d, &err) != STATUS_OK)
