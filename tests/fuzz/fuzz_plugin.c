@@ -40,9 +40,28 @@ static void check_question(arena *a, const json_t *said)
     }
 }
 
+/* An input that begins with a comma becomes the members of a message, so that more of them are JSON. */
+static uint8_t *as_members(const uint8_t **bytes, size_t *length)
+{
+    static const char head[] = "{\"id\": 1", tail[] = "}\n";
+    if (*length == 0 || **bytes != ',')
+        return NULL;
+    size_t whole = sizeof head - 1 + *length + sizeof tail - 1;
+    uint8_t *text = malloc(whole);
+    if (!text)
+        abort();
+    memcpy(text, head, sizeof head - 1);
+    memcpy(text + sizeof head - 1, *bytes, *length);
+    memcpy(text + whole - (sizeof tail - 1), tail, sizeof tail - 1);
+    *bytes = text;
+    *length = whole;
+    return text;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     lines l;
+    uint8_t *members = as_members(&bytes, &length);
     lines_open(&l);
     size_t step = length ? 1 + bytes[0] % 64 : 1;
     bool rubbish = false;
@@ -67,5 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
             BUG("words without an end");
     }
     lines_close(&l);
+    free(members);
     return 0;
 }
