@@ -14,11 +14,9 @@ def items(params, random):
 
 @study.sample
 def sample(item, ask):
-    said = []
-    for first, second in (item, item[::-1]):
-        text = ask(f"Is the favourite colour of Mia {first} or {second}?", max_tokens=16).text
-        said.append([colour for colour in item if colour in text])
-    verdict = "unreadable" if not all(said) else "bad" if said[0] != said[1] else "good"
-    return {"group": "order", "verdict": verdict, "answered": text}
+    first, second = (ask(f"Is the favourite colour of Mia {a} or {b}?", max_tokens=16).text.strip()
+                     for a, b in (item, item[::-1]))
+    verdict = "unreadable" if not (first and second) else "good" if first == second else "bad"
+    return {"group": "order", "verdict": verdict, "expected": first, "answered": second}
 
 study.main()
