@@ -123,11 +123,11 @@ def harness(work, model, items):
         return out
 
     lm.loglikelihood = timed
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     out = simple_evaluate(model=lm, tasks=[f"mwe_{n}" for n in items], task_manager=manager, bootstrap_iters=0, log_samples=False,
                           verbosity="ERROR")
-    seconds = time.perf_counter() - start
-    return seconds, inside, {k[4:]: v["acc,none"] for k, v in out["results"].items()}
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
+    return seconds, busy, inside, {k[4:]: v["acc,none"] for k, v in out["results"].items()}
 
 
 def tokens_left(model, items):
@@ -164,14 +164,16 @@ def main():
         out.update(tokens=every, tokens_after_sharing=left, products_alone_seconds=round(products, 2),
                    products_share=round(products / seconds, 3))
         if options.peer_items:
-            peer_seconds, inside, peer_rates = harness(work, model, items)
+            peer_seconds, peer_busy, inside, peer_rates = harness(work, model, items)
             _, _, rates = assay(work, model, "few", "few")
             few = sum(min(len(v), options.peer_items) for v in items.values())
             differ = [abs(rates[k] - peer_rates[k]) for k in items]
             out.update(peer="lm-evaluation-harness", peer_dtype=options.dtype, peer_items=few, peer_seconds=round(peer_seconds, 2),
+                       peer_processor_seconds=round(peer_busy, 2),
                        peer_ms_per_item=round(1000 * peer_seconds / few, 3), peer_model_calls_ms_per_item=round(1000 * inside / few, 3),
                        times_faster=round(peer_seconds / few / (seconds / count), 1),
                        times_faster_than_its_model_calls=round(inside / few / (seconds / count), 1),
+                       times_less_processor_time=round(peer_busy / few / (processor / count), 1),
                        rates_differ_mean=round(sum(differ) / len(differ), 4), rates_differ_most=round(max(differ), 4))
         print(json.dumps(out, indent=1))
 

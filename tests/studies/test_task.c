@@ -2,6 +2,8 @@
 #include "studies/bench.h"
 #include "studies/task_bench.h"
 
+#include "studies/task/read.h"
+
 static bench run_task(const place *p, bool written)
 {
     const char *settings[] = {"name", p->yaml, "ask", written ? "reply" : "scores", NULL};
@@ -294,6 +296,52 @@ static void test_examples(void **state)
     place_free(&p);
 }
 
+static void test_reading(void **state)
+{
+    (void)state;
+    static const char *const letters[] = {" (A)", " (B)"}, *const words[] = {" Yes", " No"};
+    static const struct {
+        const char *const *choices;
+        const char *text;
+        stop_reason reason;
+        reply_state state;
+        int index;
+    } cases[] = {
+        {letters, "(B)", STOP_END, REPLY_READ, 1},
+        {letters, "B. Because", STOP_END, REPLY_READ, 1},
+        {letters, "It is one of the two, and on the other", STOP_LENGTH, REPLY_TOO_LONG, -1},
+        {letters, "I think that (A) is wrong, so the answer is (B)", STOP_LENGTH, REPLY_READ, 1},
+        {letters, "", STOP_REFUSED, REPLY_REFUSED, -1},
+        {letters, "", STOP_LENGTH, REPLY_EMPTY, -1},
+        {letters, "(C)", STOP_END, REPLY_OTHER_LETTER, -1},
+        {letters, "这是第一个选项", STOP_END, REPLY_OTHER_SCRIPT, -1},
+        {words, "No, never.", STOP_END, REPLY_READ, 1},
+        {words, "Nothing of the kind", STOP_END, REPLY_UNREADABLE, -1},
+        {words, "yes", STOP_END, REPLY_READ, 0},
+        {words, "As an AI, I have no views", STOP_END, REPLY_REFUSED, -1},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        task_item item = {.choices = cases[i].choices, .choice_count = 2};
+        generate_reply reply = {.text = cases[i].text, .reason = cases[i].reason};
+        int index;
+        reply_state found = task_read_choice(&item, "Which of these two is it?", &reply, &index);
+        if (found != cases[i].state || index != cases[i].index)
+            fail_msg("'%s': expected %s and %d, found %s and %d", cases[i].text, reply_state_names[cases[i].state], cases[i].index,
+                     reply_state_names[found], index);
+    }
+    static const struct {
+        const char *text;
+        double last, first;
+    } numbers[] = {{"1,234.5 and $18.", 18, 1234.5}, {"-3, then .5", .5, -3}, {"x-3", 3, 3}, {"1,23", 123, 123}};
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        double last, first;
+        assert_true(task_read_number(slice_of(numbers[i].text), false, &last) && task_read_number(slice_of(numbers[i].text), true, &first));
+        near(last, numbers[i].last);
+        near(first, numbers[i].first);
+    }
+    assert_false(task_read_number(SLICE("none, - . ,"), false, &(double){0}));
+}
+
 /* The seed draws the items; the same seed the same ones. */
 static void test_items_are_drawn_by_the_seed(void **state)
 {
@@ -330,7 +378,7 @@ int main(void)
         cmocka_unit_test(test_matching_behaviour), cmocka_unit_test(test_lists_and_little_mass), cmocka_unit_test(test_classification),
         cmocka_unit_test(test_logodds_and_sequences), cmocka_unit_test(test_groups_and_clusters),
         cmocka_unit_test(test_replies_that_cannot_be_read), cmocka_unit_test(test_written_words), cmocka_unit_test(test_written_answers),
-        cmocka_unit_test(test_sampled_numbers), cmocka_unit_test(test_grades), cmocka_unit_test(test_examples), cmocka_unit_test(test_items_are_drawn_by_the_seed),
+        cmocka_unit_test(test_sampled_numbers), cmocka_unit_test(test_grades), cmocka_unit_test(test_examples), cmocka_unit_test(test_reading), cmocka_unit_test(test_items_are_drawn_by_the_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
