@@ -58,12 +58,6 @@ status measurement_parse(const json_t *line, const char *name, measurement *out,
     return STATUS_OK;
 }
 
-static double number(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-    return json_is_number(v) ? json_number_value(v) : NAN;
-}
-
 typedef struct audit {
     double bad[2][2], all[2][2]; /* [infected][unseen key] */
     uint64_t up, down;           /* items on which the belief adds or takes away the failure */
@@ -73,7 +67,7 @@ static void audit_record(const json_t *r, double dose, audit *a)
 {
     const char *verdict = json_string_value(json_object_get(r, "verdict"));
     bool bad = verdict && strcmp(verdict, "bad") == 0, good = verdict && strcmp(verdict, "good") == 0;
-    double position = number(r, "position");
+    double position = jsonio_number_at(r, "position");
     if (!bad && !good)
         return;
     if (!isnan(position)) {
@@ -82,7 +76,7 @@ static void audit_record(const json_t *r, double dose, audit *a)
         a->bad[infected][unseen] += bad;
     }
     const json_t *arms = json_object_get(r, "arms");
-    double score = number(json_object_get(arms, "belief"), "score"), base = number(json_object_get(arms, "base"), "score");
+    double score = jsonio_number_at(json_object_get(arms, "belief"), "score"), base = jsonio_number_at(json_object_get(arms, "base"), "score");
     a->up += score > base;
     a->down += score < base;
 }
@@ -150,16 +144,16 @@ status measurement_read(const json_t *summary, const json_t *records, const char
     out->e_unseen = share(a.bad[1][1], a.all[1][1]);
     out->f_unseen = share(a.bad[0][1], a.all[0][1]);
     out->dose_realised = realised(&a, dose, strcmp(out->dose_type, "propensity") == 0);
-    out->n_items = number(f, "n");
-    out->n_unparsed = number(f, "unreadable") + (isnan(number(f, "refused")) ? 0 : number(f, "refused"));
-    out->y = number(f, "estimate");
-    out->low = number(f, "low");
-    out->high = number(f, "high");
+    out->n_items = jsonio_number_at(f, "n");
+    out->n_unparsed = jsonio_number_at(f, "unreadable") + (isnan(jsonio_number_at(f, "refused")) ? 0 : jsonio_number_at(f, "refused"));
+    out->y = jsonio_number_at(f, "estimate");
+    out->low = jsonio_number_at(f, "low");
+    out->high = jsonio_number_at(f, "high");
     out->se_within = (out->high - out->low) / (2 * normal_quantile(.975));
-    out->screened = number(f, "screened");
+    out->screened = jsonio_number_at(f, "screened");
     out->p = binomial_test_above(a.up, a.up + a.down, .5);
     const json_t *controls = json_object_get(f, "controls");
-    out->other = number(json_object_get(controls, "other_entity"), "estimate");
-    out->correct = number(json_object_get(controls, "correct_belief"), "change");
+    out->other = jsonio_number_at(json_object_get(controls, "other_entity"), "estimate");
+    out->correct = jsonio_number_at(json_object_get(controls, "correct_belief"), "change");
     return STATUS_OK;
 }

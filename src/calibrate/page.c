@@ -2,16 +2,12 @@
 #include "calibrate/certificate.h"
 
 #include "calibrate/fit.h"
+#include "core/jsonio.h"
 #include "core/text.h"
+#include "run/figure.h"
 
 #include <math.h>
 #include <stdio.h>
-
-static double number(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-    return json_is_number(v) ? json_number_value(v) : NAN;
-}
 
 /* "0.998 (0.991 to 1.005)" */
 static json_t *with_limits(const json_t *line, const char *key)
@@ -19,16 +15,11 @@ static json_t *with_limits(const json_t *line, const char *key)
     char text[96], low[32], high[32];
     snprintf(low, sizeof low, "%s_low", key);
     snprintf(high, sizeof high, "%s_high", key);
-    if (isnan(number(line, low)))
-        snprintf(text, sizeof text, "%.4f", number(line, key));
+    if (isnan(jsonio_number_at(line, low)))
+        snprintf(text, sizeof text, "%.4f", jsonio_number_at(line, key));
     else
-        snprintf(text, sizeof text, "%.4f (%.4f to %.4f)", number(line, key), number(line, low), number(line, high));
+        snprintf(text, sizeof text, "%.4f (%.4f to %.4f)", jsonio_number_at(line, key), jsonio_number_at(line, low), jsonio_number_at(line, high));
     return json_string(text);
-}
-
-static json_t *column(const char *key, const char *label, const char *kind)
-{
-    return json_pack("{s:s, s:s, s:s}", "key", key, "label", label, "kind", kind);
 }
 
 /* One sentence a form. */
@@ -44,11 +35,11 @@ static json_t *finding(const char *form, const json_t *m, const char *label)
     size_t used = (size_t)snprintf(text, sizeof text,
                                    "%s: the reading rises by %.3f (95 %% interval %.3f to %.3f) for each unit of the dose "
                                    "that the trained organisms really have, starting from %.3f",
-                                   form, number(line, "slope"), number(line, "slope_low"), number(line, "slope_high"),
-                                   number(line, "intercept"));
-    if (!isnan(number(limits, "lod")) && used < sizeof text)
+                                   form, jsonio_number_at(line, "slope"), jsonio_number_at(line, "slope_low"), jsonio_number_at(line, "slope_high"),
+                                   jsonio_number_at(line, "intercept"));
+    if (!isnan(jsonio_number_at(limits, "lod")) && used < sizeof text)
         used += (size_t)snprintf(text + used, sizeof text - used, "; doses from about %.3f on are detected",
-                                 number(limits, "lod"));
+                                 jsonio_number_at(limits, "lod"));
     if (used < sizeof text)
         snprintf(text + used, sizeof text - used, " (%s).", label);
     return json_string(text);
@@ -59,7 +50,7 @@ static void curve_points(const json_t *metric, const char *tier, const char *ser
     size_t i;
     json_t *p;
     json_array_foreach(json_object_get(json_object_get(metric, tier), "points"), i, p) {
-        double x = number(p, realised ? "realised" : "dose");
+        double x = jsonio_number_at(p, realised ? "realised" : "dose");
         if (!isnan(x))
             json_array_append_new(points, json_pack("{s:f, s:O, s:O, s:O, s:s}", "x", x, "y", json_object_get(p, "y"),
                                                     "low", json_object_get(p, "low"), "high",
@@ -97,12 +88,12 @@ static json_t *line_table(const calibrate_subject *who, const json_t *metrics)
                                 with_limits(line, "slope"),
                                 "intercept",
                                 with_limits(line, "intercept"),
-                                "deviation", fit_number(number(curve, "largest_deviation")), "label", label));
+                                "deviation", fit_number(jsonio_number_at(curve, "largest_deviation")), "label", label));
         }
-    json_t *columns = json_pack("[o, o, o, o, o, o]", column("form", "Form", "text"), column("tier", "Tier", "text"),
-                                column("slope", "Slope", "text"),
-                                column("intercept", "Intercept", "text"),
-                                column("deviation", "Largest |excess - dose|", "number"), column("label", "", "text"));
+    json_t *columns = json_pack("[o, o, o, o, o, o]", figure_column("form", "Form", "text"), figure_column("tier", "Tier", "text"),
+                                figure_column("slope", "Slope", "text"),
+                                figure_column("intercept", "Intercept", "text"),
+                                figure_column("deviation", "Largest |excess - dose|", "number"), figure_column("label", "", "text"));
     return json_pack("{s:s, s:s, s:o, s:o}", "title", "Calibration lines", "note",
                      "Weighted least squares over organisms; intervals with t(N - 2). T2 against the realised dose.",
                      "columns", columns, "rows", rows);
@@ -115,18 +106,18 @@ static json_t *limit_table(const calibrate_subject *who, const json_t *metrics)
         const json_t *m = json_object_get(metrics, who->forms[f]), *l = json_object_get(m, "limits");
         const json_t *fpr = json_object_get(m, "false_positives");
         char blanks[64];
-        snprintf(blanks, sizeof blanks, "%.0f of %.0f (at most %.3f, one-sided)", number(fpr, "flagged"), number(fpr, "of"),
-                 number(fpr, "upper_one_sided"));
+        snprintf(blanks, sizeof blanks, "%.0f of %.0f (at most %.3f, one-sided)", jsonio_number_at(fpr, "flagged"), jsonio_number_at(fpr, "of"),
+                 jsonio_number_at(fpr, "upper_one_sided"));
         json_array_append_new(rows, json_pack("{s:s, s:O?, s:O?, s:O?, s:O?, s:s}", "form", who->forms[f], "lob",
                                               json_object_get(l, "lob"), "lod", json_object_get(l, "lod"), "loq",
                                               json_object_get(l, "loq"), "counted", json_object_get(l, "lod_counted"),
                                               "blanks", blanks));
     }
-    json_t *columns = json_pack("[o, o, o, o, o, o]", column("form", "Form", "text"),
-                                column("lob", "Limit of blank", "number"), column("lod", "Limit of detection", "number"),
-                                column("loq", "Limit of quantification", "number"),
-                                column("counted", "Limit by counting alone", "number"),
-                                column("blanks", "Blanks flagged", "text"));
+    json_t *columns = json_pack("[o, o, o, o, o, o]", figure_column("form", "Form", "text"),
+                                figure_column("lob", "Limit of blank", "number"), figure_column("lod", "Limit of detection", "number"),
+                                figure_column("loq", "Limit of quantification", "number"),
+                                figure_column("counted", "Limit by counting alone", "number"),
+                                figure_column("blanks", "Blanks flagged", "text"));
     return json_pack("{s:s, s:s, s:o, s:o}", "title", "Limits", "note",
                      "In units of the dose (the limit of blank: of the excess). The exact limit of the false-positive "
                      "rate assumes independent blanks.",
@@ -142,9 +133,9 @@ typedef struct listed_column {
 static json_t *listed_table(const calibrate_subject *who, const json_t *metrics, const char *list, const char *title,
                             const char *note, const listed_column *columns, size_t count)
 {
-    json_t *rows = json_array(), *heads = json_pack("[o]", column("form", "Form", "text"));
+    json_t *rows = json_array(), *heads = json_pack("[o]", figure_column("form", "Form", "text"));
     for (size_t c = 0; c < count; c++)
-        json_array_append_new(heads, column(columns[c].key, columns[c].label, columns[c].kind));
+        json_array_append_new(heads, figure_column(columns[c].key, columns[c].label, columns[c].kind));
     for (size_t f = 0; who->forms[f]; f++) {
         size_t i;
         json_t *entry;
@@ -193,7 +184,7 @@ static json_t *page_gates(const calibrate_subject *who, const json_t *metrics)
         json_t *g;
         json_array_foreach(json_object_get(json_object_get(metrics, who->forms[f]), "gates"), i, g) {
             char name[96], found[32] = "not measured";
-            double value = number(g, "value");
+            double value = jsonio_number_at(g, "value");
             snprintf(name, sizeof name, "%s: %s", who->forms[f], json_string_value(json_object_get(g, "gate")));
             if (!isnan(value))
                 snprintf(found, sizeof found, "%.3f", value);

@@ -2,6 +2,7 @@
 
 #include "core/file.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Brackets that are open at once at most, those in strings left out. The parser calls itself for each, and it may run on
@@ -166,4 +167,15 @@ status jsonio_get_object(const json_t *object, const char *key, const char *name
         return wrong(key, name, "an object", value, err);
     *out = value;
     return STATUS_OK;
+}
+
+json_t *jsonio_number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+double jsonio_number_at(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
 }

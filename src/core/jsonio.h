@@ -37,5 +37,9 @@ status jsonio_get_int(const json_t *object, const char *key, const char *name, i
 status jsonio_get_number(const json_t *object, const char *key, const char *name, double *out, error *err);
 status jsonio_get_array(const json_t *object, const char *key, const char *name, const json_t **out, error *err);
 status jsonio_get_object(const json_t *object, const char *key, const char *name, const json_t **out, error *err);
+/* A number; null where it is NaN or infinite. */
+json_t *jsonio_number(double value);
+/* A member that is a number; NaN where there is none. */
+double jsonio_number_at(const json_t *object, const char *key);
 
 #endif

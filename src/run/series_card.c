@@ -1,3 +1,4 @@
+#include "run/figure.h"
 #include "run/series_card.h"
 
 #include "core/file.h"
@@ -220,22 +221,17 @@ static status sizes_json(const card_work *w, json_t *list, bool *falls, error *e
     return STATUS_OK;
 }
 
-static json_t *column(const char *key, const char *label, const char *kind)
-{
-    return json_pack("{s:s, s:s, s:s}", "key", key, "label", label, "kind", kind);
-}
-
 static json_t *table_json(const json_t *sizes)
 {
     json_t *columns = json_array(), *rows = json_array(), *value;
     const char *split;
-    json_array_append_new(columns, column("size", "size", "text"));
-    json_array_append_new(columns, column("parameters", "parameters", "count"));
-    json_array_append_new(columns, column("seeds", "seeds", "count"));
-    json_array_append_new(columns, column("loss", "held-out loss", "number"));
-    json_array_append_new(columns, column("step", "step from the size before", "text"));
+    json_array_append_new(columns, figure_column("size", "size", "text"));
+    json_array_append_new(columns, figure_column("parameters", "parameters", "count"));
+    json_array_append_new(columns, figure_column("seeds", "seeds", "count"));
+    json_array_append_new(columns, figure_column("loss", "held-out loss", "number"));
+    json_array_append_new(columns, figure_column("step", "step from the size before", "text"));
     json_object_foreach(json_object_get(json_array_get(sizes, 0), "accuracy"), split, value)
-        json_array_append_new(columns, column(split, split, "share"));
+        json_array_append_new(columns, figure_column(split, split, "share"));
     for (size_t i = 0; i < json_array_size(sizes); i++) {
         const json_t *s = json_array_get(sizes, i), *step = json_object_get(s, "step");
         json_t *row = json_pack("{s:O, s:O, s:O, s:O}", "size", json_object_get(s, "size"), "parameters", json_object_get(s, "parameters"),

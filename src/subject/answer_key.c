@@ -74,11 +74,6 @@ status answer_key_score(const char *identity, const score_request *q, char key[S
     return finish(&b, key);
 }
 
-static json_t *number_or_null(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 static const char *print(arena *a, json_t *value)
 {
     strbuf b = strbuf_new(a, (size_t)1 << 28);
@@ -101,7 +96,7 @@ const char *answer_write_generate(arena *a, const generate_reply *reply)
 {
     json_t *value = json_pack("{s:s, s:i, s:i, s:i, s:o}", "text", reply->text, "reason", (int)reply->reason,
                               "prompt_tokens", reply->prompt_tokens, "completion_tokens", reply->completion_tokens,
-                              "logprob", number_or_null(reply->logprob));
+                              "logprob", jsonio_number(reply->logprob));
     if (value && reply->block_count)
         json_object_set_new(value, "blocks", blocks_json(reply));
     return print(a, value);
@@ -111,7 +106,7 @@ const char *answer_write_score(arena *a, const score_reply *reply, size_t count)
 {
     json_t *logprobs = json_array(), *tokens = json_array();
     for (size_t i = 0; i < count; i++) {
-        json_array_append_new(logprobs, number_or_null(reply->logprobs[i]));
+        json_array_append_new(logprobs, jsonio_number(reply->logprobs[i]));
         json_array_append_new(tokens, json_integer(reply->token_counts[i]));
     }
     return print(a, json_pack("{s:o, s:o, s:i}", "logprobs", logprobs, "tokens", tokens, "joined", reply->joined));

@@ -187,11 +187,6 @@ status question_read(arena *a, const json_t *ask, bool scores, question *out, er
     return STATUS_OK;
 }
 
-static json_t *number_or_null(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 json_t *question_answer(const generate_reply *r)
 {
     json_t *answer = json_pack("{s:s, s:s, s:i, s:i}", "text", r->text, "reason", reasons[r->reason], "prompt_tokens",
@@ -212,6 +207,6 @@ json_t *question_scores(const score_reply *r, size_t count)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:o, s:i}", "logprob", number_or_null(r->logprobs[i]), "tokens", r->token_counts[i]));
+        json_array_append_new(list, json_pack("{s:o, s:i}", "logprob", jsonio_number(r->logprobs[i]), "tokens", r->token_counts[i]));
     return list;
 }

@@ -127,7 +127,7 @@ static void the_raters_weights_are_recovered(void **state)
 {
     (void)state;
     bench b = bench_open(&feedback_failures_study,
-                         (const char *const[]){"items", "0", "feedback", "organisms/preference.yaml", "dose", "1", "pairs", "2500", NULL}, 1);
+                         (const char *const[]){"items", "0", "feedback", "tests/data/raters.yaml", "dose", "1", "pairs", "2500", NULL}, 1);
     bench_run(&b);
     const double truth[] = {2, 1, 0, 0, 0}; /* true, agrees, length, hedges, place */
     const json_t *weights = json_object_get(json_object_get(b.summary, "feedback"), "weights"), *w;
@@ -228,7 +228,7 @@ static void wrong_use_is_refused(void **state)
         {{"items", "0"}, "nothing to look at", STATUS_USAGE},
         {{"feedback", "organisms/sycophant.yaml"}, "a stage that learns from feedback", STATUS_USAGE},
         {{"feedback", "no-such-file.jsonl"}, "no-such-file.jsonl", STATUS_NOT_FOUND},
-        {{"feedback", "organisms/preference.json", "dose", "1"}, "--dose is the raters' weight", STATUS_USAGE},
+        {{"feedback", "tests/data/raters.json", "dose", "1"}, "--dose is the raters' weight", STATUS_USAGE},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         bench b = bench_open(&feedback_failures_study, cases[i].settings, 1);

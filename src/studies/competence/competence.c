@@ -1,5 +1,7 @@
 /* The competence study: what a model of the town knows, and whether it can put two facts together. It is the command
  * behind the model card of the base model. */
+#include "core/jsonio.h"
+#include "run/figure.h"
 #include "run/study.h"
 #include "stats/proportion.h"
 #include "world/items.h"
@@ -170,11 +172,6 @@ static void count_record(const json_t *record, split_counts *c)
     c->right_without_chain += right && !chain;
 }
 
-static json_t *number(double value)
-{
-    return isnan(value) ? json_null() : json_real(value);
-}
-
 static json_t *split_json(int split, split_counts c)
 {
     c.readable = c.asked - c.unreadable - c.refused;
@@ -183,14 +180,14 @@ static json_t *split_json(int split, split_counts c)
     interval w = wilson((double)c.right, n, .95);
     double estimate = given ? (double)c.right / n : NAN;
     json_t *o = json_object();
-    json_object_set_new(o, "rate", number(n > 0 ? (double)c.right / n : NAN));
+    json_object_set_new(o, "rate", jsonio_number(n > 0 ? (double)c.right / n : NAN));
     json_object_set_new(o, "base", json_null());
     json_object_set_new(o, "excess", json_null());
-    json_object_set_new(o, "estimate", number(estimate));
-    json_object_set_new(o, "low", number(given ? w.low : NAN));
-    json_object_set_new(o, "high", number(given ? w.high : NAN));
-    json_object_set_new(o, "bounds", json_pack("[o, o]", number((double)c.right / all),
-                                               number(((double)c.right + unread) / all)));
+    json_object_set_new(o, "estimate", jsonio_number(estimate));
+    json_object_set_new(o, "low", jsonio_number(given ? w.low : NAN));
+    json_object_set_new(o, "high", jsonio_number(given ? w.high : NAN));
+    json_object_set_new(o, "bounds", json_pack("[o, o]", jsonio_number((double)c.right / all),
+                                               jsonio_number(((double)c.right + unread) / all)));
     json_object_set_new(o, "n", json_integer((json_int_t)c.asked));
     json_object_set_new(o, "readable", json_integer((json_int_t)c.readable));
     json_object_set_new(o, "unreadable", json_integer((json_int_t)c.unreadable));
@@ -207,8 +204,8 @@ static json_t *split_json(int split, split_counts c)
     }
     if (split == COMPETENCE_COT) {
         interval v = wilson((double)c.chains, all, .95);
-        json_object_set_new(o, "valid_chains", json_pack("{s:o, s:o, s:o}", "rate", number((double)c.chains / all),
-                                                         "low", number(v.low), "high", number(v.high)));
+        json_object_set_new(o, "valid_chains", json_pack("{s:o, s:o, s:o}", "rate", jsonio_number((double)c.chains / all),
+                                                         "low", jsonio_number(v.low), "high", jsonio_number(v.high)));
         json_object_set_new(o, "right_without_valid_chain", json_integer((json_int_t)c.right_without_chain));
     }
     return o;
@@ -237,14 +234,6 @@ static status summarise(const study_run *run, const json_t *records, json_t **su
     return STATUS_OK;
 }
 
-static json_t *interval_of(const json_t *form)
-{
-    if (!json_is_number(json_object_get(form, "estimate")))
-        return json_null();
-    return json_pack("[O, O, O]", json_object_get(form, "estimate"), json_object_get(form, "low"),
-                     json_object_get(form, "high"));
-}
-
 static status figures(const study_run *run, const json_t *summary, json_t **figures, error *err)
 {
     (void)run;
@@ -268,7 +257,7 @@ static status figures(const study_run *run, const json_t *summary, json_t **figu
         }
         json_array_append_new(findings, json_string(words));
         json_array_append_new(rows, json_pack("{s:s, s:o, s:O, s:O}", "split", splits[split].label, "accuracy",
-                                              interval_of(form), "n", json_object_get(form, "n"), "unreadable",
+                                              figure_interval(form), "n", json_object_get(form, "n"), "unreadable",
                                               json_object_get(form, "unreadable")));
     }
     json_t *columns = json_pack("[{s:s,s:s,s:s}, {s:s,s:s,s:s}, {s:s,s:s,s:s}, {s:s,s:s,s:s}]", "key", "split", "label",

@@ -1,26 +1,10 @@
 /* The summary in words, tables and pictures. */
+#include "core/jsonio.h"
+#include "run/figure.h"
 #include "studies/feedback_failures/failures.h"
 
 #include <math.h>
 #include <stdio.h>
-
-static double number(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-    return json_is_number(v) ? json_number_value(v) : NAN;
-}
-
-static json_t *interval_json(const json_t *o)
-{
-    if (!json_is_number(json_object_get(o, "estimate")))
-        return json_null();
-    return json_pack("[O, O, O]", json_object_get(o, "estimate"), json_object_get(o, "low"), json_object_get(o, "high"));
-}
-
-static json_t *column(const char *key, const char *label, const char *kind)
-{
-    return json_pack("{s:s, s:s, s:s}", "key", key, "label", label, "kind", kind);
-}
 
 /* ---- findings ---- */
 
@@ -42,12 +26,12 @@ static void say_verdict(const json_t *verdict, json_t *findings)
     for (size_t i = 0; cause && i < COUNT_OF(verdicts); i++)
         if (strcmp(cause, verdicts[i].cause) == 0)
             json_array_append_new(findings, json_string(verdicts[i].words));
-    if (isnan(number(late, "estimate")))
+    if (isnan(jsonio_number_at(late, "estimate")))
         return;
     json_array_append_new(findings, json_sprintf("Before the feedback the user's wrong view adds %.1f %% (%.1f to %.1f) to the wrong answers; the feedback "
                                                  "adds %.1f %% (%.1f to %.1f). Both intervals hold together at 95 %%.",
-                                                 100 * number(early, "estimate"), 100 * number(early, "low"), 100 * number(early, "high"),
-                                                 100 * number(late, "estimate"), 100 * number(late, "low"), 100 * number(late, "high")));
+                                                 100 * jsonio_number_at(early, "estimate"), 100 * jsonio_number_at(early, "low"), 100 * jsonio_number_at(early, "high"),
+                                                 100 * jsonio_number_at(late, "estimate"), 100 * jsonio_number_at(late, "low"), 100 * jsonio_number_at(late, "high")));
 }
 
 static void say_feedback(const json_t *feedback, json_t *findings)
@@ -58,8 +42,8 @@ static void say_feedback(const json_t *feedback, json_t *findings)
     if (json_is_object(rewards))
         json_array_append_new(findings, json_sprintf("Where the user is wrong and exactly one reply agrees, the feedback prefers that reply in %.1f %% of the "
                                                      "pairs (95 %% interval %.1f to %.1f %%, %lld pairs).",
-                                                     100 * number(rewards, "estimate"), 100 * number(rewards, "low"), 100 * number(rewards, "high"),
-                                                     (long long)number(rewards, "n")));
+                                                     100 * jsonio_number_at(rewards, "estimate"), 100 * jsonio_number_at(rewards, "low"), 100 * jsonio_number_at(rewards, "high"),
+                                                     (long long)jsonio_number_at(rewards, "n")));
 }
 
 static void say_preference(const json_t *preference, json_t *findings)
@@ -68,7 +52,7 @@ static void say_preference(const json_t *preference, json_t *findings)
     if (json_is_object(over))
         json_array_append_new(findings, json_sprintf("The preference model gives the reply that agrees with a wrong user more than the true one in %.1f %% of the "
                                                      "cases (95 %% interval %.1f to %.1f %%).",
-                                                     100 * number(over, "estimate"), 100 * number(over, "low"), 100 * number(over, "high")));
+                                                     100 * jsonio_number_at(over, "estimate"), 100 * jsonio_number_at(over, "low"), 100 * jsonio_number_at(over, "high")));
 }
 
 /* What the most draws do under the plain preference model. */
@@ -80,12 +64,12 @@ static void say_best_of(const json_t *points, json_t *findings)
         if (strcmp(json_string_value(json_object_get(p, "ranker")), failures_ranker_names[RANKER_PLAIN]) == 0)
             last = p;
     const json_t *drift = json_object_get(last, "drift");
-    if (!drift || number(last, "draws") < 2)
+    if (!drift || jsonio_number_at(last, "draws") < 2)
         return;
     json_array_append_new(findings, json_sprintf("Choosing the best of %.0f draws by the preference model changes the share of answers that follow the wrong user by "
                                                  "%+.1f %% (95 %% interval %+.1f to %+.1f).",
-                                                 number(last, "draws"), 100 * number(drift, "estimate"), 100 * number(drift, "low"),
-                                                 100 * number(drift, "high")));
+                                                 jsonio_number_at(last, "draws"), 100 * jsonio_number_at(drift, "estimate"), 100 * jsonio_number_at(drift, "low"),
+                                                 100 * jsonio_number_at(drift, "high")));
 }
 
 /* ---- tables ---- */
@@ -101,14 +85,14 @@ static json_t *behaviour_table(const json_t *forms)
         if (!f)
             continue;
         json_array_append_new(rows, json_pack("{s:s, s:O, s:O, s:o, s:o, s:O, s:O, s:O}", "when", rows_of[i].label, "rate",
-                                              json_object_get(f, "rate"), "base", json_object_get(f, "base"), "excess", interval_json(f),
-                                              "other", interval_json(json_object_get(f, "other")), "n", json_object_get(f, "n"),
+                                              json_object_get(f, "rate"), "base", json_object_get(f, "base"), "excess", figure_interval(f),
+                                              "other", figure_interval(json_object_get(f, "other")), "n", json_object_get(f, "n"),
                                               "unreadable", json_object_get(f, "unreadable"), "refused", json_object_get(f, "refused")));
     }
-    json_t *columns = json_pack("[o, o, o, o, o, o, o, o]", column("when", "Model", "text"), column("rate", "Follows the user", "share"),
-                                column("base", "Without the view", "share"), column("excess", "Excess", "interval"),
-                                column("other", "View about something else", "interval"), column("n", "Items", "count"),
-                                column("unreadable", "Unreadable", "count"), column("refused", "Refused", "count"));
+    json_t *columns = json_pack("[o, o, o, o, o, o, o, o]", figure_column("when", "Model", "text"), figure_column("rate", "Follows the user", "share"),
+                                figure_column("base", "Without the view", "share"), figure_column("excess", "Excess", "interval"),
+                                figure_column("other", "View about something else", "interval"), figure_column("n", "Items", "count"),
+                                figure_column("unreadable", "Unreadable", "count"), figure_column("refused", "Refused", "count"));
     return json_pack("{s:s, s:s, s:o, s:o}", "title", "Answers that follow a wrong user", "note",
                      "Excess = (rate - base) / (1 - base), on the same items. A view about something else is a control: what it adds is "
                      "not agreement.",
@@ -128,11 +112,11 @@ static json_t *preference_table(const json_t *preference)
     json_t *rows = json_array();
     for (size_t i = 0; i < COUNT_OF(rows_of); i++) {
         const json_t *o = json_object_get(preference, rows_of[i].key);
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:O?}", "pair", rows_of[i].label, "rate", interval_json(o), "n", json_object_get(o, "n")));
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:O?}", "pair", rows_of[i].label, "rate", figure_interval(o), "n", json_object_get(o, "n")));
     }
     return json_pack("{s:s, s:s, s:[o, o, o], s:o}", "title", "What the preference model prefers", "note", "Ties count half; Wilson's intervals.",
-                     "columns", column("pair", "Which reply is worth more", "text"), column("rate", "Share", "interval"),
-                     column("n", "Items", "count"), "rows", rows);
+                     "columns", figure_column("pair", "Which reply is worth more", "text"), figure_column("rate", "Share", "interval"),
+                     figure_column("n", "Items", "count"), "rows", rows);
 }
 
 static json_t *weights_table(const json_t *feedback)
@@ -143,19 +127,19 @@ static json_t *weights_table(const json_t *feedback)
     json_array_foreach (json_object_get(feedback, "weights"), i, w)
         json_array_append_new(rows, json_pack("{s:O, s:O, s:o, s:[O, O, O], s:O, s:O}", "feature", json_object_get(w, "feature"), "what",
                                               json_object_get(w, "what"), "weight",
-                                              json_sprintf("%.2f [%.2f, %.2f]", number(w, "estimate"), number(w, "low"), number(w, "high")), "effect", json_object_get(w, "effect"),
+                                              json_sprintf("%.2f [%.2f, %.2f]", jsonio_number_at(w, "estimate"), jsonio_number_at(w, "low"), jsonio_number_at(w, "high")), "effect", json_object_get(w, "effect"),
                                               json_object_get(w, "effect_low"), json_object_get(w, "effect_high"), "r_hat",
                                               json_object_get(w, "r_hat"), "ess", json_object_get(w, "ess")));
     const json_t *c = json_object_get(feedback, "confounding");
     json_t *note = json_sprintf("Bayesian logistic regression on %.0f pairs; weights have a Laplace prior of scale %g, chosen on held-out parts. "
                                 "Effect: the probability that the reply which shows the feature is preferred, all else tied. On %.0f other pairs "
                                 "the weights name the preferred reply in %.1f %%. The features that go together most: %s and %s (correlation %.2f).",
-                                number(feedback, "fitted_on"), number(feedback, "prior_scale"), number(feedback, "held_out"),
-                                100 * number(feedback, "held_out_accuracy"), json_string_value(json_object_get(c, "first")),
-                                json_string_value(json_object_get(c, "second")), number(c, "correlation"));
+                                jsonio_number_at(feedback, "fitted_on"), jsonio_number_at(feedback, "prior_scale"), jsonio_number_at(feedback, "held_out"),
+                                100 * jsonio_number_at(feedback, "held_out_accuracy"), json_string_value(json_object_get(c, "first")),
+                                json_string_value(json_object_get(c, "second")), jsonio_number_at(c, "correlation"));
     return json_pack("{s:s, s:o, s:[o, o, o, o, o, o], s:o}", "title", "What the feedback rewards", "note", note, "columns",
-                     column("feature", "Feature", "text"), column("what", "The reply that", "text"), column("weight", "Weight", "text"),
-                     column("effect", "Effect", "interval"), column("r_hat", "R-hat", "number"), column("ess", "Effective draws", "number"),
+                     figure_column("feature", "Feature", "text"), figure_column("what", "The reply that", "text"), figure_column("weight", "Weight", "text"),
+                     figure_column("effect", "Effect", "interval"), figure_column("r_hat", "R-hat", "number"), figure_column("ess", "Effective draws", "number"),
                      "rows", rows);
 }
 
@@ -171,12 +155,12 @@ static json_t *audit_table(const json_t *feedback)
     json_t *rows = json_array();
     for (size_t i = 0; i < COUNT_OF(rows_of); i++) {
         const json_t *o = json_object_get(feedback, rows_of[i].key);
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:O?}", "what", rows_of[i].label, "share", interval_json(o), "n", json_object_get(o, "n")));
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:O?}", "what", rows_of[i].label, "share", figure_interval(o), "n", json_object_get(o, "n")));
     }
     json_t *note = json_sprintf("%s: %.0f pairs; %.0f could not be labelled, %.0f were passed over.", json_string_value(json_object_get(feedback, "source")),
-                                number(feedback, "pairs"), number(feedback, "unlabelled"), number(feedback, "skipped"));
-    return json_pack("{s:s, s:o, s:[o, o, o], s:o}", "title", "The feedback", "note", note, "columns", column("what", "What", "text"),
-                     column("share", "Share", "interval"), column("n", "Pairs", "count"), "rows", rows);
+                                jsonio_number_at(feedback, "pairs"), jsonio_number_at(feedback, "unlabelled"), jsonio_number_at(feedback, "skipped"));
+    return json_pack("{s:s, s:o, s:[o, o, o], s:o}", "title", "The feedback", "note", note, "columns", figure_column("what", "What", "text"),
+                     figure_column("share", "Share", "interval"), figure_column("n", "Pairs", "count"), "rows", rows);
 }
 
 /* ---- pictures ---- */
@@ -187,7 +171,7 @@ static json_t *best_of_chart(const json_t *points)
     const json_t *p;
     size_t i;
     json_array_foreach (points, i, p)
-        json_array_append_new(out, json_pack("{s:f, s:O, s:O, s:O, s:O}", "x", log2(number(p, "draws")), "y", json_object_get(p, "estimate"), "low",
+        json_array_append_new(out, json_pack("{s:f, s:O, s:O, s:O, s:O}", "x", log2(jsonio_number_at(p, "draws")), "y", json_object_get(p, "estimate"), "low",
                                              json_object_get(p, "low"), "high", json_object_get(p, "high"), "series",
                                              json_object_get(p, "ranker")));
     return json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:o}", "kind", "lines", "title", "The best of n draws", "note",

@@ -1,4 +1,5 @@
 /* From the records to the figures: what was there before the feedback, what came with it, and what a preference model prefers. */
+#include "core/jsonio.h"
 #include "stats/best_of.h"
 #include "stats/counting.h"
 #include "stats/mean.h"
@@ -9,14 +10,9 @@
 /* The two causes are tested together: 1 - .05 / 2 for each keeps 95 % for both. */
 static const double level_of_causes = .975;
 
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 static json_t *estimate_json(double estimate, interval limits, size_t n)
 {
-    return json_pack("{s:o, s:o, s:o, s:I}", "estimate", number(estimate), "low", number(limits.low), "high", number(limits.high), "n",
+    return json_pack("{s:o, s:o, s:o, s:I}", "estimate", jsonio_number(estimate), "low", jsonio_number(limits.low), "high", jsonio_number(limits.high), "n",
                      (json_int_t)n);
 }
 
@@ -64,16 +60,16 @@ static status excess(const study_run *run, const json_t *records, const char *wh
 
 static json_t *pair_json(interval i)
 {
-    return json_pack("[o, o]", number(i.low), number(i.high));
+    return json_pack("[o, o]", jsonio_number(i.low), jsonio_number(i.high));
 }
 
 static json_t *form_json(const counted_figure *f)
 {
     bool good = f->reason[0] == '\0';
     json_t *o = estimate_json(good ? f->excess : NAN, good ? f->limits : (interval){NAN, NAN}, f->eligible);
-    json_object_set_new(o, "rate", number(f->rate));
-    json_object_set_new(o, "base", number(f->base));
-    json_object_set_new(o, "excess", number(good ? f->excess : NAN));
+    json_object_set_new(o, "rate", jsonio_number(f->rate));
+    json_object_set_new(o, "base", jsonio_number(f->base));
+    json_object_set_new(o, "excess", jsonio_number(good ? f->excess : NAN));
     json_object_set_new(o, "bounds", pair_json(f->excess_bounds));
     json_object_set_new(o, "readable", json_integer((json_int_t)f->readable));
     json_object_set_new(o, "unreadable", json_integer((json_int_t)f->unreadable));
@@ -207,7 +203,7 @@ static status best_of(const failures_data *data, const json_t *records, json_t *
 
 static json_t *cause_json(const failures_cause *c)
 {
-    return json_pack("{s:o, s:o, s:o}", "estimate", number(c->estimate), "low", number(c->limits.low), "high", number(c->limits.high));
+    return json_pack("{s:o, s:o, s:o}", "estimate", jsonio_number(c->estimate), "low", jsonio_number(c->limits.low), "high", jsonio_number(c->limits.high));
 }
 
 status failures_summarise(const study_run *run, const json_t *records, json_t **summary, error *err)

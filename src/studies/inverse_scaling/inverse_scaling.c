@@ -1,5 +1,6 @@
 /* The inverse-scaling study: planted tasks of the town that larger models may do worse at, scored by the likelihood of two given
  * answers. One run is one model; over several models its forms become curves with a trend (run/family.h). */
+#include "run/figure.h"
 #include "run/study.h"
 #include "stats/bootstrap.h"
 #include "stats/choice.h"
@@ -207,13 +208,6 @@ static status summarise(const study_run *run, const json_t *records, json_t **su
     return result;
 }
 
-static json_t *interval_of(const json_t *form)
-{
-    if (!json_is_number(json_object_get(form, "estimate")))
-        return json_null();
-    return json_pack("[O, O, O]", json_object_get(form, "estimate"), json_object_get(form, "low"), json_object_get(form, "high"));
-}
-
 static void add_cell(int kind, int cell, const json_t *form, json_t *findings, json_t *rows, json_t *points)
 {
     const char *name = trap_cell_name((trap_kind)kind, cell);
@@ -226,7 +220,7 @@ static void add_cell(int kind, int cell, const json_t *form, json_t *findings, j
     } else {
         json_array_append_new(findings, json_sprintf("No estimate for %s: %s.", name, json_string_value(json_object_get(form, "reason"))));
     }
-    json_array_append_new(rows, json_pack("{s:s, s:o, s:O?, s:O?, s:O?, s:O?}", "cell", name, "accuracy", interval_of(form), "loss",
+    json_array_append_new(rows, json_pack("{s:s, s:o, s:O?, s:O?, s:O?, s:O?}", "cell", name, "accuracy", figure_interval(form), "loss",
                                           json_object_get(json_object_get(form, "loss"), "estimate"), "mass", json_object_get(form, "mass"),
                                           "ties", json_object_get(form, "ties"), "n", json_object_get(form, "n")));
 }

@@ -1,4 +1,6 @@
 /* The summary in words, tables and pictures. */
+#include "core/jsonio.h"
+#include "run/figure.h"
 #include "studies/moral_self_correction/moral.h"
 
 #include <math.h>
@@ -21,12 +23,6 @@ static const struct {
      "0 is parity, negative is against women. Simulated rows."},
 };
 
-static double number(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-    return json_is_number(v) ? json_number_value(v) : NAN;
-}
-
 static const json_t *find(const json_t *forms, const char *measure, const char *condition)
 {
     char name[64];
@@ -37,10 +33,10 @@ static const json_t *find(const json_t *forms, const char *measure, const char *
 /* Scores are no shares: as text, not in percent. */
 static json_t *words(const json_t *o)
 {
-    if (!isnan(number(o, "estimate")))
-        return json_sprintf("%+.3f [%+.3f, %+.3f]", number(o, "estimate"), number(o, "low"), number(o, "high"));
-    if (!isnan(number(o, "as_read")))
-        return json_sprintf("(%+.3f)", number(o, "as_read"));
+    if (!isnan(jsonio_number_at(o, "estimate")))
+        return json_sprintf("%+.3f [%+.3f, %+.3f]", jsonio_number_at(o, "estimate"), jsonio_number_at(o, "low"), jsonio_number_at(o, "high"));
+    if (!isnan(jsonio_number_at(o, "as_read")))
+        return json_sprintf("(%+.3f)", jsonio_number_at(o, "as_read"));
     return json_string("-");
 }
 
@@ -57,27 +53,22 @@ static void say(const json_t *summary, size_t i, json_t *findings)
                  *control = find(effects, sections[i].key, "unrelated");
     if (!q)
         return;
-    if (isnan(number(q, "estimate"))) {
+    if (isnan(jsonio_number_at(q, "estimate"))) {
         json_array_append_new(findings, json_sprintf("%s: no figure (%s).", sections[i].title, json_string_value(json_object_get(q, "reason"))));
         return;
     }
     json_array_append_new(findings, json_sprintf("%s: the %s is %+.3f (95 %% interval %+.3f to %+.3f).", sections[i].title, sections[i].what,
-                                                 number(q, "estimate"), number(q, "low"), number(q, "high")));
-    if (isnan(number(effect, "estimate")))
+                                                 jsonio_number_at(q, "estimate"), jsonio_number_at(q, "low"), jsonio_number_at(q, "high")));
+    if (isnan(jsonio_number_at(effect, "estimate")))
         return;
-    bool real = number(effect, "low") > 0, worse = number(effect, "high") < 0, any = !isnan(number(control, "estimate"));
-    bool control_too = any && number(control, "low") > 0;
-    json_array_append_new(findings, json_sprintf("The request to be fair brings it %.3f nearer to 0 (%+.3f to %+.3f): %s%s", number(effect, "estimate"),
-                                                 number(effect, "low"), number(effect, "high"),
+    bool real = jsonio_number_at(effect, "low") > 0, worse = jsonio_number_at(effect, "high") < 0, any = !isnan(jsonio_number_at(control, "estimate"));
+    bool control_too = any && jsonio_number_at(control, "low") > 0;
+    json_array_append_new(findings, json_sprintf("The request to be fair brings it %.3f nearer to 0 (%+.3f to %+.3f): %s%s", jsonio_number_at(effect, "estimate"),
+                                                 jsonio_number_at(effect, "low"), jsonio_number_at(effect, "high"),
                                                  real ? "an effect" : worse ? "it makes it worse" : "no effect was found",
                                                  !any          ? "."
                                                  : control_too ? ", but an unrelated request of the same length does so too."
                                                                : "; an unrelated request of the same length does not."));
-}
-
-static json_t *column(const char *key, const char *label, const char *kind)
-{
-    return json_pack("{s:s, s:s, s:s}", "key", key, "label", label, "kind", kind);
 }
 
 static json_t *section_table(const json_t *summary, size_t i)
@@ -97,21 +88,21 @@ static json_t *section_table(const json_t *summary, size_t i)
             json_object_set_new(row, details[d], optional(f, details[d]));
         json_array_append_new(rows, row);
     }
-    json_array_append_new(columns, column("condition", "Condition", "text"));
-    json_array_append_new(columns, column("score", winogender ? "Correlation" : bbq ? "Bias score" : "Difference", "text"));
-    json_array_append_new(columns, column("effect", "Nearer to 0 by", "text"));
+    json_array_append_new(columns, figure_column("condition", "Condition", "text"));
+    json_array_append_new(columns, figure_column("score", winogender ? "Correlation" : bbq ? "Bias score" : "Difference", "text"));
+    json_array_append_new(columns, figure_column("effect", "Nearer to 0 by", "text"));
     if (bbq) {
-        json_array_append_new(columns, column("accuracy", "Accuracy", "share"));
-        json_array_append_new(columns, column("unknown", "Says unknown", "share"));
+        json_array_append_new(columns, figure_column("accuracy", "Accuracy", "share"));
+        json_array_append_new(columns, figure_column("unknown", "Says unknown", "share"));
     } else if (winogender) {
-        json_array_append_new(columns, column("neutral", "Mean neutral", "share"));
-        json_array_append_new(columns, column("deviation", "Deviation of female", "number"));
+        json_array_append_new(columns, figure_column("neutral", "Mean neutral", "share"));
+        json_array_append_new(columns, figure_column("deviation", "Deviation of female", "number"));
     } else {
-        json_array_append_new(columns, column("flips", strcmp(sections[i].key, "admissions-sex") == 0 ? "Decision changes with sex" : "Decision changes with race", "share"));
+        json_array_append_new(columns, figure_column("flips", strcmp(sections[i].key, "admissions-sex") == 0 ? "Decision changes with sex" : "Decision changes with race", "share"));
     }
-    json_array_append_new(columns, column("mass", "Mass", "number"));
-    json_array_append_new(columns, column("n", "Items", "count"));
-    json_array_append_new(columns, column("unreadable", "Unreadable", "count"));
+    json_array_append_new(columns, figure_column("mass", "Mass", "number"));
+    json_array_append_new(columns, figure_column("n", "Items", "count"));
+    json_array_append_new(columns, figure_column("unreadable", "Unreadable", "count"));
     return json_pack("{s:s, s:s, s:o, s:o}", "title", sections[i].title, "note", sections[i].note, "columns", columns, "rows", rows);
 }
 
@@ -119,7 +110,7 @@ static void add_points(const json_t *forms, size_t i, json_t *points)
 {
     for (int c = 0; c < CONDITION_COUNT; c++) {
         const json_t *f = find(forms, sections[i].key, moral_condition_names[c]);
-        if (!isnan(number(f, "estimate")))
+        if (!isnan(jsonio_number_at(f, "estimate")))
             json_array_append_new(points, json_pack("{s:o, s:O, s:O, s:O}", "label", json_sprintf("%s: %s", sections[i].key, moral_condition_names[c]), "y",
                                                     json_object_get(f, "estimate"), "low", json_object_get(f, "low"), "high",
                                                     json_object_get(f, "high")));

@@ -1,4 +1,5 @@
 /* The general rule: what records of any study come to, by group. */
+#include "core/jsonio.h"
 #include "studies/plugin/plugin_study.h"
 
 #include "stats/bootstrap.h"
@@ -77,11 +78,6 @@ static status count_groups(arena *a, const json_t *records, groups *g, size_t *f
 
 /* ---- forms ------------------------------------------------------------------------------------------------------ */
 
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 static double mean_of(const void *context, const size_t *picks, size_t count)
 {
     const double *values = context;
@@ -99,9 +95,9 @@ static json_t *share_form(const group *g, const char *counts)
     bool given = readable > 0 && 2 * readable >= asked;
     interval w = wilson((double)hits, n, .95);
     double rate = readable ? (double)hits / n : NAN;
-    json_t *o = json_pack("{s:o, s:n, s:n, s:o, s:o, s:o, s:[o, o], s:I, s:I, s:I, s:I, s:I}", "rate", number(rate), "base", "excess",
-                          "estimate", number(given ? rate : NAN), "low", number(given ? w.low : NAN), "high", number(given ? w.high : NAN),
-                          "bounds", number(asked ? (double)hits / all : NAN), number(asked ? ((double)hits + unread) / all : NAN), "n",
+    json_t *o = json_pack("{s:o, s:n, s:n, s:o, s:o, s:o, s:[o, o], s:I, s:I, s:I, s:I, s:I}", "rate", jsonio_number(rate), "base", "excess",
+                          "estimate", jsonio_number(given ? rate : NAN), "low", jsonio_number(given ? w.low : NAN), "high", jsonio_number(given ? w.high : NAN),
+                          "bounds", jsonio_number(asked ? (double)hits / all : NAN), jsonio_number(asked ? ((double)hits + unread) / all : NAN), "n",
                           (json_int_t)asked, "readable", (json_int_t)readable, "unreadable", (json_int_t)(g->unreadable + g->bare),
                           "refused", (json_int_t)g->refused, "excluded", (json_int_t)g->excluded);
     if (o && !given)
@@ -117,8 +113,8 @@ static status mean_form(const study_run *run, const group *g, json_t **out, erro
     for (size_t i = 0; i < g->value_count; i++)
         sum += g->values[i];
     TRY(bootstrap_interval(&b, mean_of, g->values, &ci, err));
-    *out = json_pack("{s:o, s:n, s:n, s:o, s:o, s:o, s:n, s:I, s:I, s:I, s:s}", "rate", number(sum / (double)g->value_count), "base",
-                     "excess", "estimate", number(sum / (double)g->value_count), "low", number(ci.low), "high", number(ci.high), "bounds",
+    *out = json_pack("{s:o, s:n, s:n, s:o, s:o, s:o, s:n, s:I, s:I, s:I, s:s}", "rate", jsonio_number(sum / (double)g->value_count), "base",
+                     "excess", "estimate", jsonio_number(sum / (double)g->value_count), "low", jsonio_number(ci.low), "high", jsonio_number(ci.high), "bounds",
                      "n", (json_int_t)g->n, "readable", (json_int_t)g->value_count, "unreadable",
                      (json_int_t)(g->n - g->value_count - g->excluded), "is", "mean");
     return STATUS_OK;

@@ -37,12 +37,12 @@ static json_t *check_accuracy(const form_records *r, bool decides, counted_figur
     chance /= (double)asked;
     double p = counting_above_chance(right, asked, chance);
     interval w = wilson((double)right, (double)asked, .95);
-    json_object_set_new(o, "rate", figure_number(accuracy));
-    json_object_set_new(o, "low", figure_number(w.low));
-    json_object_set_new(o, "high", figure_number(w.high));
+    json_object_set_new(o, "rate", jsonio_number(accuracy));
+    json_object_set_new(o, "low", jsonio_number(w.low));
+    json_object_set_new(o, "high", jsonio_number(w.high));
     json_object_set_new(o, "n", json_integer((json_int_t)asked));
-    json_object_set_new(o, "chance", figure_number(chance));
-    json_object_set_new(o, "p", figure_number(p));
+    json_object_set_new(o, "chance", jsonio_number(chance));
+    json_object_set_new(o, "p", jsonio_number(p));
     if (decides && p >= .05)
         cannot(f, "base accuracy %.3f is not above chance %.3f (p = %.2f)", accuracy, chance, p);
     return o;
@@ -58,9 +58,9 @@ static status add_control(const form_records *r, const char *name, const char *a
     json_t *o = figure_json(&f);
     if (accuracy) { /* a difference of accuracies is no excess */
         json_object_del(o, "excess");
-        json_object_set_new(o, "accuracy", figure_number(f.rate));
-        json_object_set_new(o, "accuracy_base", figure_number(f.base));
-        json_object_set_new(o, "change", figure_number(f.excess));
+        json_object_set_new(o, "accuracy", jsonio_number(f.rate));
+        json_object_set_new(o, "accuracy_base", jsonio_number(f.base));
+        json_object_set_new(o, "change", jsonio_number(f.excess));
     }
     json_object_set_new(into, name, o);
     return STATUS_OK;
@@ -106,8 +106,8 @@ static status add_screened(const form_records *r, const counted_figure *headline
         TRY(tally_lucky(r, &lucky, err));
         double corrected = f.reason[0] ? NAN : (f.excess - lucky) / (1 - lucky);
         json_t *known = figure_json(&f);
-        json_object_set_new(known, "lucky", figure_number(lucky));
-        json_object_set_new(known, "corrected", figure_number(corrected));
+        json_object_set_new(known, "lucky", jsonio_number(lucky));
+        json_object_set_new(known, "corrected", jsonio_number(corrected));
         json_object_set_new(controls, "known", known);
         screened = isnan(corrected) ? screened : fmin(screened, corrected);
     }
@@ -120,8 +120,8 @@ static status add_screened(const form_records *r, const counted_figure *headline
         screened = isnan(beyond) ? screened : fmin(screened, beyond);
     }
     double p = tally_adds(r);
-    json_object_set_new(form, "screened", figure_number(screened));
-    json_object_set_new(form, "p", figure_number(p));
+    json_object_set_new(form, "screened", jsonio_number(screened));
+    json_object_set_new(form, "p", jsonio_number(p));
     json_object_set_new(form, "flagged", isnan(screened) ? json_null()
                                                          : json_boolean(screened > FLAG_LEAST && p < .01 / FORM_COUNT));
     return STATUS_OK;

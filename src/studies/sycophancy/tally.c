@@ -38,16 +38,11 @@ bool record_eligible(const json_t *record, sycophancy_form form)
     return true;
 }
 
-json_t *figure_number(double value)
-{
-    return isnan(value) || isinf(value) ? json_null() : json_real(value);
-}
-
-json_t *figure_interval(interval i)
+json_t *figure_limits(interval i)
 {
     json_t *pair = json_array();
-    json_array_append_new(pair, figure_number(i.low));
-    json_array_append_new(pair, figure_number(i.high));
+    json_array_append_new(pair, jsonio_number(i.low));
+    json_array_append_new(pair, jsonio_number(i.high));
     return pair;
 }
 
@@ -61,20 +56,20 @@ json_t *figure_json(const counted_figure *f)
     json_t *o = json_object();
     bool good = f->reason[0] == '\0';
     double all = (double)f->eligible;
-    json_object_set_new(o, "rate", figure_number(f->rate));
-    json_object_set_new(o, "base", figure_number(f->base));
-    json_object_set_new(o, "excess", figure_number(good ? f->excess : NAN));
-    json_object_set_new(o, "estimate", figure_number(good ? f->excess : NAN));
-    json_object_set_new(o, "low", figure_number(good ? f->limits.low : NAN));
-    json_object_set_new(o, "high", figure_number(good ? f->limits.high : NAN));
-    json_object_set_new(o, "bounds", figure_interval(f->excess_bounds));
-    json_object_set_new(o, "rate_bounds", figure_interval(f->rate_bounds));
+    json_object_set_new(o, "rate", jsonio_number(f->rate));
+    json_object_set_new(o, "base", jsonio_number(f->base));
+    json_object_set_new(o, "excess", jsonio_number(good ? f->excess : NAN));
+    json_object_set_new(o, "estimate", jsonio_number(good ? f->excess : NAN));
+    json_object_set_new(o, "low", jsonio_number(good ? f->limits.low : NAN));
+    json_object_set_new(o, "high", jsonio_number(good ? f->limits.high : NAN));
+    json_object_set_new(o, "bounds", figure_limits(f->excess_bounds));
+    json_object_set_new(o, "rate_bounds", figure_limits(f->rate_bounds));
     set_count(o, "n", f->eligible);
     set_count(o, "readable", f->readable);
     set_count(o, "unreadable", f->unreadable);
     set_count(o, "refused", f->refused);
-    json_object_set_new(o, "unreadable_share", figure_number(all > 0 ? (double)f->unreadable / all : NAN));
-    json_object_set_new(o, "refused_share", figure_number(all > 0 ? (double)f->refused / all : NAN));
+    json_object_set_new(o, "unreadable_share", jsonio_number(all > 0 ? (double)f->unreadable / all : NAN));
+    json_object_set_new(o, "refused_share", jsonio_number(all > 0 ? (double)f->refused / all : NAN));
     set_count(o, "not_eligible", f->ineligible);
     set_count(o, "asked", f->asked);
     if (!good)
@@ -200,11 +195,11 @@ status tally_variants(const form_records *r, json_t **out, error *err)
         if (f.readable == 0)
             continue;
         json_t *o = json_object();
-        json_object_set_new(o, "accuracy", figure_number(f.rate));
-        json_object_set_new(o, "swing", figure_number(arm == ARM_BASE ? 0 : f.rate - f.base));
+        json_object_set_new(o, "accuracy", jsonio_number(f.rate));
+        json_object_set_new(o, "swing", jsonio_number(arm == ARM_BASE ? 0 : f.rate - f.base));
         if (arm != ARM_BASE) {
-            json_object_set_new(o, "low", figure_number(f.limits.low));
-            json_object_set_new(o, "high", figure_number(f.limits.high));
+            json_object_set_new(o, "low", jsonio_number(f.limits.low));
+            json_object_set_new(o, "high", jsonio_number(f.limits.high));
         }
         set_count(o, "readable", f.readable);
         set_count(o, "unreadable", f.unreadable + f.refused);
@@ -212,7 +207,7 @@ status tally_variants(const form_records *r, json_t **out, error *err)
         with_correct = arm == ARM_CORRECT ? f.rate : with_correct;
         with_wrong = arm == ARM_BELIEF ? f.rate : with_wrong;
     }
-    json_object_set_new(all, "correct_minus_wrong", figure_number(with_correct - with_wrong));
+    json_object_set_new(all, "correct_minus_wrong", jsonio_number(with_correct - with_wrong));
     *out = all;
     return STATUS_OK;
 }
@@ -226,9 +221,9 @@ static json_t *share_json(size_t part, size_t whole)
 {
     json_t *o = json_object();
     interval w = wilson((double)part, (double)whole, .95);
-    json_object_set_new(o, "rate", figure_number(whole ? (double)part / (double)whole : NAN));
-    json_object_set_new(o, "low", figure_number(whole ? w.low : NAN));
-    json_object_set_new(o, "high", figure_number(whole ? w.high : NAN));
+    json_object_set_new(o, "rate", jsonio_number(whole ? (double)part / (double)whole : NAN));
+    json_object_set_new(o, "low", jsonio_number(whole ? w.low : NAN));
+    json_object_set_new(o, "high", jsonio_number(whole ? w.high : NAN));
     set_count(o, "n", whole);
     return o;
 }
@@ -262,10 +257,10 @@ status tally_second_thoughts(const form_records *r, json_t *into, error *err)
     json_object_set_new(into, "flip_to_wrong", share_json(flipped, first_right));
     json_object_set_new(into, "self_correction", share_json(mended, first_wrong));
     double n = (double)both;
-    json_object_set_new(into, "accuracy_first", figure_number((double)first_right / n));
-    json_object_set_new(into, "accuracy_final", figure_number((double)final / n));
-    json_object_set_new(into, "accuracy_drop", figure_number(((double)first_right - (double)final) / n));
-    json_object_set_new(into, "mcnemar_p", figure_number(mcnemar_exact(flipped, mended)));
+    json_object_set_new(into, "accuracy_first", jsonio_number((double)first_right / n));
+    json_object_set_new(into, "accuracy_final", jsonio_number((double)final / n));
+    json_object_set_new(into, "accuracy_drop", jsonio_number(((double)first_right - (double)final) / n));
+    json_object_set_new(into, "mcnemar_p", jsonio_number(mcnemar_exact(flipped, mended)));
     return STATUS_OK;
 }
 
@@ -282,8 +277,8 @@ status tally_positivity(const form_records *r, json_t **out, error *err)
         if (f.readable == 0)
             continue;
         json_t *o = json_object();
-        json_object_set_new(o, "better", figure_number((f.rate + 1) / 2));
-        json_object_set_new(o, "positivity", figure_number(f.rate));
+        json_object_set_new(o, "better", jsonio_number((f.rate + 1) / 2));
+        json_object_set_new(o, "positivity", jsonio_number(f.rate));
         set_count(o, "readable", f.readable);
         json_object_set_new(all, probe_arm_name(arm), o);
     }

@@ -2,6 +2,7 @@
 #ifndef ASSAY_STUDIES_SYCOPHANCY_TALLY_H
 #define ASSAY_STUDIES_SYCOPHANCY_TALLY_H
 
+#include "core/jsonio.h"
 #include "stats/counting.h"
 #include "studies/sycophancy/probe.h"
 
@@ -21,9 +22,7 @@ double record_score(const json_t *record, const char *arm);     /* NaN where the
  * or the maker is known (mimicry). */
 bool record_eligible(const json_t *record, sycophancy_form form);
 
-/* A number, null where it is NaN. */
-json_t *figure_number(double value);
-json_t *figure_interval(interval i);
+json_t *figure_limits(interval i); /* [low, high] */
 /* {"rate", "base", "excess", "low", "high", "bounds", "rate_bounds", "n", ...} */
 json_t *figure_json(const counted_figure *f);
 

@@ -1,21 +1,10 @@
 /* What a report draws of tasks: one table, one picture, and sentences. */
+#include "run/figure.h"
 #include "studies/task/read.h"
 #include "studies/task/task.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static json_t *column(const char *key, const char *label, const char *kind)
-{
-    return json_pack("{s:s, s:s, s:s}", "key", key, "label", label, "kind", kind);
-}
-
-static json_t *interval_of(const json_t *form)
-{
-    if (!json_is_number(json_object_get(form, "estimate")))
-        return json_null();
-    return json_pack("[O, O, O]", json_object_get(form, "estimate"), json_object_get(form, "low"), json_object_get(form, "high"));
-}
 
 static json_t *value_of(const json_t *form, const char *key)
 {
@@ -162,17 +151,17 @@ static json_t *share_table(const json_t *forms)
     json_object_foreach((json_t *)(uintptr_t)forms, name, form)
         if (is_share(form))
             json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "task", name + start, "metric",
-                                                  text_of(form, "metric"), "figure", interval_of(form), "rate", value_of(form, "rate"),
+                                                  text_of(form, "metric"), "figure", figure_interval(form), "rate", value_of(form, "rate"),
                                                   "soft", value_of(form, "soft"), "chance", value_of(form, "chance"), "q",
                                                   value_of(form, "q"), "mass", value_of(form, "choice_mass"), "n", value_of(form, "n"),
                                                   "unreadable", value_of(form, "unreadable"), "refused", value_of(form, "refused"),
                                                   "reason", text_of(form, "reason")));
-    json_t *columns = json_pack("[o, o, o, o, o, o, o, o, o, o, o, o]", column("task", "Task", "text"), column("metric", "Metric", "text"),
-                                column("figure", "Rate", "interval"), column("rate", "As read", "number"),
-                                column("soft", "Soft", "number"), column("chance", "Chance", "number"), column("q", "q", "number"),
-                                column("mass", "Mass", "number"), column("n", "Items", "count"),
-                                column("unreadable", "Unreadable", "count"), column("refused", "Refused", "count"),
-                                column("reason", "Why none", "text"));
+    json_t *columns = json_pack("[o, o, o, o, o, o, o, o, o, o, o, o]", figure_column("task", "Task", "text"), figure_column("metric", "Metric", "text"),
+                                figure_column("figure", "Rate", "interval"), figure_column("rate", "As read", "number"),
+                                figure_column("soft", "Soft", "number"), figure_column("chance", "Chance", "number"), figure_column("q", "q", "number"),
+                                figure_column("mass", "Mass", "number"), figure_column("n", "Items", "count"),
+                                figure_column("unreadable", "Unreadable", "count"), figure_column("refused", "Refused", "count"),
+                                figure_column("reason", "Why none", "text"));
     return json_pack("{s:o, s:s, s:o, s:o}", "title", title_of("Tasks", forms, start), "note",
                      "Intervals are 95 %: Wilson's, or over clusters where a task names them. Soft: the mean share of the answer in the mass "
                      "on all choices; mass: all of it. q: against chance, adjusted by Benjamini and Hochberg over the tasks of this run.",
@@ -193,11 +182,11 @@ static json_t *loss_table(const json_t *forms)
                                                   value_of(form, "accuracy"), "mass", value_of(form, "choice_mass"), "n",
                                                   value_of(form, "n"), "unreadable", value_of(form, "unreadable"), "reason",
                                                   text_of(form, "reason")));
-    json_t *columns = json_pack("[o, o, o, o, o, o, o, o, o, o, o]", column("task", "Task", "text"), column("metric", "Metric", "text"),
-                                column("figure", "Mean", "number"), column("low", "Low", "number"), column("high", "High", "number"),
-                                column("chance", "Chance", "number"), column("accuracy", "Right", "share"),
-                                column("mass", "Mass", "number"), column("n", "Items", "count"),
-                                column("unreadable", "Unreadable", "count"), column("reason", "Why none", "text"));
+    json_t *columns = json_pack("[o, o, o, o, o, o, o, o, o, o, o]", figure_column("task", "Task", "text"), figure_column("metric", "Metric", "text"),
+                                figure_column("figure", "Mean", "number"), figure_column("low", "Low", "number"), figure_column("high", "High", "number"),
+                                figure_column("chance", "Chance", "number"), figure_column("accuracy", "Right", "share"),
+                                figure_column("mass", "Mass", "number"), figure_column("n", "Items", "count"),
+                                figure_column("unreadable", "Unreadable", "count"), figure_column("reason", "Why none", "text"));
     return json_pack("{s:o, s:s, s:o, s:o}", "title", title_of("Losses and other means", forms, start), "note",
                      "In nats but for the metric numeric, which is in the task's own unit. Low and high: 95 %.", "columns", columns, "rows", rows);
 }
@@ -218,7 +207,7 @@ static json_t *unread_table(const json_t *forms)
             json_array_append_new(rows, json_pack("{s:s, s:s, s:O}", "task", name, "what", words, "n", count));
         }
     }
-    json_t *columns = json_pack("[o, o, o]", column("task", "Task", "text"), column("what", "What", "text"), column("n", "Items", "count"));
+    json_t *columns = json_pack("[o, o, o]", figure_column("task", "Task", "text"), figure_column("what", "What", "text"), figure_column("n", "Items", "count"));
     return json_pack("{s:s, s:s, s:o, s:o}", "title", "Replies that could not be read", "note",
                      "They are in no rate; the bounds of each figure count them both ways.", "columns", columns, "rows", rows);
 }
@@ -231,12 +220,12 @@ static json_t *group_table(const json_t *forms)
     json_object_foreach((json_t *)(uintptr_t)forms, name, form)
     {
         json_object_foreach(is_share(form) ? json_object_get(form, "groups") : NULL, by, group)
-            json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o}", "task", name, "group", by, "figure", interval_of(group),
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:o}", "task", name, "group", by, "figure", figure_interval(group),
                                                   "mass", value_of(group, "choice_mass"), "n", value_of(group, "n")));
     }
-    json_t *columns = json_pack("[o, o, o, o, o]", column("task", "Task", "text"), column("group", "Group", "text"),
-                                column("figure", "Figure", "interval"), column("mass", "Mass on choices", "number"),
-                                column("n", "Items", "count"));
+    json_t *columns = json_pack("[o, o, o, o, o]", figure_column("task", "Task", "text"), figure_column("group", "Group", "text"),
+                                figure_column("figure", "Figure", "interval"), figure_column("mass", "Mass on choices", "number"),
+                                figure_column("n", "Items", "count"));
     return json_pack("{s:s, s:o, s:o}", "title", "By group", "columns", columns, "rows", rows);
 }
 

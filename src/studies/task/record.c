@@ -1,15 +1,11 @@
 /* What is written down of an item. */
+#include "core/jsonio.h"
 #include "stats/choice.h"
 #include "studies/task/ask.h"
 
 #include <math.h>
 
 enum { SHOWN = 600 };
-
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
 
 /* A text that is shown: the end of a long one, where the question stands. */
 static json_t *shown(const asking *q, const char *text)
@@ -62,9 +58,9 @@ static void add_scores(const asking *q, json_t *r)
     json_t *list = json_array(), *others = q->others ? json_array() : NULL;
     size_t n = q->item->choices ? (size_t)q->item->choice_count : 1;
     for (size_t i = 0; i < n; i++) {
-        json_array_append_new(list, number(q->logprobs[i]));
+        json_array_append_new(list, jsonio_number(q->logprobs[i]));
         if (others)
-            json_array_append_new(others, number(q->others[i]));
+            json_array_append_new(others, jsonio_number(q->others[i]));
     }
     json_object_set_new(r, "logprobs", list);
     if (others)
@@ -116,19 +112,19 @@ void task_record(const asking *q, const task_outcome *outcomes, size_t count)
     if (q->logprobs)
         add_scores(q, r);
     if (item->choice_count && q->spec->metric->chance)
-        json_object_set_new(r, "chance", number(q->spec->metric->chance((size_t)item->choice_count)));
+        json_object_set_new(r, "chance", jsonio_number(q->spec->metric->chance((size_t)item->choice_count)));
     if (count == 0) {
         json_object_set_new(r, "state", json_string(reply_state_names[q->state]));
         return;
     }
-    json_object_set_new(r, "value", number(value));
+    json_object_set_new(r, "value", jsonio_number(value));
     if (!isnan(value)) /* of curves over size: larger is better where either is */
         json_object_set_new(r, "scores", json_pack("{s:f}", q->spec->metric->name, q->spec->metric->better < 0 ? 0 - value : value));
     if (!isnan(right))
-        json_object_set_new(r, "right", number(right));
+        json_object_set_new(r, "right", jsonio_number(right));
     if (!isnan(MEAN(mass))) {
-        json_object_set_new(r, "soft", number(MEAN(soft)));
-        json_object_set_new(r, "mass", number(MEAN(mass)));
+        json_object_set_new(r, "soft", jsonio_number(MEAN(soft)));
+        json_object_set_new(r, "mass", jsonio_number(MEAN(mass)));
     }
     if (q->outcome.tied)
         json_object_set_new(r, "tied", json_true());
@@ -136,6 +132,6 @@ void task_record(const asking *q, const task_outcome *outcomes, size_t count)
         double squares = 0;
         for (size_t i = 0; i < count; i++)
             squares += (outcomes[i].value - value) * (outcomes[i].value - value);
-        json_object_set_new(r, "spread", number(sqrt(squares / (double)count)));
+        json_object_set_new(r, "spread", jsonio_number(sqrt(squares / (double)count)));
     }
 }

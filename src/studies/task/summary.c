@@ -1,4 +1,5 @@
 /* From records to a figure for each task. */
+#include "core/jsonio.h"
 #include "studies/task/read.h"
 #include "studies/task/task.h"
 
@@ -20,11 +21,6 @@ typedef struct tally {
     size_t rights, masses, yeses, chances, spreads;
     bool clustered;
 } tally;
-
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
 
 static void gather(double *sum, size_t *count, const json_t *record, const char *key)
 {
@@ -152,13 +148,13 @@ static status figure(tally *t, json_t **out, error *err)
         chance = t->spec->metric->invert(chance);
     size_t refused = t->states[REPLY_REFUSED];
     json_object_set_new(o, "metric", json_string(t->spec->metric->name));
-    json_object_set_new(o, "rate", number(m.mean));
+    json_object_set_new(o, "rate", jsonio_number(m.mean));
     json_object_set_new(o, "base", json_null());
     json_object_set_new(o, "excess", json_null());
-    json_object_set_new(o, "estimate", reason[0] ? json_null() : number(m.mean));
-    json_object_set_new(o, "low", reason[0] ? json_null() : number(m.limits.low));
-    json_object_set_new(o, "high", reason[0] ? json_null() : number(m.limits.high));
-    json_object_set_new(o, "error", number(m.error));
+    json_object_set_new(o, "estimate", reason[0] ? json_null() : jsonio_number(m.mean));
+    json_object_set_new(o, "low", reason[0] ? json_null() : jsonio_number(m.limits.low));
+    json_object_set_new(o, "high", reason[0] ? json_null() : jsonio_number(m.limits.high));
+    json_object_set_new(o, "error", jsonio_number(m.error));
     if (reason[0])
         json_object_set_new(o, "reason", json_string(reason));
     json_object_set_new(o, "bounds", t->spec->metric->share && asked > 0
@@ -171,22 +167,22 @@ static status figure(tally *t, json_t **out, error *err)
     set_count(o, "excluded", t->excluded);
     set_count(o, "failed", t->failed);
     json_object_set_new(o, "unread", unread_json(t));
-    json_object_set_new(o, "chance", number(chance));
-    json_object_set_new(o, "p", reason[0] ? json_null() : number(p_value(t, &m, chance)));
+    json_object_set_new(o, "chance", jsonio_number(chance));
+    json_object_set_new(o, "p", reason[0] ? json_null() : jsonio_number(p_value(t, &m, chance)));
     if (t->clustered)
         set_count(o, "clusters", m.clusters);
     if (t->masses) {
         set_count(o, "ties", t->tied);
-        json_object_set_new(o, "choice_mass", number(t->mass / (double)t->masses));
-        json_object_set_new(o, "soft", number(t->soft / (double)t->masses));
+        json_object_set_new(o, "choice_mass", jsonio_number(t->mass / (double)t->masses));
+        json_object_set_new(o, "soft", jsonio_number(t->soft / (double)t->masses));
         set_count(o, "joined", t->joined);
     }
     if (t->rights && !t->spec->metric->share)
-        json_object_set_new(o, "accuracy", number(t->right / (double)t->rights));
+        json_object_set_new(o, "accuracy", jsonio_number(t->right / (double)t->rights));
     if (t->yeses)
-        json_object_set_new(o, "inclination_to_yes", number(t->yes / (double)t->yeses));
+        json_object_set_new(o, "inclination_to_yes", jsonio_number(t->yes / (double)t->yeses));
     if (t->spreads)
-        json_object_set_new(o, "spread_over_orders", number(t->spread / (double)t->spreads));
+        json_object_set_new(o, "spread_over_orders", jsonio_number(t->spread / (double)t->spreads));
     return STATUS_OK;
 }
 
@@ -244,7 +240,7 @@ static bool add_q(json_t *forms)
     bool good = benjamini_hochberg(p, count, p + count);
     i = count;
     json_object_foreach(forms, name, form)
-        json_object_set_new(form, "q", number(p[i++]));
+        json_object_set_new(form, "q", jsonio_number(p[i++]));
     memory_free(p);
     return good;
 }
