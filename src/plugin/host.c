@@ -62,7 +62,7 @@ static status hear_all(plugin_host *h, plugin_dialogue *d, double seconds, json_
                 return error_set(err, STATUS_INVALID, "%s: expected at most %d answers with \"more\"", h->path, MOST_ANSWERS);
         } else if (heard != PLUGIN_SILENT) {
             return err ? err->code : STATUS_IO;
-        } else if (atomic_load(&h->interrupted)) {
+        } else if (atomic_load(&h->interrupted) || (h->options.interrupt && atomic_load(h->options.interrupt))) {
             return error_set(err, STATUS_INTERRUPTED, "interrupted while %s was started", h->path);
         } else if ((waited += slice_seconds) >= seconds) {
             return error_set(err, STATUS_IO, "the plug-in %s said nothing for %g s", h->path, seconds);

@@ -21,12 +21,15 @@
 #include "plugin/declare.h"
 #include "plugin/process.h"
 
+#include <stdatomic.h>
+
 typedef struct plugin_host plugin_host;
 
 typedef struct plugin_host_options {
     double timeout_seconds; /* longest silence in a dialogue while it is the plug-in's turn; 0: 120 */
     double greeting_seconds; /* longest silence to its greeting; 0: 60 */
     plugin_listener listener;
+    const atomic_bool *interrupt; /* set when starting and preparing are to be given up; may be NULL */
 } plugin_host_options;
 
 /* `options` may be NULL. `path` may begin with "plugin:". */

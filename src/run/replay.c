@@ -170,7 +170,8 @@ status run_replay(arena *a, store *s, int64_t id, const study *st, const run_req
     if (r) {
         json_object_seed(0);
         *r = (replay){.arena = a, .store = s, .id = id, .out = out};
-        r->run = (study_run){.study = st, .seed = run.seed, .arena = a, .timeout_seconds = request->subjects.timeout_seconds};
+        r->run = (study_run){.study = st, .seed = run.seed, .arena = a, .timeout_seconds = request->subjects.timeout_seconds,
+                              .interrupt = request->interrupt};
         pthread_mutex_init(&r->lock, NULL);
         result = replay_with(r, a, &run, description, request, most, err);
         if (st->finish)

@@ -394,7 +394,7 @@ status run_study(arena *a, const run_request *request, run_outcome *out, error *
     json_object_seed(0); /* before threads meet in it */
     *s = (session){.request = request, .store = request->store, .started = clock_seconds()};
     s->run = (study_run){.study = request->study, .seed = request->seed, .params = request->params, .arena = a,
-                         .timeout_seconds = request->subjects.timeout_seconds, .note = request->on_note,
+                         .timeout_seconds = request->subjects.timeout_seconds, .interrupt = request->interrupt, .note = request->on_note,
                          .note_context = request->context};
     for (size_t i = 0; i < request->role_count; i++)
         if (strcmp(request->roles[i].name, "subject") == 0)

@@ -40,6 +40,8 @@
 #include "core/param.h"
 #include "subject/subject.h"
 
+#include <stdatomic.h>
+
 typedef struct study study;
 typedef struct study_run study_run;
 typedef struct study_sample study_sample;
@@ -99,6 +101,7 @@ struct study_run {
     const char *subject_name;  /* specification of the subject role */
     const char *identity;      /* what the run depends on beside study, parameters and seed: set by `prepare`; NULL: nothing */
     double timeout_seconds;    /* how long a sample may wait for somebody who is no subject; 0: as the study thinks fit */
+    const atomic_bool *interrupt; /* set when the run is to stop, also while it is prepared; may be NULL */
     /* A line for the user, from any thread; NULL where nobody listens. */
     void (*note)(void *context, const char *line);
     void *note_context;

@@ -92,8 +92,12 @@ status study_open(arena *a, const char *word, const study **out, error *err)
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (strncmp(word, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
             return kinds[i].open(a, word, out, err);
-    if (strchr(word, '/'))
+    if (word[0] == '.' || word[0] == '/' || (strchr(word, '/') && file_exists(word)))
         return plugin_study_open(a, word, out, err);
+    if (strchr(word, '/')) {
+        error_set(err, STATUS_USAGE, "there is neither a study nor a file called '%s'", word);
+        return error_hint(err, "a task is named by task:%s, a plug-in by its path", word);
+    }
     TRY(study_plugin_files(a, &paths, &count, err));
     for (size_t i = 0; i < count; i++)
         if (has_name(paths[i], word))

@@ -19,6 +19,8 @@ expect 2 "expected 1 to 100000" "$ASSAY" run ./$study $subject --items 0 --store
 expect 2 "did you mean '--items'" "$ASSAY" run ./$study $subject --itmes 5 --store "$db"
 expect 2 "make it executable" "$ASSAY" run ./README.md $subject --store "$db"
 expect 1 "cannot find the plug-in" "$ASSAY" run ./none.py $subject --store "$db"
+expect 2 "a task is named by task:mwe/persona" "$ASSAY" run mwe/persona $subject --store "$db"
+expect 2 "a plug-in is named by its path: ./README.md" "$ASSAY" run README.md $subject --store "$db"
 [ ! -e "$db" ] || fail "a run that never began made a store"
 
 # The same figures for any number of samples at once, and by any of its names.
@@ -161,6 +163,15 @@ done
 cmp -s wide-1.json wide-32.json || fail "a study with its own summary gives other figures for --in-flight 32"
 grep -q '"n": 39' wide-1.json && grep -q '"left": -0.5' wide-1.json && grep -q '"judged": "it is"' wide-1.json &&
     grep -q 'the line is dead' wide-1.json && grep -q '39 came' wide-1.json || fail "the summary is not what the study made: $(cat wide-1.json)"
+
+# Ctrl-C while the items are made.
+printf '#!/usr/bin/env python3\nimport time\nfrom assay_plugin import Study\nstudy = Study("slow")\n@study.items\ndef items(params, random):\n    time.sleep(600)\nstudy.main()\n' > slow.py
+chmod +x slow.py
+"$ASSAY" run ./slow.py -m script:mia.yaml -q > "$work/out" 2> "$work/err" & pid=$!
+sleep 2; kill -INT $pid
+for _ in $(seq 100); do kill -0 $pid 2> /dev/null || break; sleep 0.1; done
+kill -0 $pid 2> /dev/null && { fail "Ctrl-C is not heard while items are made"; kill -9 $pid; }
+wait $pid; [ $? -eq 130 ] || fail "an interrupted run does not exit with 130: $(cat "$work/err")"
 
 # The start in C goes into a tree, and compiles there as it stands.
 mkdir -p tree/src/studies; touch tree/src/studies/catalogue.c; cd tree

@@ -95,7 +95,8 @@ static void forget_items(void *context)
 static status prepare(study_run *run, error *err)
 {
     plugin_study *p = study_of(run);
-    const plugin_host_options options = {.timeout_seconds = run->timeout_seconds, .listener = {run->note, run->note_context}};
+    const plugin_host_options options = {.timeout_seconds = run->timeout_seconds, .listener = {run->note, run->note_context},
+                                         .interrupt = run->interrupt};
     forget_items(p);
     plugin_host_set(p->host, &options);
     plugin_host_interrupt(p->host, false);
