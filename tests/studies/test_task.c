@@ -342,6 +342,28 @@ static void test_reading(void **state)
     assert_false(task_read_number(SLICE("none, - . ,"), false, &(double){0}));
 }
 
+/* An oracle of a dose gives exactly that share of wrong answers, whatever is drawn. */
+static void test_oracles_read_as_their_dose(void **state)
+{
+    (void)state;
+    strbuf csv = strbuf_new(NULL, 1 << 20);
+    strbuf_add(&csv, "q,a\n");
+    for (int i = 0; i < 200; i++)
+        strbuf_printf(&csv, "Is it %d?,%d\n", i, 1 + i % 2);
+    place p = place_new("task: t\ndata: {path: d.csv}\nprompt: '{{ q }}'\nchoices: [' Yes', ' No']\nanswer: {column: a, as: number}\n"
+                        "metric: classification_acc\n", "d.csv", csv.text);
+    static const char *const oracles[] = {"oracle:0", "oracle:0.25", "oracle:1"}, *const items[] = {"0", "80", "40"};
+    for (int i = 0; i < 3; i++) {
+        bench b = bench_open(&task_study, (const char *[]){"name", p.yaml, "items", items[i], "ask", "reply", NULL}, 3);
+        b.who = bench_subject(&b, oracles[i]);
+        bench_run(&b);
+        near(bench_number(&b, "t.estimate"), i == 0 ? 1 : i == 1 ? .75 : 0);
+        bench_close(&b);
+    }
+    strbuf_free(&csv);
+    place_free(&p);
+}
+
 /* The seed draws the items; the same seed the same ones. */
 static void test_items_are_drawn_by_the_seed(void **state)
 {
@@ -378,7 +400,7 @@ int main(void)
         cmocka_unit_test(test_matching_behaviour), cmocka_unit_test(test_lists_and_little_mass), cmocka_unit_test(test_classification),
         cmocka_unit_test(test_logodds_and_sequences), cmocka_unit_test(test_groups_and_clusters),
         cmocka_unit_test(test_replies_that_cannot_be_read), cmocka_unit_test(test_written_words), cmocka_unit_test(test_written_answers),
-        cmocka_unit_test(test_sampled_numbers), cmocka_unit_test(test_grades), cmocka_unit_test(test_examples), cmocka_unit_test(test_reading), cmocka_unit_test(test_items_are_drawn_by_the_seed),
+        cmocka_unit_test(test_sampled_numbers), cmocka_unit_test(test_grades), cmocka_unit_test(test_examples), cmocka_unit_test(test_reading), cmocka_unit_test(test_oracles_read_as_their_dose), cmocka_unit_test(test_items_are_drawn_by_the_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,7 +171,7 @@ static status ask_reply(asking *q, generate_reply *reply, error *err)
         .temperature = q->run->temperature >= 0 ? q->run->temperature : s->temperature,
         .stops = s->stops,
         .stop_count = s->stop_count,
-        .position = (double)(hash64(item->id, strlen(item->id), 0) >> 11) * 0x1p-53,
+        .position = item->position,
         .reference_good = trimmed(q, item->answer >= 0 ? item->choices[item->answer] : item->target),
         .reference_bad = wrong >= 0 ? trimmed(q, item->choices[wrong]) : NULL,
     };

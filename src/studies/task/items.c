@@ -434,6 +434,24 @@ static status choose(task_make *m, task_items *list, size_t from, error *err)
     return STATUS_OK;
 }
 
+/* The place of each item in the hash order of their names, for routers and oracles: a share of them is exactly that share. */
+static status place(task_items *list, size_t from, error *err)
+{
+    size_t count = list->count - from;
+    ranked *all = memory_alloc((count + 1) * sizeof *all);
+    if (!all)
+        return error_set(err, STATUS_MEMORY, "out of memory for %zu items", count);
+    for (size_t i = 0; i < count; i++) {
+        const char *id = list->items[from + i].id;
+        all[i] = (ranked){hash64(id, strlen(id), 0), i};
+    }
+    qsort(all, count, sizeof *all, by_order);
+    for (size_t i = 0; i < count; i++)
+        list->items[from + all[i].place].position = (double)i / (double)count;
+    memory_free(all);
+    return STATUS_OK;
+}
+
 static status read_file(building *b, const char *path, error *err)
 {
     arena *text_arena = arena_new(NULL);
@@ -462,5 +480,7 @@ status task_items_make(task_make *m, const task *t, const task_data *d, const ch
     m->left_out = 0;
     if (result == STATUS_OK && out->count == from)
         result = error_set(err, STATUS_INVALID, "%s: no row of its data fits 'where'", t->name);
-    return result == STATUS_OK ? choose(m, out, from, err) : result;
+    if (result == STATUS_OK)
+        result = choose(m, out, from, err);
+    return result == STATUS_OK ? place(out, from, err) : result;
 }

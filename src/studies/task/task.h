@@ -138,6 +138,7 @@ typedef struct task_item {
     const char *group, *cluster; /* NULL: none */
     int choice_count, answer;   /* -1: there is none */
     uint32_t task;
+    double position; /* in [0, 1): the place in the order of routers and oracles */
 } task_item;
 
 typedef struct task_items {
