@@ -282,12 +282,12 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
     recipe_plant *p = &r->plant;
     bool rated = c->has_dose && r->has_raters;
     const char *option = c->has_dose && !rated ? "--dose" : c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
+    if (c->has_dose && !rated && !(c->dose >= 0 && c->dose <= 1))
+        return error_set(err, STATUS_USAGE, "--dose: expected a number from 0 to 1, found %g", c->dose);
     if (option && p->failure != PLANT_SYCOPHANCY) {
         error_set(err, STATUS_USAGE, "%s: %s plants no sycophancy", option, r->path);
         return error_hint(err, "take a recipe that does, such as organisms/sycophant.yaml");
     }
-    if (c->has_dose && !rated && !(c->dose >= 0 && c->dose <= 1))
-        return error_set(err, STATUS_USAGE, "--dose: expected a number from 0 to 1, found %g", c->dose);
     if (rated)
         r->raters.taste.weights[RATER_AGREES] = c->dose;
     else if (c->has_dose)
