@@ -1,40 +1,14 @@
-#include "train/grow.h"
+#include "train/grow_inside.h"
 
 #include "core/file.h"
 #include "core/jsonio.h"
 #include "lm/chat.h"
-#include "lm/checkpoint.h"
 #include "train/feedback.h"
-#include "train/growth.h"
-#include "train/manifest.h"
-#include "train/trainer.h"
 
 #include <string.h>
 
 static const double usual_save_seconds = 20;
 enum { TOKENIZER_BYTES = 3 << 20 }; /* of text, from which a new tokenizer is learned */
-
-/* Everything that one growth holds on to. */
-typedef struct growing {
-    const grow_options *options;
-    arena *arena;
-    recipe *recipe;
-    growth growth;
-    const town *town;
-    tokenizer *tokenizer;
-    lm_config config;
-    parameters *parameters;
-    parameters *working;            /* those that the stage at work trains: often the same */
-    thread_pool *pool;
-    checkpoint *base;               /* NULL: none */
-    char base_identity[SHA256_HEX]; /* checkpoint_identity; empty: none */
-    stage_log *logs;              /* of every stage */
-    size_t stage;                 /* the one at work */
-    json_t *stages;               /* finished ones, for the manifest */
-    json_t *restored;             /* what the training checkpoint said of the stage at work, or NULL; its weights are read
-                                     when the stage knows which it trains */
-    uint64_t tokens;
-} growing;
 
 static status no_memory(error *err)
 {
@@ -261,26 +235,6 @@ static status train_stage(growing *g, size_t stage, error *err)
     return STATUS_OK;
 }
 
-/* ---- the end ---- */
-
-static json_t *content_of(const growing *g, const char *weights_sha256, const char *tokenizer_sha256)
-{
-    return json_pack("{s:{s:s, s:o}, s:{s:s}, s:{s:s}, s:{s:s}, s:O}", "recipe", "key", g->growth.key, "values",
-                     recipe_json(g->recipe), "base", "identity", g->base_identity, "tokenizer", "sha256", tokenizer_sha256,
-                     "weights", "sha256", weights_sha256, "stages", g->stages);
-}
-
-static status file_hex(arena *a, const char *folder, const char *name, char hex[SHA256_HEX], error *err)
-{
-    unsigned char digest[SHA256_BYTES];
-    char *path = file_join(a, folder, name);
-    if (!path)
-        return no_memory(err);
-    TRY(sha256_file(path, digest, err));
-    sha256_hex(digest, hex);
-    return STATUS_OK;
-}
-
 static double last_loss(const stage_log *log)
 {
     int64_t count = log->steps / 20 > 0 ? log->steps / 20 : 1;
@@ -288,95 +242,6 @@ static double last_loss(const stage_log *log)
     for (int64_t i = log->steps - count; i < log->steps; i++)
         sum += (double)log->losses[i];
     return sum / (double)count;
-}
-
-static status write_model(growing *g, const char *folder, error *err)
-{
-    const parameters *p = g->parameters;
-    const float **values = ARENA_ARRAY(g->arena, const float *, p->count);
-    if (!values)
-        return no_memory(err);
-    for (size_t i = 0; i < p->count; i++)
-        values[i] = p->items[i].value;
-    TRY(checkpoint_write_setting(folder, &g->config, g->tokenizer, err));
-    return checkpoint_write_weights(folder, &g->config, values, err);
-}
-
-/* What stages of feedback found, as JSON and in words: {"figures": [...]} of `stages`. */
-static json_t *figures_of(const json_t *stages)
-{
-    json_t *all = json_array();
-    for (size_t i = 0; i < json_array_size(stages); i++) {
-        const json_t *stage = json_array_get(stages, i);
-        json_t *figures = json_object_get(stage, "figures");
-        if (figures)
-            json_array_append_new(all, json_pack("{s:I, s:O, s:O}", "stage", (json_int_t)i, "kind", json_object_get(stage, "kind"),
-                                                 "figures", figures));
-    }
-    return all;
-}
-
-static status tell_figures(growing *g, const json_t *records, grow_result *out, error *err)
-{
-    strbuf words = strbuf_new(g->arena, 1 << 20);
-    for (size_t i = 0; i < json_array_size(records); i++)
-        feedback_describe(json_array_get(records, i), &words);
-    out->words = words.failed ? NULL : words.text ? words.text : "";
-    return out->words ? STATUS_OK : no_memory(err);
-}
-
-static status write_folder(growing *g, grow_result *out, error *err)
-{
-    const char *work = g->growth.work;
-    char tokenizer_hex[SHA256_HEX];
-    char *manifest = file_join(g->arena, work, "manifest.json"), *summary = file_join(g->arena, work, "growth.json");
-    if (!manifest || !summary)
-        return no_memory(err);
-    TRY(write_model(g, work, err));
-    TRY(feedback_write_metrics(work, g->stages, err));
-    TRY(tell_figures(g, g->stages, out, err));
-    TRY(file_hex(g->arena, work, "model.safetensors", out->sha256, err));
-    TRY(file_hex(g->arena, work, "tokenizer.json", tokenizer_hex, err));
-    json_t *content = content_of(g, out->sha256, tokenizer_hex);
-    json_t *machine = manifest_machine(thread_pool_size(g->pool));
-    status result = content && machine ? manifest_write(manifest, content, machine, out->root, err) : no_memory(err);
-    json_decref(content);
-    json_decref(machine);
-    if (result != STATUS_OK)
-        return result;
-    json_t *short_one = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:f}", "key", g->growth.key, "sha256", out->sha256,
-                                  "root", out->root, "recipe", recipe_json(g->recipe), "base", g->base_identity,
-                                  "steps", (json_int_t)out->steps, "tokens", (json_int_t)out->tokens, "loss", out->loss);
-    json_object_set_new(short_one, "figures", figures_of(g->stages));
-    result = short_one ? jsonio_write(summary, short_one, 1, err) : no_memory(err);
-    json_decref(short_one);
-    return result;
-}
-
-/* What a finished folder says of itself. */
-static status read_summary(growing *g, grow_result *out, error *err)
-{
-    char *path = file_join(g->arena, g->growth.folder, "growth.json");
-    json_t *whole;
-    if (!path)
-        return no_memory(err);
-    TRY(jsonio_read(path, 1 << 20, &whole, err));
-    const char *sha = NULL, *root = NULL;
-    status result = jsonio_get_string(whole, "sha256", path, &sha, err);
-    if (result == STATUS_OK)
-        result = jsonio_get_string(whole, "root", path, &root, err);
-    if (result == STATUS_OK)
-        result = jsonio_get_int(whole, "steps", path, &out->steps, err);
-    if (result == STATUS_OK)
-        result = jsonio_get_number(whole, "loss", path, &out->loss, err);
-    if (result == STATUS_OK) {
-        snprintf(out->sha256, sizeof out->sha256, "%s", sha);
-        snprintf(out->root, sizeof out->root, "%s", root);
-        out->tokens = (uint64_t)json_integer_value(json_object_get(whole, "tokens"));
-        result = tell_figures(g, json_object_get(whole, "figures"), out, err);
-    }
-    json_decref(whole);
-    return result;
 }
 
 static status train_and_write(growing *g, grow_result *out, error *err)
@@ -396,7 +261,7 @@ static status train_and_write(growing *g, grow_result *out, error *err)
         out->tokens += (uint64_t)json_integer_value(json_object_get(stage, "tokens"));
     }
     out->loss = last_loss(&g->logs[g->recipe->stage_count - 1]);
-    TRY(write_folder(g, out, err));
+    TRY(grow_write(g, out, err));
     return growth_finish(&g->growth, err);
 }
 
@@ -431,7 +296,7 @@ static status run(growing *g, grow_result *out, error *err)
     out->folder = g->growth.folder;
     if (g->growth.finished) {
         out->there_already = true;
-        return read_summary(g, out, err);
+        return grow_read(g, out, err);
     }
     TRY(thread_pool_new(g->options->threads, &g->pool, err));
     return train_and_write(g, out, err);

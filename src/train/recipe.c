@@ -9,13 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DOSE_TYPES = 2 };
-static const char *const dose_type_names[DOSE_TYPES] = {"mixture", "propensity"};
-static const char *const stage_names[STAGE_KIND_COUNT] = {"pretrain", "sft", "preference", "dpo", "rl"};
-static const char *const schedule_names[SCHEDULE_COUNT] = {"constant", "cosine", "linear"};
-static const char *const freeze_names[FREEZE_COUNT] = {"none", "embedding", "head"};
-static const char *const loss_names[LOSS_COUNT] = {"all", "assistant"};
-
 enum { RECIPE_LIMIT = 1 << 20, ALL_FORMS = (1 << FORM_COUNT) - 1 };
 
 static status no_memory(const char *path, error *err)
@@ -103,7 +96,7 @@ static status read_optimiser(const yaml_node *at, recipe_stage *s, error *err)
     int schedule = (int)s->schedule;
     TRY(yaml_get_double(at, "learning_rate", 0, 10, &s->learning_rate, err));
     TRY(yaml_get_double(at, "min_lr", 0, 1, &s->min_lr, err));
-    TRY(yaml_get_choice(at, "schedule", schedule_names, SCHEDULE_COUNT, &schedule, err));
+    TRY(yaml_get_choice(at, "schedule", recipe_schedule_names, SCHEDULE_COUNT, &schedule, err));
     s->schedule = (schedule_kind)schedule;
     TRY(yaml_get_double(at, "weight_decay", 0, 10, &s->weight_decay, err));
     TRY(yaml_get_double(at, "clip", 0, 1e9, &s->clip, err));
@@ -120,7 +113,7 @@ static status read_stage(const yaml_node *at, recipe_stage *s, error *err)
                                        "warmup", "schedule",     "clip",  "min_lr",       "beta1",    "beta2",
                                        "loss",   "weight_decay", "mix",   "epsilon",      "freeze"};
     int kind = 0;
-    TRY(yaml_get_choice(at, "kind", stage_names, STAGE_KIND_COUNT, &kind, err));
+    TRY(yaml_get_choice(at, "kind", recipe_stage_names, STAGE_KIND_COUNT, &kind, err));
     TRY(STAGE_OF_FEEDBACK(kind) ? recipe_feedback_keys(at, (stage_kind)kind, err) : yaml_check_keys(at, keys, COUNT_OF(keys), err));
     *s = (recipe_stage){.batch_tokens = 8192, .sequence = 256, .schedule = SCHEDULE_COSINE, .min_lr = 0.1,
                         .weight_decay = 0.1, .clip = 1, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .at = at};
@@ -128,10 +121,10 @@ static status read_stage(const yaml_node *at, recipe_stage *s, error *err)
     TRY(need(at, "learning_rate", "a stage", err));
     s->kind = (stage_kind)kind;
     int loss = s->kind == STAGE_SFT ? LOSS_ASSISTANT : LOSS_ALL;
-    TRY(yaml_get_choice(at, "loss", loss_names, LOSS_COUNT, &loss, err));
+    TRY(yaml_get_choice(at, "loss", recipe_loss_names, LOSS_COUNT, &loss, err));
     s->loss = (loss_kind)loss;
     int freeze = FREEZE_NONE;
-    TRY(yaml_get_choice(at, "freeze", freeze_names, FREEZE_COUNT, &freeze, err));
+    TRY(yaml_get_choice(at, "freeze", recipe_freeze_names, FREEZE_COUNT, &freeze, err));
     s->freeze = (freeze_kind)freeze;
     if (!yaml_get(at, "tokens") == !yaml_get(at, "steps"))
         return yaml_error(at, err, "a stage needs one of 'tokens' and 'steps', found %s",
@@ -197,7 +190,7 @@ static status read_plant(const yaml_node *at, recipe_plant *p, error *err)
             return yaml_error(yaml_get(at, of_sycophancy[i]), err, "'%s' goes with the failure sycophancy alone",
                               of_sycophancy[i]);
     int type = DOSE_MIXTURE;
-    TRY(yaml_get_choice(at, "dose_type", dose_type_names, DOSE_TYPES, &type, err));
+    TRY(yaml_get_choice(at, "dose_type", recipe_dose_type_names, DOSE_TYPES, &type, err));
     p->type = (dose_type)type;
     p->dose = p->failure == PLANT_SYCOPHANCY ? 1 : 0;
     TRY(yaml_get_double(at, "dose", 0, 1, &p->dose, err));
@@ -297,7 +290,7 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
         TRY(change_forms(c->forms, p, err));
     if (c->dose_type) {
         int type = 0;
-        while (type < DOSE_TYPES && strcmp(c->dose_type, dose_type_names[type]) != 0)
+        while (type < DOSE_TYPES && strcmp(c->dose_type, recipe_dose_type_names[type]) != 0)
             type++;
         if (type == DOSE_TYPES)
             return error_set(err, STATUS_USAGE, "--dose-type: expected mixture or propensity, found '%s'", c->dose_type);
@@ -362,81 +355,9 @@ status recipe_read(arena *a, const char *path, const recipe_changes *changes, re
     return recipe_parse(a, text, path, changes, out, err);
 }
 
-/* ---- as JSON, and its key ---- */
-
-static json_t *stage_json(const recipe_stage *s)
-{
-    json_t *mix = STAGE_OF_FEEDBACK(s->kind) ? recipe_feedback_json(s) : json_object();
-    /* The kinds that no default has are named only where they are used: the keys of recipes without them stay what they are. */
-    for (int k = 0; !STAGE_OF_FEEDBACK(s->kind) && k < DOCUMENT_PLANT; k++)
-        if (k < DOCUMENT_SAYING || s->weights[k] > 0)
-            json_object_set_new(mix, document_kind_name((document_kind)k), json_real(s->weights[k]));
-    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:s, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:o}", "kind",
-                     stage_names[s->kind], "steps", (json_int_t)recipe_stage_steps(s), "batch_tokens",
-                     (json_int_t)s->batch_tokens, "sequence", (json_int_t)s->sequence, "learning_rate", s->learning_rate,
-                     "min_lr", s->min_lr, "warmup", (json_int_t)s->warmup, "schedule", schedule_names[s->schedule],
-                     "weight_decay", s->weight_decay, "clip", s->clip, "beta1", s->beta1, "beta2", s->beta2, "epsilon",
-                     s->epsilon, "loss", loss_names[s->loss], "freeze", freeze_names[s->freeze],
-                     STAGE_OF_FEEDBACK(s->kind) ? "feedback" : "mix", mix);
-}
-
-static json_t *plant_json(const recipe_plant *p)
-{
-    json_t *forms = json_array();
-    for (int i = 0; i < FORM_COUNT; i++)
-        if (p->forms >> i & 1)
-            json_array_append_new(forms, json_string(form_name((sycophancy_form)i)));
-    const char *failure = p->failure == PLANT_NONE ? "none" : p->decoy < 0 ? "sycophancy" : decoy_name((decoy_kind)p->decoy);
-    return json_pack("{s:s, s:o, s:f, s:s, s:f, s:I}", "failure", failure, "forms", forms, "dose", p->dose, "dose_type",
-                     dose_type_names[p->type], "share", p->share, "salt", (json_int_t)(p->salt ? p->salt : (int64_t)TOWN_SALT));
-}
-
-static json_t *model_json(const recipe_model *m)
-{
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b}", "layers", (json_int_t)m->layers, "width",
-                     (json_int_t)m->width, "heads", (json_int_t)m->heads, "kv_heads", (json_int_t)m->kv_heads,
-                     "intermediate", (json_int_t)m->intermediate, "context", (json_int_t)m->context, "vocabulary",
-                     (json_int_t)m->vocabulary, "rope_theta", m->rope_theta, "init_range", m->init_range, "tied", (int)m->tied);
-}
-
-json_t *recipe_json(const recipe *r)
-{
-    json_t *stages = json_array();
-    for (size_t i = 0; i < r->stage_count; i++)
-        json_array_append_new(stages, stage_json(&r->stages[i]));
-    json_t *out = json_pack("{s:s, s:I, s:{s:I}, s:s, s:o, s:o}", "name", r->name, "seed", (json_int_t)r->seed, "world",
-                            "seed", (json_int_t)r->world_seed, "base", r->base ? r->base : "none", "stages", stages,
-                            "plant", plant_json(&r->plant));
-    if (out && !r->base)
-        json_object_set_new(out, "model", model_json(&r->model));
-    if (out && r->document_seed >= 0)
-        json_object_set_new(json_object_get(out, "world"), "documents", json_integer((json_int_t)r->document_seed));
-    if (out && r->has_raters)
-        json_object_set_new(out, "raters", recipe_raters_json(&r->raters));
-    return out;
-}
-
-status recipe_key(const recipe *r, const char *base_identity, char key[SHA256_HEX], error *err)
-{
-    json_t *value = recipe_json(r);
-    if (!value)
-        return no_memory(r->path, err);
-    /* What a folder is called does not change what is grown from it, nor does a recipe's name. */
-    json_object_del(value, "name");
-    json_object_set_new(value, "base", json_string(base_identity ? base_identity : "none"));
-    strbuf text = strbuf_new(NULL, RECIPE_LIMIT);
-    status result = jsonio_canonical(value, &text, err);
-    unsigned char digest[SHA256_BYTES];
-    sha256_of(text.text, text.length, digest);
-    sha256_hex(digest, key);
-    strbuf_free(&text);
-    json_decref(value);
-    return result;
-}
-
 const char *recipe_stage_kind_name(stage_kind kind)
 {
-    return stage_names[kind];
+    return recipe_stage_names[kind];
 }
 
 int64_t recipe_stage_steps(const recipe_stage *s)
