@@ -55,6 +55,35 @@ static void absent_fields_take_llamas_defaults(void **state)
     assert_true(c.rope_theta == 5 && c.type == TYPE_BF16);
 }
 
+/* Models that give a sequence numbers: the head of the vocabulary makes room for one of labels. */
+static void models_for_sequences_have_labels(void **state)
+{
+    (void)state;
+    lm_config c, back;
+    error err;
+    assert_int_equal(parse("{\"architectures\": [\"LlamaForSequenceClassification\"], " SIZES ", "
+                           "\"id2label\": {\"0\": \"LABEL_0\"}}", &c, &err), STATUS_OK);
+    assert_int_equal(c.labels, 1);
+    assert_true(lm_weight_find(&c, LM_HEAD, -1) == SIZE_MAX);
+    lm_weight w = lm_weight_at(&c, lm_weight_find(&c, LM_SCORE, -1));
+    assert_string_equal(w.name, "score.weight");
+    assert_true(w.shape[0] == 1 && w.shape[1] == 32 && w.rank == 2);
+    json_t *root = lm_config_json(&c);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(root, "architectures"), 0)), "LlamaForSequenceClassification");
+    assert_int_equal(lm_config_parse(root, "config.json", &back, &err), STATUS_OK);
+    json_decref(root);
+    assert_int_equal(back.labels, 1);
+    /* transformers' defaults, and what cannot be. */
+    assert_int_equal(parse("{\"architectures\": [\"Qwen2ForSequenceClassification\"], " SIZES "}", &c, &err), STATUS_OK);
+    assert_int_equal(c.labels, 2);
+    assert_int_equal(parse("{\"architectures\": [\"LlamaForSequenceClassification\"], " SIZES ", \"num_labels\": 0}", &c, &err),
+                     STATUS_INVALID);
+    assert_int_equal(parse("{\"architectures\": [\"NoneForSequenceClassification\"], " SIZES "}", &c, &err), STATUS_UNSUPPORTED);
+    assert_int_equal(parse("{\"architectures\": [\"LlamaForCausalLM\"], " SIZES ", \"num_labels\": 3}", &c, &err), STATUS_OK);
+    assert_int_equal(c.labels, 0);
+    assert_true(lm_weight_find(&c, LM_SCORE, -1) == SIZE_MAX);
+}
+
 static void wrong_files_are_refused_by_name(void **state)
 {
     (void)state;
@@ -148,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(absent_fields_take_llamas_defaults),
+        cmocka_unit_test(models_for_sequences_have_labels),
         cmocka_unit_test(wrong_files_are_refused_by_name),
         cmocka_unit_test(the_context_of_longrope_ends_with_its_short_list),
         cmocka_unit_test(weights_are_listed_with_their_shapes),
