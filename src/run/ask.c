@@ -309,7 +309,7 @@ status study_score(study_sample *s, const char *role_name, const message *messag
         .continuation_count = continuation_count,
         .address = {.seed = s->run->seed, .study = s->run->study->name, .sample = s->index, .repeat = s->repeat,
                     .turn = s->turn++},
-        .position = -1,
+        .position = s->position,
     };
     error problem = {0};
     turn_to(w->engine, role->broker, broker_leave);

@@ -296,7 +296,7 @@ static void run_sample(engine_worker *w, uint64_t index)
 {
     engine *e = w->engine;
     error err = {0}, failure = {0};
-    study_sample s = {.run = e->run, .index = (size_t)index, .arena = w->arena, .record = json_object(), .engine = w};
+    study_sample s = {.run = e->run, .index = (size_t)index, .arena = w->arena, .record = json_object(), .engine = w, .position = -1};
     w->sample = (store_sample){.index = index};
     transcript_start(w);
     double start = clock_seconds();

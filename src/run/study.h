@@ -115,6 +115,7 @@ struct study_sample {
     json_t *record; /* the study fills it */
     void *engine;   /* of the run module */
     uint64_t turn;  /* questions asked so far */
+    double position; /* of what study_score asks (see generate_request); negative until the study sets it */
 };
 
 typedef struct ask_options {

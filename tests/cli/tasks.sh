@@ -76,6 +76,16 @@ check "the rate counts what was read" "grep -q '66.7 %' $work/out"
 check "another letter is counted" "grep -q 'names a letter that is none of the choices' $work/out"
 check "nothing is counted" "grep -q 'the reply is empty' $work/out"
 
+# A router sends exactly its share to the other subject, when answers are scored too.
+for way in good bad; do
+    printf 'unlisted: -9\nrules:\n  - {contains: "", answer: x, logprobs: {" Yes": %s, " No": %s}}\n' \
+        $([ $way = good ] && echo -0.1 -3 || echo -3 -0.1) > "$work/$way.yaml"
+done
+printf 'task: sure\ndata: {path: sure.csv}\nprompt: "{{ q }}"\nchoices: [" Yes", " No"]\nanswer: a\nmetric: classification_acc\n' > "$work/sure.yaml"
+{ echo q,a; for i in $(seq 40); do echo "Is it $i?,Yes"; done; } > "$work/sure.csv"
+expect 0 "" "$ASSAY" run "task:$work/sure.yaml" -m "router:0.25:script:$work/good.yaml:script:$work/bad.yaml" --store "$db" -q
+check "a quarter goes to the bad twin" "grep -q 'sure: 75.0 %' $work/out"
+
 # Things that are wrong.
 expect 2 "which task?" "$ASSAY" run task -m base --store "$work/x.db"
 expect 1 "there is no task 'mwe/persona/agreeablenes'" "$ASSAY" run task:mwe/persona/agreeablenes -m base --store "$work/x.db"

@@ -118,6 +118,7 @@ static status converse(asking *q, size_t order, const char *question, error *err
 
 static status score(asking *q, const char *const *choices, size_t count, score_reply *reply, error *err)
 {
+    q->sample->position = q->item->position;
     status result = study_score(q->sample, "subject", q->messages, q->count, choices, count, reply, err);
     if (result == STATUS_UNSUPPORTED && err && q->spec->metric->asks == ASKS_CHOICE) {
         error why = *err; /* the record of a sample has no place for a hint */
