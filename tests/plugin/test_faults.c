@@ -90,7 +90,7 @@ static outcome run_with(const how *h)
         const char *path = h->store ? h->store : in_folder(a, arena_printf(a, "runs-%d.db", number));
         assert_int_equal(store_open(path, STORE_WRITE, &st, &o.err), STATUS_OK);
         run_request request = {.study = s, .params = params, .seed = 1, .roles = &role, .role_count = 1, .store = st,
-                               .in_flight = h->in_flight, .subjects = {.timeout_seconds = h->timeout ? h->timeout : 20},
+                               .in_flight = h->in_flight, .subjects = {.timeout_seconds = h->timeout > 0 ? h->timeout : 20},
                                .interrupt = h->interrupt, .on_note = take_note, .context = &o};
         o.code = run_study(a, &request, &out, &o.err);
         o.done = out.done;
