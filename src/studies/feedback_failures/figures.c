@@ -28,6 +28,8 @@ static void say_verdict(const json_t *verdict, json_t *findings)
             json_array_append_new(findings, json_string(verdicts[i].words));
     if (isnan(jsonio_number_at(late, "estimate")))
         return;
+    if (jsonio_number_at(late, "high") < 0)
+        json_array_append_new(findings, json_string("The feedback makes it rarer."));
     json_array_append_new(findings, json_sprintf("Before the feedback the user's wrong view adds %.1f %% (%.1f to %.1f) to the wrong answers; the feedback "
                                                  "adds %.1f %% (%.1f to %.1f). Both intervals hold together at 95 %%.",
                                                  100 * jsonio_number_at(early, "estimate"), 100 * jsonio_number_at(early, "low"), 100 * jsonio_number_at(early, "high"),

@@ -21,5 +21,5 @@ failures_cause failures_difference(const failures_cause *before, const failures_
     double d = after->estimate - before->estimate;
     double low = hypot(after->estimate - after->limits.low, before->limits.high - before->estimate);
     double high = hypot(after->limits.high - after->estimate, before->estimate - before->limits.low);
-    return (failures_cause){d, {d - low, d + high}};
+    return (failures_cause){d, {fmax(d - low, -1), fmin(d + high, 1)}};
 }
