@@ -129,6 +129,12 @@ status pairs_from_raters(arena *a, const town *t, const rater_plan *raters, uint
     return result;
 }
 
+static void drop_last(pair_list *list)
+{
+    const token_pair *p = &list->pairs[--list->count];
+    list->tokens -= p->count[0] + p->count[1];
+}
+
 status pairs_from_file(arena *a, const char *path, size_t first, size_t count, const tokenizer *k, size_t longest,
                        pair_list *out, error *err)
 {
@@ -139,11 +145,13 @@ status pairs_from_file(arena *a, const char *path, size_t first, size_t count, c
     status result = texts && l.scratch ? transcripts_read(texts, path, 0, &list, err) : no_memory(err);
     if (result == STATUS_OK)
         out->skipped = list.skipped;
-    for (size_t i = first; result == STATUS_OK && i < list.count && out->count < count; i++) {
+    for (size_t i = 0, fitting = 0; result == STATUS_OK && i < list.count && out->count < count; i++) {
         const char *replies[2] = {list.pairs[i].chosen, list.pairs[i].rejected};
         size_t found;
         result = add_pair(&l, list.pairs[i].prompt.turns, list.pairs[i].prompt.count, replies, NAN, &found, err);
         out->skipped += result == STATUS_OK && found > longest;
+        if (result == STATUS_OK && found <= longest && fitting++ < first)
+            drop_last(out);
         arena_reset(l.scratch);
     }
     if (result == STATUS_OK && out->count == 0)

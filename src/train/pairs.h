@@ -37,7 +37,7 @@ typedef struct pair_list {
 /* Pairs first .. first + count - 1. STATUS_INVALID when a sequence has more than `longest` tokens. */
 status pairs_from_raters(arena *a, const town *t, const rater_plan *raters, uint64_t first, size_t count, const tokenizer *k,
                          size_t longest, pair_list *out, error *err);
-/* At most `count` pairs of the file behind the first `first` that can be used; those longer than `longest` are skipped.
+/* At most `count` of the file's pairs that can be used and are not longer than `longest`, behind the first `first` of these.
  * STATUS_INVALID when none is left. */
 status pairs_from_file(arena *a, const char *path, size_t first, size_t count, const tokenizer *k, size_t longest,
                        pair_list *out, error *err);

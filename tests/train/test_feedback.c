@@ -9,6 +9,7 @@
 #include "lm/checkpoint.h"
 #include "lm/reward.h"
 #include "train/grow.h"
+#include "train/pairs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,6 +120,39 @@ static void dpo_begins_at_its_reference(void **state)
     NEAR(json_number_value(json_object_get(figures, "loss")), 0.6931471805599453, 1e-6);
     NEAR(json_number_value(json_object_get(figures, "margin")), 0, 1e-6);
     json_decref(summary);
+}
+
+/* Of a file, the first pairs are those to be judged by, and no pair is both; long ones count for neither. */
+static void held_out_pairs_of_a_file_are_others(void **state)
+{
+    (void)state;
+    enum { PAIRS = 40 };
+    strbuf text = strbuf_new(memory, 1 << 20);
+    for (int i = 0; i < PAIRS; i++) {
+        strbuf_printf(&text, "{\"chosen\": \"\\n\\nHuman: Question %d", i);
+        for (int k = 0; i % 3 == 1 && k < 200; k++)
+            strbuf_add(&text, " and on");
+        strbuf_printf(&text, "\\n\\nAssistant: yes\", \"rejected\": \"\\n\\nHuman: Question %d", i);
+        for (int k = 0; i % 3 == 1 && k < 200; k++)
+            strbuf_add(&text, " and on");
+        strbuf_add(&text, "\\n\\nAssistant: no\"}\n");
+    }
+    const char *path = file_join(memory, test_folder(), "pairs.jsonl");
+    assert_int_equal(file_write(path, strbuf_slice(&text), NULL), STATUS_OK);
+    slice words = SLICE("Question yes no and on");
+    tokenizer *k;
+    assert_int_equal(tokenizer_train(memory, &words, 1, &(tokenizer_recipe){.vocabulary = 300}, &k, NULL), STATUS_OK);
+    pair_list few, many, rest;
+    assert_int_equal(pairs_from_file(memory, path, 0, 10, k, 128, &few, NULL), STATUS_OK);
+    assert_int_equal(pairs_from_file(memory, path, 10, 1000, k, 128, &many, NULL), STATUS_OK);
+    assert_int_equal(few.count, 10);
+    assert_int_equal(many.count, PAIRS - PAIRS / 3 - 10); /* every third, from the second on, is too long */
+    assert_int_equal(many.skipped, PAIRS / 3);
+    for (size_t i = 0; i < few.count; i++)
+        for (size_t j = 0; j < many.count; j++)
+            assert_memory_not_equal(few.hashes + i * SHA256_BYTES, many.hashes + j * SHA256_BYTES, SHA256_BYTES);
+    error err = {0};
+    assert_int_equal(pairs_from_file(memory, path, 1000, 10, k, 128, &rest, &err), STATUS_INVALID);
 }
 
 /* ---- rl ---- */
@@ -257,6 +291,7 @@ int main(void)
         cmocka_unit_test(preference_models_have_the_same_bits),
         cmocka_unit_test(a_policy_goes_on_from_what_it_was),
         cmocka_unit_test(dpo_begins_at_its_reference),
+        cmocka_unit_test(held_out_pairs_of_a_file_are_others),
         cmocka_unit_test(the_first_ratio_is_exactly_one),
         cmocka_unit_test(policy_gradients_have_the_same_bits),
         cmocka_unit_test(reward_rises),
