@@ -331,10 +331,10 @@ static void test_reading(void **state)
     }
     static const struct {
         const char *text;
-        double last, first;
+        double last = 0, first = 0;
     } numbers[] = {{"1,234.5 and $18.", 18, 1234.5}, {"-3, then .5", .5, -3}, {"x-3", 3, 3}, {"1,23", 123, 123}};
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        double last, first;
+        double last = 0, first = 0;
         assert_true(task_read_number(slice_of(numbers[i].text), false, &last) && task_read_number(slice_of(numbers[i].text), true, &first));
         near(last, numbers[i].last);
         near(first, numbers[i].first);
