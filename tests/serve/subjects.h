@@ -92,12 +92,12 @@ static inline int gate_waiting(gate *g)
 
 static inline void wait_until(bool (*is)(void *), void *context, const char *what)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 6000; i++) {
         if (is(context))
             return;
         usleep(10000);
     }
-    fail_msg("%s did not happen in ten seconds", what);
+    fail_msg("%s did not happen in a minute", what);
 }
 
 static inline bool one_waits(void *context)

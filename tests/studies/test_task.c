@@ -331,7 +331,7 @@ static void test_reading(void **state)
     }
     static const struct {
         const char *text;
-        double last = 0, first = 0;
+        double last, first;
     } numbers[] = {{"1,234.5 and $18.", 18, 1234.5}, {"-3, then .5", .5, -3}, {"x-3", 3, 3}, {"1,23", 123, 123}};
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         double last = 0, first = 0;

@@ -133,11 +133,11 @@ static void test_winogenerated(void **state)
 static void test_every_task_makes_its_items(void **state)
 {
     (void)state;
+    need_data();
     arena *a = arena_new(NULL);
     error err = {0};
     task_library l;
     size_t absent = 0, items = 0;
-    need_data();
     if (task_library_read(a, NULL, NULL, &l, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     for (size_t i = 0; i < l.count; i++) {
