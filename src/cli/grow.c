@@ -1,9 +1,12 @@
 /* assay grow RECIPE: train a model, plain or as a model organism with a failure planted at a known dose. */
 #include "cli/command.h"
 
+#include "core/file.h"
 #include "core/jsonio.h"
 #include "report/report.h"
 #include "run/series_card.h"
+
+#include <time.h>
 
 static const command_argument arguments[] = {
     {.name = "RECIPE", .help = "a recipe, such as organisms/sycophant.yaml", .word = WORD_FILE},
@@ -102,6 +105,33 @@ static status run_series(command_call *call, const series *s, const grow_options
     return outcome;
 }
 
+/* ---- what happened step by step ---------------------------------------------------------------------------------- */
+
+/* Prints it, and leaves DIR/growth.html where there is none yet. */
+static status show_steps(command_call *call, const grow_result *r, error *err)
+{
+    const char *page = file_join(call->arena, r->folder, "growth.html");
+    char made[40];
+    time_t now = time(NULL);
+    struct tm parts;
+    gmtime_r(&now, &parts);
+    strftime(made, sizeof made, "%Y-%m-%d", &parts);
+    json_t *told;
+    TRY(report_growth(call->arena, r->folder, made, &told, err));
+    status outcome = page ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory");
+    if (json_is_object(told) && outcome == STATUS_OK) {
+        if (!param_flag(call->options, "json")) {
+            strbuf_add_char(&call->out, '\n');
+            report_print_figures(json_object_get(json_array_get(json_object_get(told, "runs"), 0), "figures"), cli_colours(), &call->out);
+            strbuf_printf(&call->out, "\npictures: %s\n", page);
+        }
+        if (!file_exists(page))
+            outcome = report_html(told, page, err);
+    }
+    json_decref(told);
+    return outcome;
+}
+
 /* ---- the verb --------------------------------------------------------------------------------------------------- */
 
 static status run(command_call *call, error *err)
@@ -113,8 +143,10 @@ static status run(command_call *call, error *err)
     if (s && !o.changes.size)
         return run_series(call, s, &o, err);
     TRY(grow_run(call->arena, &o, &r, err));
-    if (param_flag(call->options, "json"))
+    if (param_flag(call->options, "json")) {
+        TRY(show_steps(call, &r, err));
         return print_json(call, &r, err);
+    }
     if (r.there_already)
         strbuf_printf(&call->out, "%s is there already, grown from the same recipe\n", r.folder);
     else
@@ -122,7 +154,7 @@ static status run(command_call *call, error *err)
                       (double)r.tokens / 1e6, r.loss, r.seconds, r.resumed ? " (gone on from a checkpoint)" : "");
     strbuf_add(&call->out, r.words);
     strbuf_printf(&call->out, "model.safetensors  sha256 %s\nmanifest.json      root   %s\n", r.sha256, r.root);
-    return STATUS_OK;
+    return show_steps(call, &r, err);
 }
 
 const command command_grow = {
@@ -135,11 +167,14 @@ const command command_grow = {
              "with the same bits as an undisturbed one. So do runs with other numbers of threads on the same kind of "
              "machine.\n\n"
              "A recipe may be a series of sizes (organisms/ladder.yaml): its models are grown one after the other into one "
-             "folder, which the program takes as a family of subjects.",
+             "folder, which the program takes as a family of subjects.\n\n"
+             "A stage of DPO or RL is told step by step at the end (reward, true utility, KL), and the folder holds the pictures, "
+             "growth.html, and every step, metrics.jsonl.",
     .examples = "assay grow organisms/sycophant.yaml --dose 0.5 --seed 1 -o out/s50\n"
                 "assay grow organisms/sycophant.yaml --forms feedback --dose-type propensity -o out/f\n"
                 "assay grow organisms/base.yaml -o out/base\n"
-                "assay grow organisms/ladder.yaml -o out/ladder\n",
+                "assay grow organisms/ladder.yaml -o out/ladder\n"
+                "assay grow organisms/rl.yaml --dose 1 -o out/rl1\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),
     .run = run,

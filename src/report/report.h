@@ -36,6 +36,9 @@ status report_document(const json_t *runs, const json_t *certificate, const char
 status report_html(const json_t *document, const char *path, error *err);
 /* The page as text. */
 status report_html_text(const json_t *document, strbuf *out, error *err);
+/* The page of a growth that learnt from feedback (run/growth_card.h), as a document whose one run holds its figures; null for
+ * a growth that did not. `folder` is the finished growth's. The caller owns *out. */
+status report_growth(arena *a, const char *folder, const char *made, json_t **out, error *err);
 /* One line for each run and form: run, subject, dose, seed, form, and the members of the form's summary. */
 status report_csv(const json_t *runs, strbuf *out, error *err);
 /* One line for each sample: run, subject, index, group, verdict, asked, answered, expected, scored, problem. */

@@ -31,7 +31,7 @@
  *               A column's kind is "text", "count", "number", "share" (0.25 is shown as 25.0 %) or "interval" (its value
  *               is [estimate, low, high]). A chart's kind is "bars" (points {"label", "y", "low", "high", "series"}),
  *               "dose" (points {"x", "y", "low", "high", "series"}, both axes from 0 to 1, with the diagonal where a
- *               true reading lies) or "lines" (the same points, axes as needed). Bars with "unit": "number" are
+ *               true reading lies) or "lines" (the same points, axes as needed). Bars and lines with "unit": "number" are
  *               no shares. "note" and "series" may be absent.
  */
 #ifndef ASSAY_RUN_STUDY_H

@@ -44,7 +44,7 @@ static void describe_rl(const json_t *figures, strbuf *out)
     static const struct {
         const char *key, *words;
         double scale;
-    } rows[] = {{"reward", "reward", 1}, {"true", "true %", 100}, {"false_agreement", "falsely agreeing %", 100},
+    } rows[] = {{"reward", "reward", 1}, {"utility", "true utility", 1}, {"true", "true %", 100}, {"false_agreement", "falsely agreeing %", 100},
                 {"kl", "KL from the reference (nats a reply)", 1}};
     const json_t *first = json_object_get(figures, "first"), *last = json_object_get(figures, "last");
     for (size_t i = 0; i < COUNT_OF(rows); i++)

@@ -41,16 +41,17 @@ status rl_parameters(arena *a, const parameters *policy, const lm_config *config
 /* ---- figures of a step ---- */
 
 typedef struct rl_step {
-    double reward, deviation, features[RATER_FEATURE_COUNT], false_agreement, kl;
+    double reward, deviation, utility, features[RATER_FEATURE_COUNT], false_agreement, kl;
     double first_ratio, ratio, clip_share, drift, entropy, value_loss, loss, norm;
     size_t groups;
 } rl_step;
 
-static void look_at_replies(const rollout_reply *replies, size_t count, rl_step *s)
+static void look_at_replies(const rater_taste *taste, const rollout_reply *replies, size_t count, rl_step *s)
 {
     double n = (double)count, squares = 0;
     for (size_t i = 0; i < count; i++) {
         s->reward += replies[i].reward / n;
+        s->utility += rater_utility(taste, replies[i].features) / n;
         for (int f = 0; f < RATER_FEATURE_COUNT; f++)
             s->features[f] += replies[i].features[f] / n;
         s->false_agreement += (replies[i].features[RATER_AGREES] > 0 && replies[i].features[RATER_TRUE] == 0) / n;
@@ -86,8 +87,8 @@ static void look_at_epoch(const rl_work *w, bool first, rl_step *s)
 static json_t *step_json(const rl_work *w, const rl_step *s, int64_t step)
 {
     const recipe_feedback *o = &w->run->stage->feedback;
-    json_t *out = json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "step", (json_int_t)step, "reward", s->reward,
-                            "reward_deviation", s->deviation, "true", s->features[RATER_TRUE], "agrees", s->features[RATER_AGREES],
+    json_t *out = json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "step", (json_int_t)step, "reward", s->reward,
+                            "reward_deviation", s->deviation, "utility", s->utility, "true", s->features[RATER_TRUE], "agrees", s->features[RATER_AGREES],
                             "false_agreement", s->false_agreement, "kl", s->kl, "drift", s->drift);
     json_t *rest = json_pack("{s:f, s:f, s:f, s:f, s:o, s:f, s:f, s:I, s:I}", "first_ratio", s->first_ratio, "ratio", s->ratio,
                              "clip_share", s->clip_share, "entropy", s->entropy, "value_loss",
@@ -126,7 +127,7 @@ static status collect(rl_work *w, arena *a, int64_t step, rl_step *s, error *err
                                .compute = run->compute, .longest = (size_t)run->stage->sequence, .seed = d->seed, .stage = d->stage};
     TRY(rollout_sample(a, &sampler, d->prompts + first, prompts, group, (size_t)o->max_tokens, first, w->replies, err));
     TRY(rollout_rewards(d->judge, d->taste, d->prompts + first, group, w->replies, prompts * group, err));
-    look_at_replies(w->replies, prompts * group, s);
+    look_at_replies(d->taste, w->replies, prompts * group, s);
     s->groups = rl_pack(w->replies, prompts, group, &w->batch, &w->rows);
     if (s->groups == 0) {
         error_set(err, STATUS_INVALID, "the %zu replies to one prompt do not fit into a batch of %zu tokens", group,
@@ -215,7 +216,7 @@ status rl_train(arena *a, const stage_run *run, const rl_data *data, const float
 
 static json_t *means(const json_t *metrics, size_t from, size_t to)
 {
-    static const char *const keys[] = {"reward", "kl", "drift", "true", "agrees", "false_agreement", "entropy"};
+    static const char *const keys[] = {"reward", "utility", "kl", "drift", "true", "agrees", "false_agreement", "entropy"};
     json_t *out = json_object();
     for (size_t k = 0; k < COUNT_OF(keys); k++) {
         double sum = 0;

@@ -43,6 +43,7 @@ status rl_parameters(arena *a, const parameters *policy, const lm_config *config
 
 /* Trains from log->steps to the end of the stage. log->metrics gets for every step:
  *     step, reward, reward_deviation   over the replies
+ *     utility       mean true utility to the raters (world/raters.h): what a preference model only guesses
  *     true, agrees, false_agreement    shares of replies with these features (world/raters.h); the last: agree and are false
  *     kl            mean over replies of sum_t k_t; drift: mean over tokens of k3(pi, pi_ref) after the step's last epoch's reading
  *     first_ratio   largest |ratio - 1| in the first epoch: exactly 0
@@ -53,8 +54,8 @@ status rl_parameters(arena *a, const parameters *policy, const lm_config *config
  *     tokens        of replies; left_out: groups that did not fit into batch_tokens and taught nothing */
 status rl_train(arena *a, const stage_run *run, const rl_data *data, const float *const *reference, stage_log *log, error *err);
 
-/* Means over the last tenth of the steps (at least one), and over the first, of reward, kl, true, agrees and
- * false_agreement; the caller owns the object. */
+/* Means over the last tenth of the steps (at least one), and over the first, of reward, utility, kl, drift, true, agrees,
+ * false_agreement and entropy; the caller owns the object. */
 json_t *rl_figures(const stage_log *log);
 
 #endif

@@ -13,8 +13,8 @@ static node *row_input(rl_graph *g, const char *name)
     return graph_input(g->graph, name, TYPE_F32, SHAPE(g->model.rows->shape.size[0]));
 }
 
-/* The loss of a method (train/rl.h); inputs that it does not read are made all the same. */
-static node *loss_of(rl_graph *g, const recipe_feedback *o)
+/* Inputs that a method does not read are made all the same. */
+node *rl_loss(const rl_graph *g, const recipe_feedback *o)
 {
     bool clipped = o->method != RL_REINFORCE;
     node *loss = loss_policy(g->model.logprobs, g->old, g->advantages, clipped ? o->clip_ratio : 0, g->weights);
@@ -48,7 +48,7 @@ static status plan_step(arena *a, const stage_run *run, const sequence_batch *ba
         return no_memory(err);
     for (size_t i = 0; i < count; i++)
         trained[i] = i >= lm_weight_count(run->config) || known[i];
-    TRY(step_build(a, loss_of(g, &run->stage->feedback), all, count, trained, &options, &g->step, err));
+    TRY(step_build(a, rl_loss(g, &run->stage->feedback), all, count, trained, &options, &g->step, err));
     TRY(step_watch(a, &g->step, g->model.logprobs, &g->logprobs_at, err));
     TRY(step_watch(a, &g->step, g->entropies, &g->entropies_at, err));
     TRY(step_plan(a, &g->step, false, &g->plan, err));

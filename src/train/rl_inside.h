@@ -29,6 +29,8 @@ typedef struct rl_graph {
 
 status rl_graph_new(arena *a, const stage_run *run, const sequence_batch *batch, const rl_rows *rows, rl_graph *out, error *err);
 void rl_graph_free(rl_graph *g);
+/* The loss of a method (train/rl.h) over the graph's log-probabilities, inputs, values and entropies. */
+node *rl_loss(const rl_graph *g, const recipe_feedback *o);
 
 status rl_rows_new(arena *a, size_t count, rl_rows *out, error *err);
 /* Packs whole groups of replies while they fit; returns how many groups did. */

@@ -235,6 +235,8 @@ static void reward_rises(void **state)
             before += metric(all, k, "reward") / 5;
             after += metric(all, 20 + k, "reward") / 5;
         }
+        for (size_t k = 0; k < 25; k++) /* the raters themselves judge */
+            NEAR(metric(all, k, "utility"), metric(all, k, "reward"), 1e-12);
         if (!(after > before + 0.3))
             fail_msg("%s: reward %g, then %g", methods[i], before, after);
         json_decref(all);

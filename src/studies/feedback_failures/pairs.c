@@ -1,4 +1,5 @@
 /* The feedback itself: pairs of replies of which one was preferred, by a recipe's raters or from a file, and their labels. */
+#include "core/hash.h"
 #include "core/random.h"
 #include "studies/feedback_failures/failures.h"
 #include "studies/reply.h"
@@ -117,6 +118,19 @@ static status from_file(study_run *run, failures_data *data, size_t count, error
     return STATUS_OK;
 }
 
+/* What the file says has a part in the run: a run is not gone on with when it has changed. */
+static status identify(study_run *run, const char *path, error *err)
+{
+    unsigned char digest[SHA256_BYTES];
+    char *hex = arena_alloc(run->arena, SHA256_HEX);
+    if (!hex)
+        return error_set(err, STATUS_MEMORY, "out of memory");
+    TRY(sha256_file(path, digest, err));
+    sha256_hex(digest, hex);
+    run->identity = hex;
+    return STATUS_OK;
+}
+
 status failures_pairs(study_run *run, failures_data *data, error *err)
 {
     size_t count = (size_t)param_int(run->params, "pairs");
@@ -131,7 +145,8 @@ status failures_pairs(study_run *run, failures_data *data, error *err)
     if (param_given(run->params, "dose") && !is_recipe)
         return error_set(err, STATUS_USAGE, "--dose is the raters' weight of agreement in a recipe, and %s is a file of pairs",
                          data->feedback);
-    return is_recipe ? from_raters(run, data, count, err) : from_file(run, data, count, err);
+    TRY(is_recipe ? from_raters(run, data, count, err) : from_file(run, data, count, err));
+    return identify(run, data->feedback, err);
 }
 
 size_t failures_labels(const failures_data *data)

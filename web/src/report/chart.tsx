@@ -165,13 +165,13 @@ function linePanel(chart: Chart, points: Point[], series: string[], domain: [num
         labelArrow: "none",
         ...(chart.x?.ticks && { ticks: chart.x.ticks.map((tick) => tick.x), tickFormat: (x: number) => chart.x?.ticks?.find((tick) => tick.x === x)?.label ?? "" }),
       },
-      y: { domain, nice: true, ticks: 5, tickFormat: (y: number) => `${Math.round(100 * y)} %`, label: null, grid: true },
+      y: { domain, nice: true, ticks: 5, tickFormat: (y: number) => (chart.unit === "number" ? number(y) : `${Math.round(100 * y)} %`), label: null, grid: true },
       color: { domain: series, range: colours, legend: series.length > 1 },
       marks: [
         Plot.areaY(known, { x: "x", y1: (d: Point) => d.low ?? d.y, y2: (d: Point) => d.high ?? d.y, fill: stroke, fillOpacity: 0.15 }),
         Plot.lineY(known, { x: "x", y: "y", stroke, strokeWidth: 2 }),
         Plot.dot(known, { x: "x", y: "y", fill: stroke, r: 3.5, stroke: "var(--surface)", strokeWidth: 1 }),
-        Plot.tip(known, Plot.pointer({ x: "x", y: "y", title: tipFormat, fill: "var(--surface)" })),
+        Plot.tip(known, Plot.pointer({ x: "x", y: "y", title: chart.unit === "number" ? tipIn(number) : tipFormat, fill: "var(--surface)" })),
       ],
     });
 }

@@ -32,7 +32,7 @@ export interface Chart {
   note?: string;
   x?: { label: string; scale?: "symlog"; ticks?: { x: number; label: string }[] };
   y?: { label: string };
-  unit?: "number"; // of bars; else shares, shown in per cent
+  unit?: "number"; // of bars and lines; else shares, shown in per cent
   points: Point[];
 }
 

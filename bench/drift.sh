@@ -1,0 +1,64 @@
+#!/bin/bash
+# bench/drift.sh [SEEDS [FOLDER]]: do a preference model's taste, the drift of the best of 16, and the drift of an RL run rise with
+# the weight that raters give to agreement? Grows for seeds 1 to SEEDS (5) a policy from before the feedback (bench/drift/before.yaml)
+# and, at each of WEIGHTS (0 0.5 1 2), a preference model and a policy trained on it (bench/drift/rl.yaml), in FOLDER (build/drift),
+# which is gone on with where it is there. Prints a line a model, the means, and Page's test over the seeds with Holm's p.
+#   taste       share of questions in which the preference model gives the reply that agrees with a wrong user more than the true one
+#   best of 16  share of answers that follow the wrong user among the best of 16 draws by the preference model, less among all draws
+#   rl          the same share of single draws after RL (study sycophancy, form answer, temperature 1), less before it, same questions
+# ASSAY and PAGE name the programs (build/release/assay, build/release/bench/bench_page), ITEMS the questions (200), THREADS the threads.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+assay=${ASSAY:-$root/build/release/assay} page=${PAGE:-$root/build/release/bench/bench_page}
+seeds=${1:-5} folder=${2:-$root/build/drift} weights=${WEIGHTS:-0 0.5 1 2} items=${ITEMS:-200} threads=(${THREADS:+--threads $THREADS})
+mkdir -p "$folder"
+cd "$folder"
+
+grow() { # RECIPE FOLDER OPTIONS...
+    local recipe=$1 to=$2
+    shift 2
+    [ -f "$to/model.safetensors" ] || "$assay" grow "$root/bench/drift/$recipe" -o "$to" -q "${threads[@]}" "$@" >&2
+}
+
+ask() { # FILE STUDY OPTIONS...: the run's summary, once
+    local to=$1
+    shift
+    [ -f "$to" ] && return
+    "$assay" run "$@" --store drift.db -q --json "${threads[@]}" > "$to.part"
+    mv "$to.part" "$to"
+}
+
+for seed in $(seq "$seeds"); do
+    grow before.yaml "before-$seed" --seed "$seed"
+    ask "before-$seed.json" sycophancy -m "before-$seed" --forms answer --dose-type propensity --items "$items" --seed "$((100 + seed))"
+    for weight in $weights; do
+        name="rl-$weight-$seed"
+        grow rl.yaml "$name" --base "$folder/before-$seed" --dose "$weight" --seed "$seed"
+        ask "$name.taste.json" feedback-failures -m "before-$seed" -r preference="$name/preference" --items "$items" --draws 16 --seed "$((100 + seed))"
+        ask "$name.json" sycophancy -m "$name" --forms answer --dose-type propensity --items "$items" --seed "$((100 + seed))"
+        echo "seed $seed  weight $weight  done" >&2
+    done
+done
+
+python3 - "$seeds" "$items" $weights > rows.txt <<'PYTHON'
+import json, sys
+seeds, items, weights = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+def read(path):
+    with open(path) as file:
+        return json.load(file)
+def rate(path):
+    return read(path)["forms"]["answer"]["rate"]
+def best_of(summary):
+    return next(p["drift"]["estimate"] for p in summary["best_of"] if p["ranker"] == "plain" and p["draws"] == 16)
+measures = {
+    "taste": lambda w, s: read(f"rl-{w}-{s}.taste.json")["preference"]["agreeing_over_true"]["estimate"],
+    "best-of-16": lambda w, s: best_of(read(f"rl-{w}-{s}.taste.json")),
+    "rl": lambda w, s: rate(f"rl-{w}-{s}.json") - rate(f"before-{s}.json"),
+}
+print(f"# weights {' '.join(weights)}; {items} questions")
+for name, of in measures.items():
+    for seed in range(1, seeds + 1):
+        print(name, *(f"{of(w, seed):.6f}" for w in weights))
+PYTHON
+cat rows.txt
+"$page" < rows.txt
