@@ -125,8 +125,9 @@ typedef struct engine_request {
     int top;               /* alternatives given with each log-probability, at most ENGINE_TOP_MAX */
     bool prompt_logprobs;  /* of the prompt's tokens from index prompt_from on (the first token has none) */
     size_t prompt_from;
-    const int32_t *candidates; /* tokens whose log-probabilities behind the prompt are wanted */
+    const int32_t *candidates; /* tokens whose log-probabilities are wanted behind the prompt, or behind its first candidates_after */
     size_t candidate_count;
+    size_t candidates_after; /* tokens of the prompt; 0: all of it */
     const engine_intervention *interventions;
     size_t intervention_count;
     const engine_reading *readings;

@@ -93,6 +93,7 @@ typedef struct sequence {
     prefix_node **nodes;
     prefix_node *tail;
     size_t attached, page_count, reserved, reused;
+    uint64_t entered;    /* steps that had been made */
     bool started;        /* reading has begun */
     uint64_t leader;     /* ticket of the sequence that computes what this one begins with; 0: none */
     size_t shared;       /* how much of it */

@@ -15,6 +15,13 @@ static size_t vocabulary_of(const engine *e)
     return (size_t)e->checkpoint->config.vocabulary;
 }
 
+/* Whether the token of the prompt that stands behind the row gets its log-probability. */
+static bool scores_prompt(const engine_want *w)
+{
+    const engine_request *r = &w->s->request;
+    return r->prompt_logprobs && w->position + 1 < r->prompt_count && w->position + 1 >= r->prompt_from;
+}
+
 /* The last known token's row: what comes next is picked from it. */
 static bool picks(const engine_want *w)
 {
@@ -53,7 +60,7 @@ static void sample_one(void *context, size_t task, size_t worker)
     void *scratch = (char *)e->sampler_scratch + worker * e->sampler_bytes;
     if (s->over)
         return;
-    if (w->position + 1 == r->prompt_count && r->candidate_count > 0)
+    if (w->position + 1 == r->candidates_after && r->candidate_count > 0)
         sampler_logprobs(logits, vocabulary, r->candidates, r->candidate_count, scratch, s->candidates);
     if (picks(w)) {
         double uniform = random_uniform_at(&r->random, s->count);
@@ -61,7 +68,7 @@ static void sample_one(void *context, size_t task, size_t worker)
                            : sampler_pick(logits, vocabulary, &r->rule, uniform, scratch, &w->logprob);
         if (r->training_logprobs)
             w->logprob = trained_logprob(logits, vocabulary, w->id);
-    } else if (w->position + 1 < r->prompt_count) {
+    } else if (scores_prompt(w)) {
         w->id = s->ids[w->position + 1];
         sampler_logprobs(logits, vocabulary, &w->id, 1, scratch, &w->logprob);
     } else {
@@ -220,7 +227,7 @@ void engine_sample(engine *e, const float *logits)
             continue;
         if (picks(w))
             take(e, w);
-        else if (w->position + 1 < w->s->request.prompt_count)
+        else if (scores_prompt(w))
             take_prompt(w);
     }
     e->times.sampling += clock_seconds() - start;

@@ -2,7 +2,7 @@
 #include "lm/engine_internal.h"
 
 /* Waiting for less than this is not worth it. */
-enum { LEAST_SHARED = 32 };
+enum { LEAST_SHARED = 8 };
 
 static void enter(engine *e, sequence *s)
 {
@@ -11,6 +11,7 @@ static void enter(engine *e, sequence *s)
         s->slot++;
     e->slot_used[s->slot] = true;
     e->active[e->active_count++] = s;
+    s->entered = e->times.steps;
 }
 
 static size_t common(const sequence *a, const sequence *b)
@@ -21,11 +22,14 @@ static size_t common(const sequence *a, const sequence *b)
     return engine_patch_agree(a, b, i);
 }
 
-/* Of two sequences that have not begun, the longer one reads first, so that the shorter finds all it needs. */
+/* Of two sequences that have not begun, the one that entered earlier reads first (it may have read by the time the other
+ * would let it); of two that entered together the longer one, so that the shorter finds all it needs. */
 static bool goes_before(const sequence *a, const sequence *b)
 {
     if (a->started || b->started)
         return a->started && !b->started;
+    if (a->entered != b->entered)
+        return a->entered < b->entered;
     return a->read_to != b->read_to ? a->read_to > b->read_to : a->ticket < b->ticket;
 }
 
@@ -98,8 +102,10 @@ static bool reading_pays(const engine *e, size_t writing)
 static bool is_wanted(const sequence *s, size_t position)
 {
     const engine_request *r = &s->request;
+    if (position + 1 == r->candidates_after && r->candidate_count > 0)
+        return true;
     if (position + 1 == r->prompt_count)
-        return s->budget > 0 || r->candidate_count > 0;
+        return s->budget > 0;
     return r->prompt_logprobs && position + 1 >= r->prompt_from;
 }
 

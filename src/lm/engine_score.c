@@ -1,5 +1,5 @@
-/* Scoring: the log-probabilities of given continuations. One request computes the prefix and scores the first token of every
- * continuation by its last row; for each longer continuation another goes on from there. */
+/* Scoring: the log-probabilities of given continuations. One request computes the prefix, scores the first token of every
+ * continuation by its last row, and goes on with the longest; for each other long one another request goes on from there. */
 #include "lm/engine_internal.h"
 
 #include <math.h>
@@ -85,41 +85,56 @@ static status check(const engine *e, arena *a, const engine_score_request *r, en
     return STATUS_OK;
 }
 
-/* Requests of one scoring call, and which continuation each is for (SIZE_MAX: the prefix). */
+/* Requests of one scoring call: whose each is, and which continuation it scores (SIZE_MAX: the first tokens alone). */
 typedef struct asked {
     engine_request *requests;
     size_t *owner, *continuation, count;
 } asked;
 
+/* Adds the request for the prefix and continuation `which` behind it (SIZE_MAX: the prefix alone). */
+static engine_request *add(arena *a, asked *q, const engine_score_request *r, size_t owner, size_t which, error *err)
+{
+    token_list c = which == SIZE_MAX ? (token_list){0} : r->continuations[which];
+    size_t total = r->prefix_count + c.count, patches;
+    int32_t *ids = ARENA_ARRAY(a, int32_t, total);
+    engine_intervention *list = interventions_of(a, r, total, &patches);
+    if (!ids || !list) {
+        no_memory(err);
+        return NULL;
+    }
+    memcpy(ids, r->prefix, r->prefix_count * sizeof *ids);
+    if (c.count)
+        memcpy(ids + r->prefix_count, c.ids, c.count * sizeof *ids);
+    q->owner[q->count] = owner;
+    q->continuation[q->count] = which;
+    q->requests[q->count] = (engine_request){.prompt = ids, .prompt_count = total, .prompt_logprobs = c.count > 1,
+                                             .prompt_from = r->prefix_count + 1, .interventions = list, .intervention_count = patches};
+    return &q->requests[q->count++];
+}
+
+/* One request gives the first tokens of all continuations, and goes on with the longest of them; each other one that is
+ * longer than a token needs a request of its own. */
 static status ask(arena *a, asked *q, const engine_score_request *r, size_t owner, error *err)
 {
     int32_t *firsts = ARENA_ARRAY(a, int32_t, r->continuation_count + 1);
-    size_t patches;
-    engine_intervention *list = interventions_of(a, r, r->prefix_count, &patches);
-    if (!firsts || !list)
+    size_t longest = SIZE_MAX;
+    if (!firsts)
         return no_memory(err);
-    q->owner[q->count] = owner;
-    q->continuation[q->count] = SIZE_MAX;
-    q->requests[q->count++] = (engine_request){.prompt = r->prefix, .prompt_count = r->prefix_count, .candidates = firsts,
-                                               .candidate_count = r->continuation_count, .interventions = list,
-                                               .intervention_count = patches};
     for (size_t i = 0; i < r->continuation_count; i++) {
         const token_list *c = &r->continuations[i];
         firsts[i] = c->count ? c->ids[0] : 0;
-        if (c->count < 2)
-            continue;
-        int32_t *ids = ARENA_ARRAY(a, int32_t, r->prefix_count + c->count);
-        list = interventions_of(a, r, r->prefix_count + c->count, &patches);
-        if (!ids || !list)
-            return no_memory(err);
-        memcpy(ids, r->prefix, r->prefix_count * sizeof *ids);
-        memcpy(ids + r->prefix_count, c->ids, c->count * sizeof *ids);
-        q->owner[q->count] = owner;
-        q->continuation[q->count] = i;
-        q->requests[q->count++] = (engine_request){.prompt = ids, .prompt_count = r->prefix_count + c->count,
-                                                   .prompt_logprobs = true, .prompt_from = r->prefix_count + 1,
-                                                   .interventions = list, .intervention_count = patches};
+        if (c->count > 1 && (longest == SIZE_MAX || c->count > r->continuations[longest].count))
+            longest = i;
     }
+    engine_request *first = add(a, q, r, owner, longest, err);
+    if (!first)
+        return STATUS_MEMORY;
+    first->candidates = firsts;
+    first->candidate_count = r->continuation_count;
+    first->candidates_after = r->prefix_count;
+    for (size_t i = 0; i < r->continuation_count; i++)
+        if (i != longest && r->continuations[i].count > 1 && !add(a, q, r, owner, i, err))
+            return STATUS_MEMORY;
     return STATUS_OK;
 }
 
@@ -134,12 +149,11 @@ static void gather(const asked *q, const engine_result *results, const engine_sc
             score->problem = results[i].problem;
             continue;
         }
-        if (q->continuation[i] == SIZE_MAX) /* comes first */
+        if (q->requests[i].candidate_count > 0) /* comes before the others */
             for (size_t k = 0; k < r->continuation_count; k++)
                 score->logprobs[k] = r->continuations[k].count ? (double)results[i].candidate_logprobs[k] : 0;
-        else
-            for (size_t k = r->prefix_count + 1; k < q->requests[i].prompt_count; k++)
-                score->logprobs[q->continuation[i]] += (double)results[i].prompt_logprobs[k];
+        for (size_t k = r->prefix_count + 1; k < q->requests[i].prompt_count; k++)
+            score->logprobs[q->continuation[i]] += (double)results[i].prompt_logprobs[k];
     }
 }
 

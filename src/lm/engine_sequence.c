@@ -62,6 +62,8 @@ static void check(const engine *e, sequence *s)
         engine_fail(s, STATUS_UNSUPPORTED, "%s gives texts rewards, and neither words nor their probabilities", e->checkpoint->name);
         return;
     }
+    if (r->candidates_after > r->prompt_count)
+        engine_fail(s, STATUS_INVALID, "candidates are asked for behind %zu tokens of a prompt of %zu", r->candidates_after, r->prompt_count);
     for (size_t i = 0; i < r->candidate_count; i++)
         if (r->candidates[i] < 0 || r->candidates[i] >= e->checkpoint->config.vocabulary)
             engine_fail(s, STATUS_INVALID, "candidate %zu is token %d; the vocabulary has %d entries", i, r->candidates[i],
@@ -96,6 +98,7 @@ static bool copy_request(sequence *s, const engine_request *r)
         memcpy(s->ids, r->prompt, r->prompt_count * sizeof *s->ids);
     own->stops = stops;
     own->candidates = candidates;
+    own->candidates_after = r->candidates_after ? r->candidates_after : r->prompt_count;
     own->prompt = s->ids;
     return true;
 }
@@ -145,8 +148,8 @@ status engine_submit(engine *e, const engine_request *r, const engine_events *ev
         arena_free(a);
         return error_set(err, STATUS_MEMORY, "out of memory for a request");
     }
-    size_t read = engine_patch_first_read(s);
-    bool at_end = s->budget > 0 || r->candidate_count > 0 || read != SIZE_MAX; /* something of the last token is wanted */
+    size_t read = engine_patch_first_read(s), candidates = r->candidate_count ? s->request.candidates_after - 1 : SIZE_MAX;
+    bool at_end = s->budget > 0 || candidates == r->prompt_count - 1 || read != SIZE_MAX; /* something of the last token is wanted */
     size_t scored = r->prompt_logprobs ? (r->prompt_from > 1 ? r->prompt_from - 1 : 0) : SIZE_MAX;
     s->events = events ? *events : (engine_events){0};
     s->known = r->prompt_count;
@@ -154,6 +157,7 @@ status engine_submit(engine *e, const engine_request *r, const engine_events *ev
     s->first_want = at_end ? r->prompt_count - 1 : s->read_to;
     s->first_want = scored < s->first_want ? scored : s->first_want;
     s->first_want = read < s->first_want ? read : s->first_want;
+    s->first_want = candidates < s->first_want ? candidates : s->first_want;
     s->reason = ENGINE_STOP_LENGTH;
     s->end_logprob = NAN;
     s->ticket = *ticket = ++e->tickets;

@@ -165,10 +165,10 @@ static void the_end_of_text_and_the_context_end_answers(void **state)
 static void bad_requests_are_told_why_and_disturb_no_others(void **state)
 {
     (void)state;
-    engine_request *good = make_requests(), requests[5];
-    engine_result results[5], alone;
+    engine_request *good = make_requests(), requests[6];
+    engine_result results[6], alone;
     int32_t *many = ARENA_ARRAY(memory, int32_t, 300), outside[] = {7, 12345};
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 6; i++)
         requests[i] = good[2];
     requests[0].prompt = many;
     requests[0].prompt_count = 300;
@@ -176,8 +176,11 @@ static void bad_requests_are_told_why_and_disturb_no_others(void **state)
     requests[2].prompt = outside;
     requests[2].prompt_count = 2;
     requests[3].max_tokens = 0;
+    requests[5].candidates = outside;
+    requests[5].candidate_count = 1;
+    requests[5].candidates_after = requests[5].prompt_count + 1;
     engine *e = make_engine(NULL, NULL);
-    generate(e, requests, results, 5);
+    generate(e, requests, results, 6);
     generate(e, &good[2], &alone, 1);
     assert_int_equal(results[0].code, STATUS_INVALID);
     assert_non_null(strstr(results[0].problem, "300"));
@@ -186,6 +189,8 @@ static void bad_requests_are_told_why_and_disturb_no_others(void **state)
     assert_non_null(strstr(results[2].problem, "12345"));
     assert_int_equal(results[3].code, STATUS_INVALID);
     same_bits(&alone, &results[4]);
+    assert_int_equal(results[5].code, STATUS_INVALID);
+    assert_non_null(strstr(results[5].problem, "candidates"));
     engine_score_request ask = {.prefix = many, .prefix_count = 250, .continuations = (token_list[]){{.ids = many, .count = 10}},
                                 .continuation_count = 1};
     engine_score score;

@@ -194,11 +194,43 @@ static void prefixes_of_one_text_go_together(void **state)
     engine_free(e);
 }
 
+/* Questions that begin alike, in groups that go on alike, with answers of one and of two tokens: what two share is read once,
+ * though only a few are in flight at a time, and the second token of an answer is one row more. */
+static void questions_that_begin_alike_are_read_once(void **state)
+{
+    (void)state;
+    enum { GROUPS = 4, EACH = 10, ITEMS = GROUPS * EACH, COMMON = 24, GROUP = 12, OWN = 20, LONG = COMMON + GROUP + OWN };
+    engine *e = make_engine(&(engine_options){.sequences = 12}, NULL);
+    int32_t texts[ITEMS][LONG], one[] = {7}, two_tokens[] = {80, 12};
+    token_list answers[] = {{.ids = one, .count = 1}, {.ids = two_tokens, .count = 2}};
+    engine_score_request asks[ITEMS];
+    engine_score together[ITEMS], alone;
+    random_stream r = random_stream_at(11, "test/alike", 0, 0, 0, 0);
+    for (size_t i = 0; i < ITEMS; i++) {
+        size_t as = i == 0 ? 0 : i < GROUPS ? COMMON : COMMON + GROUP; /* the groups take turns */
+        memcpy(texts[i], texts[i < GROUPS ? 0 : i % GROUPS], as * sizeof(int32_t));
+        for (size_t k = as; k < LONG; k++)
+            texts[i][k] = (int32_t)random_below(&r, (uint64_t)model->config.vocabulary);
+        asks[i] = (engine_score_request){.prefix = texts[i], .prefix_count = LONG, .continuations = answers, .continuation_count = 2};
+    }
+    assert_int_equal(engine_score_all(e, memory, asks, together, ITEMS, NULL), STATUS_OK);
+    uint64_t rows = engine_times_of(e).rows, least = COMMON + GROUPS * GROUP + ITEMS * (OWN + 1);
+    if (rows > least + least / 50)
+        fail_msg("%zu rows were computed; %zu are different", (size_t)rows, (size_t)least);
+    for (size_t i = 0; i < ITEMS; i++) {
+        engine_forget(e);
+        assert_int_equal(engine_score_all(e, memory, &asks[i], &alone, 1, NULL), STATUS_OK);
+        assert_memory_equal(together[i].logprobs, alone.logprobs, 2 * sizeof(double));
+    }
+    engine_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_known_changes_no_bits),
         cmocka_unit_test(prefixes_of_one_text_go_together),
+        cmocka_unit_test(questions_that_begin_alike_are_read_once),
         cmocka_unit_test(a_tiny_cache_gives_the_same_answers),
         cmocka_unit_test(log_probabilities_of_prompts_are_those_of_scoring),
         cmocka_unit_test(a_choice_has_the_probabilities_of_the_model),
