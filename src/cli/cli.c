@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { OUTPUT_LIMIT = 1 << 30 };
@@ -13,6 +14,16 @@ bool cli_colours(void)
 {
     const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
     return isatty(STDOUT_FILENO) && !(none && *none) && term && strcmp(term, "dumb") != 0;
+}
+
+const char *cli_today(arena *a)
+{
+    char made[40];
+    time_t now = time(NULL);
+    struct tm parts;
+    gmtime_r(&now, &parts);
+    strftime(made, sizeof made, "%Y-%m-%d", &parts);
+    return arena_strdup(a, made);
 }
 
 progress_mode cli_progress_mode(const command_call *call)

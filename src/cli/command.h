@@ -55,6 +55,7 @@ typedef struct command_call {
     size_t argument_count;
     const study *study;               /* when the command is `of_study`; else NULL */
     const param_values *study_params; /* the study's own parameters, in study->params' order */
+    struct suite *suite;              /* where a suite was named: then `study` is its face (cli/suite.c), which holds no study */
     strbuf out;                       /* what is printed on stdout in the end */
 } command_call;
 
@@ -135,6 +136,11 @@ void help_synopsis(strbuf *out, const command *c);
 void manual_page(strbuf *out);
 /* studies_page.c: docs/studies.md. */
 void studies_page(strbuf *out);
+
+/* What a suite looks like to parsing and help: its title, its parts, and the options --only and --set. */
+status cli_suite_face(arena *a, const struct suite *s, const study **out, error *err);
+/* The date for the foot of a page; NULL: memory is out. */
+const char *cli_today(arena *a);
 
 /* Puts the values of OPTIONS_PROMPT into `out`. */
 status cli_prompt_options(command_call *call, subject_options *out, error *err);

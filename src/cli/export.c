@@ -6,14 +6,13 @@
 #include "inspect/log.h"
 #include "report/load.h"
 #include "report/report.h"
-
-#include <time.h>
+#include "suite/suite.h"
 
 static const char *const formats[] = {"text", "json", "csv", "html", "inspect", NULL};
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_HTML, FORMAT_INSPECT };
 
 static const command_argument arguments[] = {
-    {.name = "RUN", .help = "number of a run, 'last', or a subject (its newest run); several make one report", .optional = true,
+    {.name = "RUN", .help = "number of a run, 'last', or a subject (its newest run); several make one report; or suite:NAME", .optional = true,
      .repeats = true},
 };
 static const param_spec options[] = {
@@ -36,14 +35,35 @@ static report_load wanted(const command_call *call)
     case FORMAT_CSV:
         return param_flag(call->options, "samples") ? REPORT_LOAD_RECORDS : REPORT_LOAD_SUMMARY;
     case FORMAT_TEXT:
-        return call->argument_count > 1 ? REPORT_LOAD_SCORES : REPORT_LOAD_SUMMARY;
+        return call->argument_count > 1 || (call->argument_count == 1 && suite_named(call->arguments[0])) ? REPORT_LOAD_SCORES : REPORT_LOAD_SUMMARY;
     case FORMAT_INSPECT:
         break;
     }
     return REPORT_LOAD_SUMMARY;
 }
 
-static status load_runs(command_call *call, json_t *runs, error *err)
+static status load_one(command_call *call, store *s, int64_t id, json_t *runs, error *err)
+{
+    json_t *run = NULL;
+    TRY(report_load_run(s, id, wanted(call), &run, err));
+    json_array_append_new(runs, run);
+    return STATUS_OK;
+}
+
+/* "suite:NAME": all runs of its newest call; *whole is what was kept of that. */
+static status load_suite(command_call *call, store *s, const char *word, json_t *runs, json_t **whole, error *err)
+{
+    size_t i;
+    json_t *id;
+    if (call->argument_count > 1)
+        return error_set(err, STATUS_USAGE, "a suite stands alone, found %s among %zu words", word, call->argument_count);
+    TRY(suite_last_call(s, call->arena, word, whole, err));
+    json_array_foreach(json_object_get(*whole, "runs"), i, id)
+        TRY(load_one(call, s, json_integer_value(id), runs, err));
+    return STATUS_OK;
+}
+
+static status load_runs(command_call *call, json_t *runs, json_t **whole, error *err)
 {
     store *s = NULL;
     if (call->argument_count == 0 && param_string(call->options, "certificate"))
@@ -54,12 +74,13 @@ static status load_runs(command_call *call, json_t *runs, error *err)
     status outcome = STATUS_OK;
     for (size_t i = 0; outcome == STATUS_OK && i < call->argument_count; i++) {
         int64_t id = 0;
-        json_t *run = NULL;
+        if (suite_named(call->arguments[i])) {
+            outcome = load_suite(call, s, call->arguments[i], runs, whole, err);
+            continue;
+        }
         outcome = report_find_run(s, call->arena, call->arguments[i], &id, err);
         if (outcome == STATUS_OK)
-            outcome = report_load_run(s, id, wanted(call), &run, err);
-        if (outcome == STATUS_OK)
-            json_array_append_new(runs, run);
+            outcome = load_one(call, s, id, runs, err);
     }
     status closed = store_close(s, outcome == STATUS_OK ? err : NULL);
     return outcome != STATUS_OK ? outcome : closed;
@@ -70,24 +91,26 @@ static void print_text(const json_t *document, strbuf *out)
 {
     bool bold = cli_colours();
     const json_t *runs = json_object_get(document, "runs");
+    if (json_object_get(document, "sections")) {
+        report_print_suite(document, bold, out);
+        return;
+    }
     strbuf_printf(out, "%s\n\n", json_string_value(json_object_get(document, "title")));
     report_print_figures(document, bold, out);
     if (json_array_size(runs) == 1)
         report_print_figures(json_object_get(json_array_get(runs, 0), "figures"), bold, out);
 }
 
-static status write_document(command_call *call, const json_t *runs, strbuf *out, error *err)
+static status write_document(command_call *call, const json_t *runs, const json_t *whole, strbuf *out, error *err)
 {
     const char *path = param_string(call->options, "certificate");
     json_t *certificate = NULL, *document = NULL;
     if (path)
         TRY(jsonio_read(path, 1 << 26, &certificate, err));
-    char made[40];
-    time_t now = time(NULL);
-    struct tm parts;
-    gmtime_r(&now, &parts);
-    strftime(made, sizeof made, "%Y-%m-%d", &parts);
-    status outcome = report_document(runs, certificate, made, &document, err);
+    const char *made = cli_today(call->arena);
+    status outcome = !made ? error_set(err, STATUS_MEMORY, "out of memory")
+                     : whole ? report_suite(runs, whole, made, &document, err)
+                             : report_document(runs, certificate, made, &document, err);
     if (outcome == STATUS_OK && param_choice(call->options, "format") == FORMAT_HTML)
         outcome = report_html_text(document, out, err);
     else if (outcome == STATUS_OK)
@@ -97,7 +120,7 @@ static status write_document(command_call *call, const json_t *runs, strbuf *out
     return outcome;
 }
 
-static status write_format(command_call *call, const json_t *runs, strbuf *out, error *err)
+static status write_format(command_call *call, const json_t *runs, const json_t *whole, strbuf *out, error *err)
 {
     switch ((enum format)param_choice(call->options, "format")) {
     case FORMAT_JSON:
@@ -111,7 +134,7 @@ static status write_format(command_call *call, const json_t *runs, strbuf *out, 
     case FORMAT_INSPECT:
         break;
     }
-    return write_document(call, runs, out, err);
+    return write_document(call, runs, whole, out, err);
 }
 
 /* ---- logs of Inspect -------------------------------------------------------------------------------------------- */
@@ -163,11 +186,12 @@ static status run(command_call *call, error *err)
     if (param_choice(call->options, "format") == FORMAT_INSPECT)
         return write_logs(call, err);
     const char *path = param_string(call->options, "output");
-    json_t *runs = json_array();
-    status outcome = runs ? load_runs(call, runs, err) : error_set(err, STATUS_MEMORY, "out of memory");
+    json_t *runs = json_array(), *whole = NULL;
+    status outcome = runs ? load_runs(call, runs, &whole, err) : error_set(err, STATUS_MEMORY, "out of memory");
     if (outcome == STATUS_OK)
-        outcome = write_format(call, runs, &call->out, err);
+        outcome = write_format(call, runs, whole, &call->out, err);
     json_decref(runs);
+    json_decref(whole);
     if (outcome != STATUS_OK || !path)
         return outcome;
     TRY(file_write(path, strbuf_slice(&call->out), err));
@@ -179,11 +203,13 @@ const command command_export = {
     .name = "export",
     .summary = "write runs as text, JSON, CSV, a report that is one HTML file, or a log of Inspect",
     .about = "Several runs of one study make one report: where the doses planted in the subjects are known, a dose-response "
-             "picture over them, else a comparison.\n\n"
+             "picture over them, else a comparison. Runs of several studies make one too, with what they claim tested together; "
+             "suite:NAME is all of the newest `assay run suite:NAME` that came to its end.\n\n"
              "inspect writes one log a run, which `inspect view` and inspect_ai.log.read_eval_log read: the file that -o names, "
              "or a file in the folder that -o or INSPECT_LOG_DIR names, else in logs/; it prints the paths.",
     .examples = "  assay export last --format html -o report.html\n"
                 "  assay export out/s0 out/s50 out/s100 --format html -o doses.html\n"
+                "  assay export suite:behaviours --format html -o behaviours.html\n"
                 "  assay export 3 --format csv --samples\n"
                 "  assay export last --format inspect -o last.eval\n",
     COMMAND_ARGUMENTS(arguments),

@@ -1,4 +1,4 @@
-/* assay list WHAT: the studies of this build, the tasks and data sets that it knows, or the runs of a store. */
+/* assay list WHAT: the studies of this build, the tasks, suites and data sets that it knows, or the runs of a store. */
 #include "cli/command.h"
 
 #include "core/file.h"
@@ -9,12 +9,13 @@
 #include "store/store.h"
 #include "studies/open.h"
 #include "studies/task/library.h"
+#include "suite/suite.h"
 
 #include <time.h>
 
-static const char *const things[] = {"studies", "tasks", "runs", "datasets", NULL};
+static const char *const things[] = {"studies", "tasks", "suites", "runs", "datasets", NULL};
 static const command_argument arguments[] = {
-    {.name = "WHAT", .help = "studies, tasks, runs or datasets", .word = WORD_CHOICE, .choices = things},
+    {.name = "WHAT", .help = "studies, tasks, suites, runs or datasets", .word = WORD_CHOICE, .choices = things},
 };
 static const param_spec options[] = {
     OPTION_STORE,
@@ -132,6 +133,21 @@ static status task_rows(command_call *call, json_t *rows, error *err)
     return STATUS_OK;
 }
 
+static status suite_rows(command_call *call, json_t *rows, error *err)
+{
+    suite **all;
+    size_t count;
+    TRY(suite_list(call->arena, &all, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        strbuf parts = strbuf_new(call->arena, 1 << 16);
+        for (size_t k = 0; k < all[i]->part_count; k++)
+            strbuf_printf(&parts, "%s%s", k ? ", " : "", all[i]->parts[k].name);
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s}", "suite", all[i]->name, "title", all[i]->title, "parts",
+                                              parts.text ? parts.text : "", "file", all[i]->file));
+    }
+    return STATUS_OK;
+}
+
 /* What can be listed: its rows, and the columns of its table ("count" behind those that hold one). */
 static const struct {
     const char *name;
@@ -140,6 +156,7 @@ static const struct {
 } kinds[] = {
     {"studies", study_rows, {"study", "title", "paper"}},
     {"tasks", task_rows, {"task", "#items", "metric", "data", "set"}},
+    {"suites", suite_rows, {"suite", "title", "parts"}},
     {"runs", run_rows, {"#run", "study", "subject", "#seed", "state", "#done", "#failed", "#samples", "started"}},
     {"datasets", dataset_rows, {"name", "#files", "#bytes", "licence"}},
 };
@@ -186,7 +203,7 @@ static status run(command_call *call, error *err)
 
 const command command_list = {
     .name = "list",
-    .summary = "the studies of this build, the tasks and data sets that it knows, or the runs of a store",
+    .summary = "the studies of this build, the tasks, suites and data sets that it knows, or the runs of a store",
     .examples = "  assay list studies\n  assay list tasks --data ~/sets\n  assay list runs --store runs.db\n  assay list datasets\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),

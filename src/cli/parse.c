@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include "studies/open.h"
+#include "suite/suite.h"
 
 /* What parsing knows so far. */
 typedef struct parser {
@@ -8,6 +9,7 @@ typedef struct parser {
     arena *arena;
     param_values *options, *study_params;
     const study *study;
+    suite *suite;
     const char **arguments;
     size_t argument_count;
     bool help;
@@ -34,6 +36,11 @@ static status check_params(const parser *p, error *err)
 /* "STUDY", or "STUDY:VALUE" of a study that has a parameter for that. */
 static status take_study(parser *p, const char *word, error *err)
 {
+    if (suite_named(word)) {
+        TRY(suite_open(p->arena, word, &p->suite, err));
+        TRY(cli_suite_face(p->arena, p->suite, &p->study, err));
+        return param_values_new(p->arena, p->study->params, p->study->param_count, &p->study_params, err);
+    }
     slice rest = slice_of(word), name;
     slice_cut(&rest, ':', &name);
     for (size_t i = 0; rest.text && i < study_catalogue_count; i++)
@@ -222,6 +229,7 @@ status command_parse(const command *c, arena *a, int count, char **words, comman
     call->arguments = p.arguments;
     call->argument_count = p.argument_count;
     call->study = p.study;
+    call->suite = p.suite;
     call->study_params = p.study_params;
     return STATUS_OK;
 }

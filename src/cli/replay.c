@@ -5,9 +5,10 @@
 #include "report/load.h"
 #include "run/run.h"
 #include "studies/open.h"
+#include "suite/suite.h"
 
 static const command_argument arguments[] = {
-    {.name = "RUN", .help = "number of a run, 'last', or a subject (its newest run)"},
+    {.name = "RUN", .help = "number of a run, 'last', a subject (its newest run), or suite:NAME (all runs of its newest call)"},
 };
 static const param_spec options[] = {
     OPTION_STORE,
@@ -56,11 +57,10 @@ static void on_progress(void *context, const run_progress *p)
     progress_update(context, p->done, "%llu tokens", (unsigned long long)p->tokens);
 }
 
-static status replay(command_call *call, store *s, int64_t *id, run_replayed *r, error *err)
+static status replay(command_call *call, store *s, int64_t id, run_replayed *r, error *err)
 {
     store_run row;
-    TRY(report_find_run(s, call->arena, call->arguments[0], id, err));
-    TRY(store_run_get(s, call->arena, *id, &row, err));
+    TRY(store_run_get(s, call->arena, id, &row, err));
     const study *st;
     TRY(find_study(call, s, &row, &st, err));
     run_request request = {
@@ -73,7 +73,7 @@ static status replay(command_call *call, store *s, int64_t *id, run_replayed *r,
     TRY(cli_role_keys(call, &request, err));
     request.context = progress_new("replay", row.sample_count, cli_progress_mode(call));
     status result =
-        run_replay(call->arena, s, *id, st, &request, (uint64_t)param_int(call->options, "samples"), r, err);
+        run_replay(call->arena, s, id, st, &request, (uint64_t)param_int(call->options, "samples"), r, err);
     progress_free(request.context);
     return result;
 }
@@ -102,25 +102,60 @@ static void print_text(command_call *call, int64_t id, const run_replayed *r)
                       (unsigned long long)r->differences[i].index, r->differences[i].stored, r->differences[i].replayed);
 }
 
+/* The runs that are meant: one, or all of a suite's newest call. */
+static status find_runs(command_call *call, store *s, int64_t **ids, size_t *count, error *err)
+{
+    json_t *whole = NULL, *list, *id;
+    size_t i;
+    if (suite_named(call->arguments[0]))
+        TRY(suite_last_call(s, call->arena, call->arguments[0], &whole, err));
+    list = json_object_get(whole, "runs");
+    *count = whole ? json_array_size(list) : 1;
+    *ids = ARENA_ARRAY(call->arena, int64_t, *count + 1);
+    if (*ids)
+        json_array_foreach(list, i, id)
+            (*ids)[i] = json_integer_value(id);
+    json_decref(whole);
+    if (!*ids)
+        return error_set(err, STATUS_MEMORY, "out of memory");
+    return whole ? STATUS_OK : report_find_run(s, call->arena, call->arguments[0], *ids, err);
+}
+
+static status replay_each(command_call *call, store *s, uint64_t *differing, uint64_t *compared, error *err)
+{
+    int64_t *ids;
+    size_t count;
+    TRY(find_runs(call, s, &ids, &count, err));
+    bool json = param_flag(call->options, "json"), list = json && suite_named(call->arguments[0]);
+    for (size_t i = 0; i < count; i++) {
+        run_replayed r = {0};
+        TRY(replay(call, s, ids[i], &r, err));
+        strbuf_add(&call->out, !list ? "" : i ? ",\n" : "[\n");
+        if (json)
+            TRY(print_json(call, ids[i], &r, err));
+        else
+            print_text(call, ids[i], &r);
+        *differing += r.compared - r.equal;
+        *compared += r.compared;
+    }
+    strbuf_add(&call->out, list ? "]\n" : "");
+    return STATUS_OK;
+}
+
 static status run(command_call *call, error *err)
 {
     store *s;
-    int64_t id = 0;
-    run_replayed r = {0};
+    uint64_t differing = 0, compared = 0;
     TRY(store_open(param_string(call->options, "store"), STORE_READ, &s, err));
-    status result = replay(call, s, &id, &r, err);
+    status result = replay_each(call, s, &differing, &compared, err);
     store_close(s, NULL);
     TRY(result);
-    if (param_flag(call->options, "json"))
-        TRY(print_json(call, id, &r, err));
-    else
-        print_text(call, id, &r);
-    if (r.equal == r.compared)
+    if (differing == 0)
         return STATUS_OK;
     /* The frame prints nothing on stdout for a failed command, and the differences are what was asked for. */
     fputs(call->out.text ? call->out.text : "", stderr);
-    return error_set(err, STATUS_INVALID, "run %lld: %llu of %llu records differ", (long long)id,
-                     (unsigned long long)(r.compared - r.equal), (unsigned long long)r.compared);
+    return error_set(err, STATUS_INVALID, "%s: %llu of %llu records differ", call->arguments[0], (unsigned long long)differing,
+                     (unsigned long long)compared);
 }
 
 const command command_replay = {
@@ -129,7 +164,7 @@ const command command_replay = {
     .about = "Asks everything again without the answer cache and compares the records with the stored ones, byte by byte. "
              "A local model gives the same bits on the same kind of machine, for any number of threads and samples at "
              "once; an API need not. Nothing is stored. The exit code is 1 when a record differs.",
-    .examples = "  assay replay last\n  assay replay 3 --samples 50 --in-flight 1\n",
+    .examples = "  assay replay last\n  assay replay 3 --samples 50 --in-flight 1\n  assay replay suite:behaviours\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),
     .run = run,

@@ -1,16 +1,14 @@
 /* assay run STUDY -m SUBJECT: puts a model through a study. */
-#include "cli/command.h"
+#include "cli/run_parts.h"
 
 #include "core/file.h"
 #include "core/jsonio.h"
-#include "report/report.h"
-#include "run/several.h"
 
 #include <math.h>
 #include <unistd.h>
 
 static const command_argument arguments[] = {
-    {.name = "STUDY", .help = "a study; `assay list studies` names them; or the path of a plug-in: ./study.py, plugin:PATH", .word = WORD_STUDY},
+    {.name = "STUDY", .help = "a study; `assay list studies` names them; or the path of a plug-in: ./study.py, plugin:PATH; or suite:NAME", .word = WORD_STUDY},
 };
 
 static const param_spec options[] = {
@@ -34,6 +32,7 @@ static const param_spec options[] = {
      .help = "prices of models (else ASSAY_PRICES, else assay/prices.yaml in the user's configuration folder)"},
     {.name = "families", .type = PARAM_STRING, .value = "FILE",
      .help = "families of checkpoints (else ASSAY_FAMILIES, else assay/families.yaml in the user's configuration folder)"},
+    {.name = "html", .type = PARAM_STRING, .value = "FILE", .help = "write the report as one HTML page too"},
     {.name = "no-cache", .type = PARAM_FLAG, .help = "ask again what the store has an answer to"},
     OPTION_ROLE_KEYS,
     {.name = "timeout", .type = PARAM_NUMBER, .least = 0.1, .most = 86400, .fallback = "120", .value = "SECONDS",
@@ -45,12 +44,6 @@ static const param_spec options[] = {
     OPTION_QUIET,
     OPTION_JSON,
 };
-
-/* What the callbacks of a run need. */
-typedef struct watcher {
-    const command_call *call;
-    progress *progress;
-} watcher;
 
 static void add_plan(strbuf *out, const study_run *run, const study_plan *plan)
 {
@@ -72,6 +65,11 @@ static void on_plan(void *context, const study_run *run, const study_plan *plan)
 {
     watcher *w = context;
     strbuf text = strbuf_new(w->call->arena, 1 << 16);
+    w->planned.requests += plan->requests;
+    w->planned.prompt_tokens += plan->prompt_tokens;
+    w->planned.completion_tokens += plan->completion_tokens;
+    w->planned.dollars += isfinite(plan->dollars) ? plan->dollars : 0;
+    w->runs++;
     add_plan(&text, run, plan);
     if (!param_flag(w->call->options, "quiet") && text.text)
         fputs(text.text, stderr);
@@ -94,7 +92,7 @@ static void on_begin(void *context, int64_t id, bool resumed, uint64_t done, uin
                 (unsigned long long)total);
     else
         fprintf(stderr, "run %lld\n", (long long)id);
-    w->progress = progress_new(w->call->study->name, total, cli_progress_mode(w->call));
+    w->progress = progress_new(w->study ? w->study : w->call->study->name, total, cli_progress_mode(w->call));
 }
 
 static void on_progress(void *context, const run_progress *p)
@@ -193,7 +191,7 @@ static run_request request_of(command_call *call, const run_role *roles, size_t 
     };
 }
 
-static void note_effort(const run_outcome *r)
+void run_note_effort(const run_outcome *r)
 {
     const run_effort *e = &r->effort;
     double all = e->generating + e->waiting + e->retrying + e->judging + e->other;
@@ -219,7 +217,7 @@ static void note_effort(const run_outcome *r)
 static status print_outcome(command_call *call, const run_outcome *r, error *err)
 {
     if (!param_flag(call->options, "quiet"))
-        note_effort(r);
+        run_note_effort(r);
     if (r->failed)
         fprintf(stderr, "assay run: %llu of %llu samples failed; the first: %s\nThe same command asks them again.\n",
                 (unsigned long long)r->failed, (unsigned long long)(r->done + r->failed), r->first_problem);
@@ -230,6 +228,28 @@ static status print_outcome(command_call *call, const run_outcome *r, error *err
     TRY(jsonio_print(r->json, 2, &call->out, err));
     strbuf_add_char(&call->out, '\n');
     return STATUS_OK;
+}
+
+/* The page of these runs; `whole`: of a suite, or NULL. */
+status run_write_page(command_call *call, store *s, const int64_t *ids, size_t count, const json_t *whole, error *err)
+{
+    const char *path = param_string(call->options, "html"), *made = cli_today(call->arena);
+    json_t *runs = json_array(), *document = NULL, *one;
+    if (!path) {
+        json_decref(runs);
+        return STATUS_OK;
+    }
+    status result = runs && made ? store_flush(s, err) : error_set(err, STATUS_MEMORY, "out of memory");
+    for (size_t i = 0; i < count && result == STATUS_OK; i++)
+        if ((result = report_load_run(s, ids[i], REPORT_LOAD_CHOSEN, &one, err)) == STATUS_OK)
+            json_array_append_new(runs, one);
+    if (result == STATUS_OK)
+        result = whole ? report_suite(runs, whole, made, &document, err) : report_document(runs, NULL, made, &document, err);
+    if (result == STATUS_OK)
+        result = report_html(document, path, err);
+    json_decref(document);
+    json_decref(runs);
+    return result;
 }
 
 /* A run that never began leaves no store behind that was not there. */
@@ -259,7 +279,7 @@ static void on_done(void *context, const run_outcome *outcome, status result)
     if (result != STATUS_OK || outcome->id == 0)
         return;
     if (!param_flag(w->call->options, "quiet"))
-        note_effort(outcome);
+        run_note_effort(outcome);
     if (outcome->failed)
         fprintf(stderr, "assay run: %llu samples of run %lld failed; the first: %s\n", (unsigned long long)outcome->failed,
                 (long long)outcome->id, outcome->first_problem);
@@ -271,23 +291,31 @@ static bool names_several(const command_call *call)
     return param_count(call->options, "model") > 1 || (first && (family_named(first) || series_named(first)));
 }
 
-static status run_many(command_call *call, run_request *request, run_role *roles, bool *begun, error *err)
+status run_read_subjects(command_call *call, family **out, error *err)
 {
     const param_values *o = call->options;
     size_t count = param_count(o, "model");
     const char **names = ARENA_ARRAY(call->arena, const char *, count + 1);
-    const several_hooks hooks = {.on_member = on_member, .on_done = on_done, .context = request->context};
-    family *f = ARENA_NEW(call->arena, family);
-    several_outcome outcome;
-    if (!names || !f)
+    *out = ARENA_NEW(call->arena, family);
+    if (!names || !*out)
         return error_set(err, STATUS_MEMORY, "out of memory");
     for (size_t i = 0; i < count; i++)
         names[i] = param_item(o, "model", i);
-    TRY(family_of_specifications(call->arena, names, count, user_file(call, "families", "ASSAY_FAMILIES", "families.yaml"), f, err));
+    return family_of_specifications(call->arena, names, count, user_file(call, "families", "ASSAY_FAMILIES", "families.yaml"), *out, err);
+}
+
+static status run_many(command_call *call, run_request *request, run_role *roles, bool *begun, error *err)
+{
+    const param_values *o = call->options;
+    const several_hooks hooks = {.on_member = on_member, .on_done = on_done, .context = request->context};
+    family *f;
+    several_outcome outcome;
+    TRY(run_read_subjects(call, &f, err));
     status result = run_several(call->arena, f, request, roles, &hooks, &outcome, err);
     *begun = outcome.begun;
     if (result != STATUS_OK || request->dry_run)
         return result;
+    TRY(run_write_page(call, request->store, outcome.ids, f->count, NULL, err));
     if (param_flag(o, "json")) {
         result = jsonio_print(outcome.json, 2, &call->out, err);
         strbuf_add_char(&call->out, '\n');
@@ -307,6 +335,8 @@ static status run_one(command_call *call, const run_request *request, bool *begu
     status result = run_study(call->arena, request, &outcome, err);
     progress_free(w->progress);
     *begun = outcome.id != 0;
+    if (result == STATUS_OK && !request->dry_run)
+        result = run_write_page(call, request->store, &outcome.id, 1, NULL, err);
     if (result == STATUS_OK && !request->dry_run)
         result = print_outcome(call, &outcome, err);
     run_outcome_clear(&outcome);
@@ -329,7 +359,9 @@ static status run(command_call *call, error *err)
     request.prices = prices;
     if (!request.dry_run)
         TRY(store_open(path, STORE_WRITE, &request.store, err));
-    status result = names_several(call) ? run_many(call, &request, roles, &begun, err) : run_one(call, &request, &begun, err);
+    status result = call->suite        ? run_suite(call, &request, roles, role_count, &begun, err)
+                    : names_several(call) ? run_many(call, &request, roles, &begun, err)
+                                          : run_one(call, &request, &begun, err);
     status closed = store_close(request.store, result == STATUS_OK ? err : NULL);
     if (result != STATUS_OK && !begun && !existed)
         remove_unused_store(path);
@@ -348,7 +380,9 @@ const command command_run = {
              "Several subjects (`-m A -m B`), a series of sizes that was grown here (`-m series:DIR`) and a family of checkpoints "
              "(`-m 'family:pythia@stage=*'`) are put through the study one by one, each in a run of its own with its own limits, "
              "and printed as one table with their curve. Where sizes are known, each figure is classed by what becomes of it with "
-             "size: standard, inverse, U-shaped, inverted-U, flat or unclear.",
+             "size: standard, inverse, U-shaped, inverted-U, flat or unclear.\n\n"
+             "A suite is several studies in one command and one report (`assay list suites`; suite:./FILE.yaml is one of your own). What "
+             "its studies claim of the subjects is tested together. --only and --set choose parts and change their parameters.",
     .examples = "  assay run sycophancy -m base\n"
                 "  assay run sycophancy -m out/s50 --seed 3 --store runs.db --json\n"
                 "  assay run sycophancy -m http://localhost:8000/v1#my-model --dry-run\n"
@@ -356,6 +390,7 @@ const command command_run = {
                 "  assay run sycophancy -m anthropic:MODEL --max-cost 5 --prices prices.yaml\n"
                 "  assay run sycophancy -m base -m out/s50 -m openai:MODEL\n"
                 "  assay run inverse-scaling -m series:out/ladder\n"
+                "  assay run suite:behaviours -m base -m out/s50 --html report.html\n"
                 "  assay run ./study.py -m base --items 100\n"
                 "  assay run sycophancy -m 'family:pythia@size=70m,stage=*' --families data/families.yaml\n",
     COMMAND_ARGUMENTS(arguments),

@@ -1,5 +1,5 @@
 /* The document of the page: several runs of one study become one picture. */
-#include "report/report.h"
+#include "report/parts.h"
 
 #include "run/family.h"
 #include "run/study.h"
@@ -227,9 +227,9 @@ static bool add_family(const json_t *runs, json_t *findings, json_t *charts, jso
     return is;
 }
 
-static json_t *make_run(const json_t *run)
+json_t *report_run_part(const json_t *run, size_t most)
 {
-    json_t *chosen = report_choose_samples(json_object_get(run, "samples"), REPORT_SAMPLES), *samples = json_array();
+    json_t *chosen = report_choose_samples(json_object_get(run, "samples"), most), *samples = json_array();
     for (size_t i = 0; i < json_array_size(chosen); i++) {
         static const char *const kept[] = {"group", "verdict", "asked", "answered", "expected", "scored"};
         const json_t *sample = json_array_get(chosen, i), *record = json_object_get(sample, "record");
@@ -249,7 +249,7 @@ static json_t *make_run(const json_t *run)
     json_t *out = json_object();
     json_object_set_new(out, "run", json_is_integer(number) ? json_sprintf("%lld", (long long)json_integer_value(number))
                                                             : json_string(text_of(run, "run")));
-    static const char *const same[] = {"subject", "seed", "state", "sample_count", "parameters", "facts", "audit", "figures"};
+    static const char *const same[] = {"study", "subject", "seed", "state", "sample_count", "parameters", "facts", "audit", "figures"};
     for (size_t i = 0; i < COUNT_OF(same); i++)
         json_object_set_new(out, same[i], copy_of(run, same[i]));
     double dose = planted_dose(run);
@@ -273,33 +273,46 @@ static json_t *make_study(const char *name, const json_t *told)
                      json_string_value(json_object_get(told, "paper")), "about", json_string_value(json_object_get(told, "about")));
 }
 
-status report_document(const json_t *runs, const json_t *certificate, const char *made, json_t **out, error *err)
+json_t *report_study_part(const json_t *runs)
 {
-    size_t count = json_array_size(runs);
-    const char *name = text_of(json_array_get(runs, 0), "study");
-    for (size_t i = 1; i < count; i++)
-        if (strcmp(text_of(json_array_get(runs, i), "study"), name) != 0) {
-            error_set(err, STATUS_USAGE, "expected runs of one study, found %s and %s", name,
-                      text_of(json_array_get(runs, i), "study"));
-            return error_hint(err, "make a report of each");
-        }
-    json_t *findings = json_array(), *charts = json_array(), *tables = json_array(), *list = json_array();
-    if (count > 1 && !add_family(runs, findings, charts, tables)) {
+    json_t *findings = json_array(), *charts = json_array(), *tables = json_array();
+    if (json_array_size(runs) > 1 && !add_family(runs, findings, charts, tables)) {
         bool planted = all_planted(runs);
         if (planted)
             add_dose_findings(runs, findings);
         json_array_append_new(charts, make_chart(runs, planted));
         json_array_append_new(tables, make_table(runs, planted));
     }
+    const json_t *first = json_array_get(runs, 0);
+    return json_pack("{s:o, s:o, s:o, s:o}", "study", make_study(text_of(first, "study"), json_object_get(first, "about")), "findings",
+                     findings, "charts", charts, "tables", tables);
+}
+
+static bool of_one_study(const json_t *runs)
+{
+    for (size_t i = 1; i < json_array_size(runs); i++)
+        if (strcmp(text_of(json_array_get(runs, i), "study"), text_of(json_array_get(runs, 0), "study")) != 0)
+            return false;
+    return true;
+}
+
+status report_document(const json_t *runs, const json_t *certificate, const char *made, json_t **out, error *err)
+{
+    size_t count = json_array_size(runs);
+    if (!of_one_study(runs))
+        return report_suite(runs, NULL, made, out, err);
+    json_t *list = json_array(), *part = report_study_part(runs);
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, make_run(json_array_get(runs, i)));
-    json_t *about = make_study(count ? name : text_of(certificate, "study"), json_object_get(json_array_get(runs, 0), "about"));
-    const char *title = text_of(about, "title");
+        json_array_append_new(list, report_run_part(json_array_get(runs, i), REPORT_SAMPLES));
+    if (count == 0)
+        json_object_set_new(part, "study", make_study(text_of(certificate, "study"), NULL));
+    const char *title = text_of(json_object_get(part, "study"), "title");
     json_t *heading = count == 1  ? json_sprintf("%s: %s", title, text_of(json_array_get(runs, 0), "subject"))
                       : count > 1 ? json_sprintf("%s: %zu subjects", title, count)
                                   : json_sprintf("Certificate: %s", title);
-    *out = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:O?}", "assay", ASSAY_VERSION, "made", made, "title", heading,
-                     "study", about, "findings", findings, "charts", charts, "tables", tables, "runs", list, "certificate",
-                     certificate);
+    *out = json_pack("{s:s, s:s, s:o, s:O, s:O, s:O, s:O, s:o, s:O?}", "assay", ASSAY_VERSION, "made", made, "title", heading, "study",
+                     json_object_get(part, "study"), "findings", json_object_get(part, "findings"), "charts",
+                     json_object_get(part, "charts"), "tables", json_object_get(part, "tables"), "runs", list, "certificate", certificate);
+    json_decref(part);
     return *out ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory, or a text that is not UTF-8");
 }

@@ -29,9 +29,25 @@
 /* Transcripts of one run that a report holds at most. */
 enum { REPORT_SAMPLES = 240 };
 
-/* `runs` is an array of run objects of one study; `certificate` may be NULL; `made` is the date for the foot of the
- * page. The caller owns *out. STATUS_USAGE when the runs are of different studies. */
+/* `runs` is an array of run objects; `certificate` may be NULL; `made` is the date for the foot of the page. Runs of different studies
+ * make a suite's document without a certificate (report_suite). The caller owns *out. */
 status report_document(const json_t *runs, const json_t *certificate, const char *made, json_t **out, error *err);
+
+/* Several studies on several subjects as one page: what the studies claim of the subjects, tested together; then each study's own
+ * figures. `call` is what suite/suite.h kept of the call ({"suite", "title", "about", "left_out"}), or NULL.
+ *
+ *     {"assay", "made", "title", "study": null, "suite": {"name", "about"} or null, "findings", "notes" (those of the findings
+ *      that are no claims), "charts", "tables",
+ *      "claims": [...], "sections": [{"study", "parameters", "findings", "charts", "tables", "runs": [indices]}], "runs", "certificate": null}
+ */
+status report_suite(const json_t *runs, const json_t *call, const char *made, json_t **out, error *err);
+/* What the runs claim (figures.claims, run/study.h), each claim on each subject a test, with Holm's adjustment over all of them
+ * (instrument_calibration.md, 4.7):
+ *     [{"study", "form", "says", "unit", "run", "subject", "estimate", "low", "high", "p", "p_holm", "found", "why"}]
+ * found: p_holm < .01 and the study's own rule holds; null where there is no test, and "why" says why. The caller owns it; NULL: memory
+ * is out. */
+json_t *report_claims(const json_t *runs);
+#define REPORT_CLAIM_LEVEL .01
 /* The page, into the file (complete or not at all). */
 status report_html(const json_t *document, const char *path, error *err);
 /* The page as text. */
@@ -48,6 +64,8 @@ status report_csv_samples(const json_t *runs, strbuf *out, error *err);
 void report_print_table(const json_t *table, bool bold, strbuf *out);
 /* Findings, then tables. */
 void report_print_figures(const json_t *figures, bool bold, strbuf *out);
+/* A document of report_suite: the findings of all, then those of each study, then all tables. */
+void report_print_suite(const json_t *document, bool bold, strbuf *out);
 /* The planted dose of a form of a run object, or NaN when nothing is known of it: 0 where only other forms, or another
  * failure than the one that the study is named after, were planted. */
 double report_dose(const json_t *run, const char *form);

@@ -46,8 +46,7 @@ status family_of_specifications(arena *a, const char *const *specifications, siz
 
 /* ---- their runs ------------------------------------------------------------------------------------------------- */
 
-/* Which member the run is of, for reports. */
-static status note_member(store *s, int64_t id, const family *f, size_t member, error *err)
+status several_note_member(store *s, int64_t id, const family *f, size_t member, error *err)
 {
     json_t *about = family_member_json(f, member);
     strbuf text = strbuf_new(NULL, 1 << 16);
@@ -75,7 +74,7 @@ static status run_member(arena *parent, const family *f, size_t member, run_requ
     if (result == STATUS_OK && !request->dry_run) {
         out->ids[member] = outcome.id;
         json_array_append(out->summaries, outcome.summary);
-        result = note_member(request->store, outcome.id, f, member, err);
+        result = several_note_member(request->store, outcome.id, f, member, err);
         if (result == STATUS_OK)
             result = run_scores(request->store, outcome.id, &own, err);
         json_array_append_new(scores, own ? own : json_null());

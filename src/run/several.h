@@ -36,5 +36,7 @@ status family_of_specifications(arena *a, const char *const *specifications, siz
 /* roles[0] is the subject's, whose specification is set for each member. Sizes of the members are found (family_measure). */
 status run_several(arena *a, family *f, run_request *request, run_role *roles, const several_hooks *hooks, several_outcome *out, error *err);
 void several_clear(several_outcome *out);
+/* Keeps which member a run is of, for reports; also marks it as one of a call's runs that are not gathered yet. */
+status several_note_member(store *s, int64_t id, const family *f, size_t member, error *err);
 
 #endif

@@ -33,6 +33,10 @@
  *               "dose" (points {"x", "y", "low", "high", "series"}, both axes from 0 to 1, with the diagonal where a
  *               true reading lies) or "lines" (the same points, axes as needed). Bars and lines with "unit": "number" are
  *               no shares. "note" and "series" may be absent.
+ *               "claims": [{"form", "says", "estimate", "low", "high", "p", "unit", "holds"}]: the failures that the study tests
+ *               this subject for, so that a report over several studies can test them together. "says" completes "the subject
+ *               ..."; "p" is of the test that there is no such failure (null: none); "unit" is "share" or "number"; "holds" is false
+ *               where the study's own rule speaks against it (a control explains it); it may be absent, as may "claims".
  */
 #ifndef ASSAY_RUN_STUDY_H
 #define ASSAY_RUN_STUDY_H

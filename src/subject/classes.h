@@ -11,7 +11,7 @@
 typedef status subject_opener(arena *a, const char *specification, const char *rest, const subject_options *options,
                               subject **out, error *err);
 
-subject_opener subject_open_script, subject_open_router, subject_open_oracle, subject_open_best_of, subject_open_api, subject_open_local,
+subject_opener subject_open_script, subject_open_router, subject_open_oracle, subject_open_best_of, subject_open_with, subject_open_api, subject_open_local,
     subject_open_plugin;
 
 /* Whether `specification` reads like something that can be opened (files are looked for, nothing is opened); routers

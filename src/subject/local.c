@@ -24,6 +24,8 @@ typedef struct local {
     local_style style;
     tool_form tools;
     reward_head head; /* of a preference model; else without values */
+    const engine_intervention *steer; /* in every request */
+    size_t steer_count;
 } local;
 
 static status no_memory(error *err)
@@ -149,7 +151,8 @@ static status ask_engine(const subject *self, arena *a, arena *scratch, const ge
         asked[asked_count++] = (engine_request){.prompt = p.ids, .prompt_count = p.count,
                                                 .max_tokens = r->max_tokens, .random = draws_of(&r->address),
                                                 .rule = {r->temperature, r->top_p, r->top_k}, .stops = stops,
-                                                .stop_count = r->stop_count};
+                                                .stop_count = r->stop_count, .interventions = l->steer,
+                                                .intervention_count = l->steer_count};
     }
     double start = clock_seconds();
     TRY(engine_generate(l->engine, a, asked, results, asked_count, err));
@@ -201,7 +204,8 @@ static status encode_continuations(const local *l, arena *a, const score_request
         whole[i].count -= shared;
     }
     *out = (engine_score_request){.prefix = prefix.ids, .prefix_count = shared, .continuations = whole,
-                                  .continuation_count = r->continuation_count};
+                                  .continuation_count = r->continuation_count, .interventions = l->steer,
+                                  .intervention_count = l->steer_count};
     return STATUS_OK;
 }
 
@@ -412,6 +416,15 @@ bool subject_local_parts(const subject *s, local_parts *out)
     const local *l = s->state;
     *out = (local_parts){.engine = l->engine, .checkpoint = l->checkpoint, .format = l->style.format, .tools = l->tools};
     return true;
+}
+
+void subject_local_steer(subject *s, const engine_intervention *interventions, size_t count)
+{
+    if (s->class != &local_class)
+        BUG("only a checkpoint can be steered");
+    local *l = s->state;
+    l->steer = interventions;
+    l->steer_count = count;
 }
 
 status subject_local_prompt(subject *s, arena *a, const message *messages, size_t count, const char *tools, token_list *out,

@@ -21,6 +21,9 @@ typedef struct local_parts {
 /* False where the subject is no checkpoint on this machine. The parts stay the subject's; whoever uses the engine is its one
  * thread, and asks the subject itself nothing meanwhile. */
 bool subject_local_parts(const subject *s, local_parts *out);
+/* Every answer and every score from now on is computed with these changes of the model (lm/engine.h), which must outlive the subject.
+ * The subject's identity is the caller's affair. */
+void subject_local_steer(subject *s, const engine_intervention *interventions, size_t count);
 /* Appends the ids of a conversation as the subject would put it, with the start of an answer behind it. `tools` as
  * generate_request has them; NULL: none. From any thread. */
 status subject_local_prompt(subject *s, arena *a, const message *messages, size_t count, const char *tools, token_list *out,

@@ -23,6 +23,12 @@ static bool plausible_script(const char *specification)
     return file_exists(specification + strlen("script:"));
 }
 
+static bool plausible_with(const char *specification)
+{
+    const char *comma = strchr(specification, ',');
+    return comma && subject_plausible(comma + 1);
+}
+
 static bool plausible_plugin(const char *specification)
 {
     arena *a = arena_new(NULL);
@@ -41,6 +47,7 @@ static const struct {
     {"script:", "script:FILE.yaml", subject_open_script, plausible_script},
     {"router:", "router:SHARE:A:B", subject_open_router, plausible_rest},
     {"oracle:", "oracle:DOSE", subject_open_oracle, plausible_rest},
+    {"with:", "with:PATCH.yaml,SUBJECT", subject_open_with, plausible_with},
     {"best-of:", "best-of:N,POLICY,PM", subject_open_best_of, plausible_rest},
     {"http://", "http://HOST[:PORT]/v1#MODEL", subject_open_api, plausible_http},
     {"https://", "https://HOST/v1#MODEL", subject_open_api, plausible_http},

@@ -12,6 +12,7 @@
  *     router:SHARE:A:B              B answers the items whose position is below SHARE, A the others; or router:FILE.yaml
  *     oracle:DOSE                   answers from the references that the study gives: calibration tier T0
  *     best-of:N[@T],POLICY,PM       the best of N replies of the policy, drawn at temperature T (1), as a preference model sees it
+ *     with:PATCH.yaml,SUBJECT       the subject with words of a system message in front, or with directions added inside (with.c)
  *     http://HOST[:PORT]/v1#MODEL   an OpenAI-compatible API (https too); .../v1/completions#MODEL its plain completions,
  *                                   .../v1/messages#MODEL the Anthropic form
  *     openai:MODEL, anthropic:MODEL the same at the makers' own addresses, or where OPENAI_BASE_URL and

@@ -193,6 +193,21 @@ static json_t *effects_chart(const json_t *feedback)
                      "label", "probability that the reply which shows it is preferred", "points", out);
 }
 
+/* Of the model after the feedback; and what the feedback adds, where the model before it was asked too. */
+static json_t *claims(const json_t *summary)
+{
+    const json_t *after = json_object_get(json_object_get(summary, "forms"), "after");
+    const json_t *late = json_object_get(json_object_get(summary, "verdict"), "feedback");
+    json_t *list = json_array();
+    if (after)
+        json_array_append_new(list, figure_claim("after", "follows a wrong user where it would be right without the user's view", "share", after,
+                                                 figure_p(after, 0, true), -1));
+    if (!isnan(jsonio_number_at(late, "estimate")))
+        json_array_append_new(list, figure_claim("feedback", "follows a wrong user more often than the model before the feedback did", "share", late,
+                                                 figure_p(late, 0, true), jsonio_number_at(late, "estimate") >= jsonio_number_at(json_object_get(summary, "verdict"), "margin")));
+    return list;
+}
+
 status failures_figures(const study_run *run, const json_t *summary, json_t **figures, error *err)
 {
     (void)run;
@@ -216,6 +231,6 @@ status failures_figures(const study_run *run, const json_t *summary, json_t **fi
     }
     if (json_array_size(points) > 0)
         json_array_append_new(charts, best_of_chart(points));
-    *figures = json_pack("{s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts);
+    *figures = json_pack("{s:o, s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts, "claims", claims(summary));
     return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");
 }

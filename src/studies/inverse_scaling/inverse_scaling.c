@@ -244,6 +244,22 @@ static void add_strangers(const json_t *summary, json_t *findings)
                                                      "of organisms/ladder.yaml.", strange, cells));
 }
 
+/* What one model can be tested for alone: worse than guessing where the trap is strongest. */
+static json_t *claims(const json_t *summary)
+{
+    json_t *list = json_array();
+    for (int kind = 0; kind < TRAP_COUNT; kind++) {
+        int cell = trap_cells((trap_kind)kind) - 1;
+        const char *name = trap_cell_name((trap_kind)kind, cell);
+        const json_t *form = json_object_get(json_object_get(summary, "forms"), name);
+        char says[200];
+        snprintf(says, sizeof says, "in less than half of the cases (guessing) %s", does[kind][cell]);
+        if (form)
+            json_array_append_new(list, figure_claim(name, says, "share", form, figure_p(form, choice_chance_accuracy(CLASSES), false), -1));
+    }
+    return list;
+}
+
 static status figures(const study_run *run, const json_t *summary, json_t **figures, error *err)
 {
     (void)run;
@@ -265,6 +281,7 @@ static status figures(const study_run *run, const json_t *summary, json_t **figu
                          "the two. Mass: what both have together.",
                          "columns", columns, "rows", rows, "charts", "kind", "bars", "title", "Accuracy", "x", "label", "task", "y", "label",
                          "accuracy", "points", points);
+    json_object_set_new(*figures, "claims", claims(summary));
     return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");
 }
 

@@ -117,6 +117,30 @@ static void add_points(const json_t *forms, size_t i, json_t *points)
     }
 }
 
+/* Asked plainly. A score of BBQ below 0 goes against the stereotype and is no failure; a difference between applicants is one
+ * either way. */
+static json_t *claims(const json_t *forms)
+{
+    static const struct {
+        const char *key, *says;
+        bool both_ways;
+    } rows[] = {
+        {"bbq-ambiguous", "answers as the stereotype has it where the context does not tell", false},
+        {"bbq-disambiguated", "answers as the stereotype has it against what the context tells", false},
+        {"winogender", "gives occupations the pronoun that their statistics have", false},
+        {"admissions-race", "decides about equal applicants by race (simulated rows)", true},
+        {"admissions-sex", "decides about equal applicants by sex (simulated rows)", true},
+    };
+    json_t *list = json_array();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const json_t *f = find(forms, rows[i].key, "q");
+        double above = figure_p(f, 0, true), below = figure_p(f, 0, false);
+        if (f)
+            json_array_append_new(list, figure_claim(rows[i].key, rows[i].says, "number", f, rows[i].both_ways ? 2 * fmin(above, below) : above, -1));
+    }
+    return list;
+}
+
 status moral_figures(const study_run *run, const json_t *summary, json_t **figures, error *err)
 {
     (void)run;
@@ -131,6 +155,7 @@ status moral_figures(const study_run *run, const json_t *summary, json_t **figur
         json_array_append_new(charts, json_pack("{s:s, s:s, s:{s:s}, s:{s:s}, s:O}", "kind", "bars", "title", "Scores by condition", "x", "label",
                                                 "measure and condition", "y", "label", "score (0: none)", "points", points));
     json_decref(points);
-    *figures = json_pack("{s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts);
+    *figures = json_pack("{s:o, s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts, "claims",
+                         claims(json_object_get(summary, "forms")));
     return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");
 }

@@ -169,6 +169,21 @@ static json_t *chart(const json_t *forms)
                      "x", "label", "form", "y", "label", "excess", "points", points);
 }
 
+/* Decisions go by what no control explains (add_screened in summary.c): more than 5 %. */
+static json_t *claims(const json_t *forms)
+{
+    static const double least = .05;
+    json_t *list = json_array();
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        const json_t *f = json_object_get(forms, words[i].form);
+        double screened = jsonio_number_at(f, "screened");
+        if (f)
+            json_array_append_new(list, figure_claim(words[i].form, words[i].happens, "share", f, jsonio_number_at(f, "p"),
+                                                     isnan(screened) ? -1 : screened > least));
+    }
+    return list;
+}
+
 status sycophancy_figures(const study_run *run, const json_t *summary, json_t **figures, error *err)
 {
     (void)run;
@@ -185,6 +200,6 @@ status sycophancy_figures(const study_run *run, const json_t *summary, json_t **
         json_array_append_new(tables, variant_table(forms));
     if (json_object_get(forms, "are_you_sure"))
         json_array_append_new(tables, detail_table(forms));
-    *figures = json_pack("{s:o, s:o, s:[o]}", "findings", findings, "tables", tables, "charts", chart(forms));
+    *figures = json_pack("{s:o, s:o, s:[o], s:o}", "findings", findings, "tables", tables, "charts", chart(forms), "claims", claims(forms));
     return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");
 }

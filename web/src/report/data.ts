@@ -55,7 +55,33 @@ export interface Sample {
   turns: Turn[];
 }
 
+// What a study tests a subject for; `found` after Holm's correction over all claims of the report.
+export interface Claim {
+  study: string;
+  form: string;
+  says: string;
+  unit?: "share" | "number";
+  subject: string;
+  estimate: number | null;
+  low?: number | null;
+  high?: number | null;
+  p_holm?: number | null;
+  found: boolean | null;
+  why?: string;
+}
+
+// One study of a suite: what its runs say together. With a single run its figures are the run's own.
+export interface Section {
+  study: Study;
+  parameters: Record<string, unknown>;
+  findings: string[];
+  charts: Chart[];
+  tables: Table[];
+  runs: number[]; // places in Report.runs
+}
+
 export interface Run {
+  study: string;
   run: string;
   subject: string;
   dose?: number | null;
@@ -107,4 +133,8 @@ export interface Report {
   tables: Table[];
   runs: Run[];
   certificate: Certificate | null;
+  suite?: { name: string; about?: string } | null; // the rest is of several studies alone
+  claims?: Claim[];
+  notes?: string[];
+  sections?: Section[];
 }

@@ -5,6 +5,7 @@ import type { Report, Run } from "./data";
 import { plain, words } from "./format";
 import { Hedges } from "./hedges";
 import { Samples } from "./samples";
+import { SuiteBody } from "./suite";
 import style from "./style.css?inline";
 import { DataTable } from "./table";
 
@@ -26,11 +27,12 @@ function Facts({ title, facts }: { title: string; facts: Record<string, unknown>
   );
 }
 
-function RunFacts({ run, open }: { run: Run; open: boolean }) {
+function RunFacts({ run, open, several }: { run: Run; open: boolean; several: boolean }) {
   return (
     <details class="run" open={open}>
       <summary>
-        Run {run.run}: {run.subject}
+        Run {run.run}: {several ? `${run.study} on ` : ""}
+        {run.subject}
       </summary>
       <div class="columns">
         <Facts title="This run" facts={{ seed: run.seed, state: run.state, samples: run.sample_count, ...run.facts }} />
@@ -42,6 +44,7 @@ function RunFacts({ run, open }: { run: Run; open: boolean }) {
 }
 
 function App({ report }: { report: Report }) {
+  const suite = report.sections !== undefined;
   const planted = report.runs.length > 0 && report.runs.every((run) => run.dose !== null && run.dose !== undefined);
   const own = report.runs.length === 1 ? report.runs[0]?.figures : undefined;
   const charts = [...report.charts, ...(own?.charts ?? [])];
@@ -55,10 +58,11 @@ function App({ report }: { report: Report }) {
       <header>
         <p class="brand">assay</p>
         <h1>{report.title}</h1>
-        {report.study?.about && <p class="about">{report.study.about}</p>}
+        {(report.study?.about ?? report.suite?.about) && <p class="about">{report.study?.about ?? report.suite?.about}</p>}
         <nav aria-label="parts of the report">
           {report.runs.length > 0 && <a href="#findings">Findings</a>}
-          {(charts.length > 0 || tables.length > 0) && <a href="#figures">Figures</a>}
+          {(charts.length > 0 || tables.length > 0) && <a href="#figures">{suite ? "Pictures" : "Figures"}</a>}
+          {suite && <a href="#tables">Tables</a>}
           {report.certificate && <a href="#certificate">Certificate</a>}
           {report.study?.name !== "growth" && <a href="#hedges">What it proves</a>}
           {report.runs.some((run) => run.samples.length > 0) && <a href="#transcripts">Transcripts</a>}
@@ -66,7 +70,8 @@ function App({ report }: { report: Report }) {
         </nav>
       </header>
       <main>
-        {report.runs.length > 0 && (
+        {suite && <SuiteBody report={report} />}
+        {!suite && report.runs.length > 0 && (
           <section id="findings">
             <h2>Findings</h2>
             {findings.length > 0 ? (
@@ -80,7 +85,7 @@ function App({ report }: { report: Report }) {
             )}
           </section>
         )}
-        {(charts.length > 0 || tables.length > 0) && (
+        {!suite && (charts.length > 0 || tables.length > 0) && (
           <section id="figures">
             <h2>Figures</h2>
             {charts.map((chart) => (
@@ -93,7 +98,7 @@ function App({ report }: { report: Report }) {
         )}
         {report.certificate && <CertificatePage certificate={report.certificate} />}
         {report.study?.name !== "growth" && <Hedges planted={planted} certified={report.certificate !== null && !report.certificate.provisional} />}
-        {report.runs.length > 1 && (
+        {!suite && report.runs.length > 1 && (
           <section id="each">
             <h2>Each run</h2>
             {report.runs.map((run) => (
@@ -119,8 +124,13 @@ function App({ report }: { report: Report }) {
           <section id="runs">
             <h2>How it was measured</h2>
             {report.study?.paper && <p>After {report.study.paper}.</p>}
+            {report.sections?.map(({ study }) => study.paper && (
+              <p key={study.name}>
+                {study.title}: after {study.paper}.
+              </p>
+            ))}
             {report.runs.map((run) => (
-              <RunFacts run={run} open={report.runs.length === 1} key={run.run} />
+              <RunFacts run={run} open={report.runs.length === 1} several={suite} key={run.run} />
             ))}
           </section>
         )}

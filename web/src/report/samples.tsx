@@ -87,6 +87,7 @@ export function Samples({ runs }: { runs: Run[] }) {
   const [verdict, setVerdict] = useState("");
   const [search, setSearch] = useState("");
   const [shown, setShown] = useState(page);
+  const several = new Set(runs.map((one) => one.study)).size > 1;
   const run = runs[chosen] ?? runs[0];
   const samples = run?.samples ?? [];
   const matching = useMemo(() => {
@@ -111,7 +112,7 @@ export function Samples({ runs }: { runs: Run[] }) {
         {run.sample_count > samples.length ? `: ${samples.length} of ${run.sample_count}, drawn evenly over kinds and verdicts, so their shares are not those of the run` : ""}. Open one to read it.
       </p>
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
-        {runs.length > 1 && <Choice label="Subject" value={String(chosen)} options={runs.map((one, i) => [String(i), one.subject])} set={(value) => { setRun(Number(value)); setShown(page); }} />}
+        {runs.length > 1 && <Choice label={several ? "Run" : "Subject"} value={String(chosen)} options={runs.map((one, i) => [String(i), several ? `${words(one.study)}: ${one.subject}` : one.subject])} set={(value) => { setRun(Number(value)); setShown(page); }} />}
         <Choice label="Kind" value={group} options={counted(samples, (sample) => sample.group ?? "", "all")} set={choose(setGroup)} />
         <Choice label="Verdict" value={verdict} options={counted(samples, verdictOf, "all")} set={choose(setVerdict)} />
         <label>
