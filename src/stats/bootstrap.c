@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 static int by_value(const void *x, const void *y)
@@ -67,29 +68,38 @@ static size_t draw(const bootstrap *b, const groups *g, uint64_t resample, size_
     return count;
 }
 
-status bootstrap_interval(const bootstrap *b, bootstrap_statistic *statistic, const void *context, interval *out,
-                          error *err)
+/* Percentile limits of one statistic: its values in the resamples stand `stride` apart. */
+static interval limits_of(const double *values, size_t resamples, size_t stride, double tail, double *sorted)
+{
+    size_t kept = 0;
+    for (size_t r = 0; r < resamples; r++)
+        if (!isnan(values[r * stride]))
+            sorted[kept++] = values[r * stride];
+    qsort(sorted, kept, sizeof *sorted, by_value);
+    if (2 * kept <= resamples)
+        return (interval){NAN, NAN};
+    return (interval){quantile_sorted(sorted, kept, tail), quantile_sorted(sorted, kept, 1 - tail)};
+}
+
+status bootstrap_intervals(const bootstrap *b, bootstrap_statistics *statistics, const void *context, size_t width, interval *out,
+                           error *err)
 {
     size_t resamples = b->resamples ? b->resamples : BOOTSTRAP_RESAMPLES;
     double tail = (1 - (b->level > 0 ? b->level : 0.95)) / 2;
-    *out = (interval){NAN, NAN};
-    if (b->items == 0)
+    for (size_t i = 0; i < width; i++)
+        out[i] = (interval){NAN, NAN};
+    if (b->items == 0 || width == 0)
         return STATUS_OK;
     groups g = {0};
-    bool good = !b->clusters || groups_make(b, &g);
+    bool good = (!b->clusters || groups_make(b, &g)) && width < SIZE_MAX / resamples;
     size_t room = b->clusters ? g.count * g.largest : b->items;
     size_t *picks = calloc(room + 1, sizeof *picks);
-    double *values = calloc(resamples, sizeof *values);
-    if (good && picks && values) {
-        size_t kept = 0;
-        for (uint64_t r = 0; r < resamples; r++) {
-            double value = statistic(context, picks, draw(b, &g, r, picks));
-            if (!isnan(value))
-                values[kept++] = value;
-        }
-        qsort(values, kept, sizeof *values, by_value);
-        if (2 * kept > resamples)
-            *out = (interval){quantile_sorted(values, kept, tail), quantile_sorted(values, kept, 1 - tail)};
+    double *values = good ? calloc(resamples * width, sizeof *values) : NULL, *sorted = calloc(resamples, sizeof *sorted);
+    if (good && picks && values && sorted) {
+        for (uint64_t r = 0; r < resamples; r++)
+            statistics(context, picks, draw(b, &g, r, picks), values + r * width);
+        for (size_t i = 0; i < width; i++)
+            out[i] = limits_of(values + i, resamples, width, tail, sorted);
     } else {
         good = false;
     }
@@ -97,5 +107,24 @@ status bootstrap_interval(const bootstrap *b, bootstrap_statistic *statistic, co
     free(g.members);
     free(picks);
     free(values);
+    free(sorted);
     return good ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for a bootstrap over %zu items", b->items);
+}
+
+/* A single statistic as several of them. */
+typedef struct single {
+    bootstrap_statistic *statistic;
+    const void *context;
+} single;
+
+static void write_single(const void *context, const size_t *picks, size_t count, double *values)
+{
+    const single *s = context;
+    values[0] = s->statistic(s->context, picks, count);
+}
+
+status bootstrap_interval(const bootstrap *b, bootstrap_statistic *statistic, const void *context, interval *out,
+                          error *err)
+{
+    return bootstrap_intervals(b, write_single, &(single){statistic, context}, 1, out, err);
 }

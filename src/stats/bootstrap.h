@@ -35,6 +35,11 @@ typedef struct bootstrap {
  * no items) both limits are NaN. */
 status bootstrap_interval(const bootstrap *b, bootstrap_statistic *statistic, const void *context, interval *out,
                           error *err);
+/* Several statistics of the same resamples, so that what they share cancels in their differences: `statistics` writes `width`
+ * numbers. Limits as above, for each. */
+typedef void bootstrap_statistics(const void *context, const size_t *picks, size_t count, double *values);
+status bootstrap_intervals(const bootstrap *b, bootstrap_statistics *statistics, const void *context, size_t width, interval *out,
+                           error *err);
 /* Quantile of sorted values, linear between order statistics (type 7); NaN for none. */
 double quantile_sorted(const double *sorted, size_t count, double p);
 

@@ -7,7 +7,8 @@
     X(task) \
     X(inverse_scaling) \
     X(feedback_failures) \
-    X(moral_self_correction)
+    X(moral_self_correction) \
+    X(global_opinions)
 
 #define DECLARE(name) extern const study name##_study;
 STUDIES(DECLARE)

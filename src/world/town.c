@@ -276,6 +276,7 @@ status town_new(arena *a, uint64_t seed, const town **out, error *err)
     draw_splits(t);
     draw_facts(t);
     TRY(draw_askers(a, t, err));
+    TRY(survey_new(a, seed, &t->survey, err));
     *out = t;
     return STATUS_OK;
 }

@@ -34,6 +34,8 @@
 #include "core/error.h"
 #include "core/random.h"
 
+#include "world/survey.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -117,6 +119,7 @@ typedef struct town {
     int tables[TOWN_TRADES];                      /* colour of the table where a trade sits */
     int country_share[TOWN_COUNTRIES][TOWN_TOPICS]; /* tens of a hundred who say yes: 1 to 9, never 5 */
     int town_country[TOWN_TOWNS];                   /* the country that a town lies in */
+    const survey *survey;                           /* what the countries and their neighbours think (world/survey.h) */
 } town;
 
 /* Makes the world of a seed. It lies in the arena. */

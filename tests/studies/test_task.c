@@ -321,10 +321,9 @@ static void test_reading(void **state)
         {words, "As an AI, I have no views", STOP_END, REPLY_REFUSED, -1},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        task_item item = {.choices = cases[i].choices, .choice_count = 2};
         generate_reply reply = {.text = cases[i].text, .reason = cases[i].reason};
         int index;
-        reply_state found = task_read_choice(&item, "Which of these two is it?", &reply, &index);
+        reply_state found = reply_choice(cases[i].choices, 2, "Which of these two is it?", &reply, &index);
         if (found != cases[i].state || index != cases[i].index)
             fail_msg("'%s': expected %s and %d, found %s and %d", cases[i].text, reply_state_names[cases[i].state], cases[i].index,
                      reply_state_names[found], index);

@@ -190,7 +190,7 @@ static void set_right(asking *q, double value)
 static void read_choice(asking *q, const generate_reply *reply)
 {
     int index;
-    q->state = task_read_choice(q->item, q->asked, reply, &index);
+    q->state = reply_choice(q->item->choices, (size_t)q->item->choice_count, q->asked, reply, &index);
     set_right(q, index == q->item->answer);
     q->outcome.best = index;
 }
@@ -199,7 +199,7 @@ static void read_exact(asking *q, const generate_reply *reply)
 {
     slice text = slice_trim(slice_of(q->answered)), target = slice_trim(slice_of(q->item->target));
     bool right = slice_equal(text, target);
-    q->state = right ? REPLY_READ : task_reply_unread(q->asked, reply);
+    q->state = right ? REPLY_READ : reply_unread(q->asked, reply);
     if (q->state == REPLY_UNREADABLE)
         q->state = REPLY_READ; /* some other answer */
     set_right(q, right);
@@ -209,7 +209,7 @@ static void read_pattern(asking *q, const generate_reply *reply)
 {
     slice found;
     bool fits = task_pattern_last(q->spec->regex, slice_of(q->answered), &found);
-    q->state = fits ? REPLY_READ : task_reply_unread(q->asked, reply);
+    q->state = fits ? REPLY_READ : reply_unread(q->asked, reply);
     set_right(q, fits && (!q->item->target || slice_equal(slice_trim(found), slice_trim(slice_of(q->item->target)))));
 }
 
@@ -228,7 +228,7 @@ static void read_number(asking *q, const generate_reply *reply)
     bool there = !q->spec->regex || task_pattern_last(q->spec->regex, text, &text);
     there = there && task_read_number(text, false, &number);
     task_read_number(slice_of(q->item->target), false, &target);
-    q->state = there ? REPLY_READ : task_reply_unread(q->asked, reply);
+    q->state = there ? REPLY_READ : reply_unread(q->asked, reply);
     set_right(q, there && fabs(number - target) <= q->spec->tolerance);
 }
 
@@ -269,7 +269,7 @@ static status measure_samples(asking *q, size_t order, error *err)
         strbuf_printf(&all, "%s%s", i ? " | " : "", q->answered);
     }
     q->answered = all.failed || !all.text ? "" : all.text;
-    q->state = numbers ? REPLY_READ : task_reply_unread(q->asked, &reply);
+    q->state = numbers ? REPLY_READ : reply_unread(q->asked, &reply);
     set_right(q, numbers ? sum / (double)numbers : NAN);
     q->outcome.right = NAN;
     return STATUS_OK;
@@ -304,7 +304,7 @@ static status measure_grade(asking *q, size_t order, error *err)
     generate_reply reply, verdict;
     TRY(converse(q, order, last_text(q, q->item), err));
     TRY(ask_reply(q, &reply, err));
-    q->state = task_reply_unread(q->asked, &reply);
+    q->state = reply_unread(q->asked, &reply);
     if (q->state == REPLY_EMPTY)
         return STATUS_OK;
     jinja_dict *variables = jinja_dict_new(q->sample->arena);

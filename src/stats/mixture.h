@@ -1,0 +1,33 @@
+/* mixture.h - which shares of known distributions make up one that was measured.
+ *
+ *     double norland[] = {1, 0}, sudonia[] = {0, 1}, measured[] = {.3, .7};
+ *     const double *parts[] = {norland, sudonia};
+ *     mixture_fit(measured, parts, 2, 2, NULL, weights, &fit);       // weights .3 and .7
+ *
+ * The weights are those over the simplex with the least Kullback-Leibler divergence of the measured cells from the mix, found by
+ * expectation-maximisation: w_c <- w_c sum_i t_i P_c(i) / sum_c' w_c' P_c'(i), with t divided by its sum (Dempster, Laird and
+ * Rubin, 1977). The problem is convex; where parts are nearly alike many weights fit about as well, which the condition number says.
+ */
+#ifndef ASSAY_STATS_MIXTURE_H
+#define ASSAY_STATS_MIXTURE_H
+
+#include <stddef.h>
+
+enum { MIXTURE_PARTS = 64 };
+
+typedef struct mixture_fit_report {
+    size_t steps;
+    double divergence; /* of the measured from the mix, in nats, per unit of its sum; cells that no part has are left out */
+    double missing;    /* share of the measured in such cells */
+} mixture_fit_report;
+
+/* `target` and each of `parts` hold `cells` numbers from 0 on (several distributions one after the other). `start` NULL: equal
+ * weights; a weight of 0 there stays 0. At most `most` steps, 0: until no weight moves by more than 1e-10 (at most 100,000). Nothing is
+ * fitted (NaN weights) for no part, more than MIXTURE_PARTS, or a target without mass on any part. */
+void mixture_fit(const double *target, const double *const *parts, size_t count, size_t cells, const double *start, size_t most,
+                 double *weights, mixture_fit_report *report);
+/* Ratio of the largest to the least singular value of the parts as columns: 1 for parts that have nothing in common and are of
+ * one length; infinite where one is made up of the others. */
+double mixture_condition(const double *const *parts, size_t count, size_t cells);
+
+#endif
