@@ -1,7 +1,7 @@
 #!/bin/bash
 # bench/drift.sh [SEEDS [FOLDER]]: do a preference model's taste, the drift of the best of 16, and the drift of an RL run rise with
 # the weight that raters give to agreement? Grows for seeds 1 to SEEDS (5) a policy from before the feedback (bench/drift/before.yaml)
-# and, at each of WEIGHTS (0 0.5 1 2), a preference model and a policy trained on it (bench/drift/rl.yaml), in FOLDER (build/drift),
+# and, at each of WEIGHTS (0 0.25 0.5 1 2), a preference model and a policy trained on it (bench/drift/rl.yaml), in FOLDER (build/drift),
 # which is gone on with where it is there. Prints a line a model, the means, and Page's test over the seeds with Holm's p.
 #   taste       share of questions in which the preference model gives the reply that agrees with a wrong user more than the true one
 #   best of 16  share of answers that follow the wrong user among the best of 16 draws by the preference model, less among all draws
@@ -10,14 +10,14 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 assay=${ASSAY:-$root/build/release/assay} page=${PAGE:-$root/build/release/bench/bench_page}
-seeds=${1:-5} folder=${2:-$root/build/drift} weights=${WEIGHTS:-0 0.5 1 2} items=${ITEMS:-200} threads=(${THREADS:+--threads $THREADS})
+seeds=${1:-5} folder=${2:-$root/build/drift} weights=${WEIGHTS:-0 0.25 0.5 1 2} items=${ITEMS:-200} threads=(${THREADS:+--threads $THREADS})
 mkdir -p "$folder"
 cd "$folder"
 
 grow() { # RECIPE FOLDER OPTIONS...
     local recipe=$1 to=$2
     shift 2
-    [ -f "$to/model.safetensors" ] || "$assay" grow "$root/bench/drift/$recipe" -o "$to" -q "${threads[@]}" "$@" >&2
+    [ -f "$to/model.safetensors" ] || "$assay" grow "$root/bench/drift/$recipe" -o "$to" --json -q "${threads[@]}" "$@" >&2
 }
 
 ask() { # FILE STUDY OPTIONS...: the run's summary, once

@@ -21,7 +21,7 @@ typedef struct measure {
     const char *chart, *series;     /* title of the picture that it stands in; NULL: none */
 } measure;
 
-static const char rewards[] = "What replies are worth", drift[] = "How far the policy has moved", shares[] = "What replies are like";
+static const char rewards[] = "What replies are worth", drift[] = "How far the policy has moved (KL from what it was, nats a reply)", shares[] = "What replies are like";
 
 static const measure rl_measures[] = {
     {"reward", "Reward", "number", rewards, "the reward of training"},

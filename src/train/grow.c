@@ -298,7 +298,8 @@ static status run(growing *g, grow_result *out, error *err)
         out->there_already = true;
         return grow_read(g, out, err);
     }
-    TRY(thread_pool_new(g->options->threads, &g->pool, err));
+    size_t processors = thread_processors(); /* more threads bring nothing, and plans are made for no more */
+    TRY(thread_pool_new(g->options->threads < processors ? g->options->threads : processors, &g->pool, err));
     return train_and_write(g, out, err);
 }
 

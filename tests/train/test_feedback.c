@@ -214,6 +214,14 @@ static void policy_gradients_have_the_same_bits(void **state)
     the_same_bits("ppo", HEAD RL("ppo", ", epochs: 3"), 10);
 }
 
+static void more_threads_than_processors_are_no_fault(void **state)
+{
+    (void)state;
+    grow_options few = options_for("few-threads", HEAD PREFERENCE RL("ppo", ""), 1), many = options_for("many-threads", HEAD PREFERENCE RL("ppo", ""), 64);
+    grow_result a = must_grow(&few), b = must_grow(&many);
+    assert_string_equal(a.sha256, b.sha256);
+}
+
 /* A reward that a policy of noise can raise: the raters like long replies alone. */
 static void reward_rises(void **state)
 {
@@ -296,6 +304,7 @@ int main(void)
         cmocka_unit_test(held_out_pairs_of_a_file_are_others),
         cmocka_unit_test(the_first_ratio_is_exactly_one),
         cmocka_unit_test(policy_gradients_have_the_same_bits),
+        cmocka_unit_test(more_threads_than_processors_are_no_fault),
         cmocka_unit_test(reward_rises),
         cmocka_unit_test(steps_are_kept),
         cmocka_unit_test(what_cannot_be_learned_from_is_refused),
