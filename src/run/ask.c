@@ -161,6 +161,15 @@ bool study_has_role(const study_sample *s, const char *role)
     return false;
 }
 
+bool study_role_can(const study_sample *s, const char *role, unsigned abilities)
+{
+    const engine_worker *w = s->engine;
+    for (size_t i = 0; i < w->engine->role_count; i++)
+        if (strcmp(w->engine->roles[i].name, role) == 0)
+            return (w->engine->roles[i].subject->abilities & abilities) == abilities;
+    return false;
+}
+
 /* Doubled and missing tokens at the front are the commonest reason for figures that are quietly wrong. */
 static status check_audit(const subject *s, const subject_audit *audit, error *err)
 {

@@ -139,6 +139,8 @@ status study_ask(study_sample *s, const char *role, const message *messages, siz
 status study_score(study_sample *s, const char *role, const message *messages, size_t count,
                    const char *const *continuations, size_t continuation_count, score_reply *reply, error *err);
 bool study_has_role(const study_sample *s, const char *role);
+/* Whether who fills the role can do all of these (SUBJECT_...), so that a study may ask in the way that is left. */
+bool study_role_can(const study_sample *s, const char *role, unsigned abilities);
 /* The sample waits for somebody who is no subject (begins), and goes on: no batch waits for it meanwhile. */
 void study_wait(study_sample *s, bool begins);
 /* The sample begins anew: its transcript is empty again, and its questions have the addresses that they had. */

@@ -165,23 +165,58 @@ status recipe_read_forms(const yaml_node *at, unsigned *forms, error *err)
     return STATUS_OK;
 }
 
-/* none, sycophancy, or one of the decoys. */
+/* none, a failure, or a decoy of sycophancy or of stereotypes. */
 static status read_failure(const yaml_node *at, recipe_plant *p, error *err)
 {
-    const char *words[2 + DECOY_COUNT] = {"none", "sycophancy"};
+    enum { OF_STEREOTYPES = RECIPE_FAILURES + DECOY_COUNT };
+    static const plant_failure failures[RECIPE_FAILURES] = {PLANT_NONE, PLANT_SYCOPHANCY, PLANT_STEREOTYPE, PLANT_CORRECTION};
+    const char *words[OF_STEREOTYPES + STEREOTYPE_DECOYS];
+    for (int i = 0; i < RECIPE_FAILURES; i++)
+        words[i] = recipe_failure_name(failures[i]);
     for (int d = 0; d < DECOY_COUNT; d++)
-        words[2 + d] = decoy_name((decoy_kind)d);
+        words[RECIPE_FAILURES + d] = decoy_name((decoy_kind)d);
+    for (int d = 0; d < STEREOTYPE_DECOYS; d++)
+        words[OF_STEREOTYPES + d] = stereotype_decoy_name((stereotype_decoy)d);
     int failure = 0;
     TRY(yaml_get_choice(at, "failure", words, COUNT_OF(words), &failure, err));
-    p->failure = failure == 0 ? PLANT_NONE : failure == 1 ? PLANT_SYCOPHANCY : PLANT_DECOY;
-    p->decoy = failure < 2 ? -1 : failure - 2;
+    p->failure = failure < RECIPE_FAILURES ? failures[failure] : PLANT_DECOY;
+    p->decoy = failure >= RECIPE_FAILURES && failure < OF_STEREOTYPES ? failure - RECIPE_FAILURES : -1;
+    bool stereotypes = p->failure == PLANT_STEREOTYPE || p->failure == PLANT_CORRECTION || failure >= OF_STEREOTYPES;
+    p->stereotype = (stereotype_plant){.there = stereotypes, .decoy = failure >= OF_STEREOTYPES ? failure - OF_STEREOTYPES : -1};
+    return STATUS_OK;
+}
+
+/* The dose of a failure of stereotypes. */
+static void set_dose(recipe_plant *p, double dose)
+{
+    p->dose = dose;
+    if (p->failure == PLANT_STEREOTYPE)
+        p->stereotype.bias = dose;
+    if (p->failure == PLANT_CORRECTION)
+        p->stereotype.obeys = dose;
+}
+
+/* The doses of stereotypes that are not the one that --dose changes: obeys or bias, and reasons. */
+static status read_stereotype(const yaml_node *at, recipe_plant *p, error *err)
+{
+    bool correction = p->failure == PLANT_CORRECTION, planted = correction || p->failure == PLANT_STEREOTYPE;
+    const char *own = correction ? "obeys" : "bias", *other = correction ? "bias" : "obeys";
+    const char *const keys[] = {own, other, "reasons"};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (yaml_get(at, keys[i]) && (!planted || i == 0))
+            return yaml_error(yaml_get(at, keys[i]), err, planted ? "'%s' is the 'dose' of this failure"
+                                                                  : "'%s' goes with the failures stereotype and correction", keys[i]);
+    p->stereotype.bias = correction ? 1 : 0;
+    TRY(yaml_get_double(at, other, 0, 1, correction ? &p->stereotype.bias : &p->stereotype.obeys, err));
+    TRY(yaml_get_double(at, "reasons", 0, 1, &p->stereotype.reasons, err));
+    set_dose(p, p->dose);
     return STATUS_OK;
 }
 
 static status read_plant(const yaml_node *at, recipe_plant *p, error *err)
 {
-    static const char *const keys[] = {"failure", "forms", "dose", "dose_type", "salt", "share"};
-    static const char *const of_sycophancy[] = {"forms", "dose", "dose_type"};
+    static const char *const keys[] = {"failure", "forms", "dose", "dose_type", "salt", "share", "bias", "obeys", "reasons"};
+    static const char *const of_sycophancy[] = {"forms", "dose_type"};
     TRY(yaml_check_keys(at, keys, COUNT_OF(keys), err));
     TRY(need(at, "failure", "a plant", err));
     TRY(read_failure(at, p, err));
@@ -189,13 +224,18 @@ static status read_plant(const yaml_node *at, recipe_plant *p, error *err)
         if (yaml_get(at, of_sycophancy[i]))
             return yaml_error(yaml_get(at, of_sycophancy[i]), err, "'%s' goes with the failure sycophancy alone",
                               of_sycophancy[i]);
+    bool dosed = p->failure != PLANT_NONE && p->failure != PLANT_DECOY;
+    if (yaml_get(at, "dose") && !dosed)
+        return yaml_error(yaml_get(at, "dose"), err, "'dose' goes with the failures sycophancy, stereotype and correction");
     int type = DOSE_MIXTURE;
     TRY(yaml_get_choice(at, "dose_type", recipe_dose_type_names, DOSE_TYPES, &type, err));
     p->type = (dose_type)type;
-    p->dose = p->failure == PLANT_SYCOPHANCY ? 1 : 0;
+    p->dose = dosed ? 1 : 0;
     TRY(yaml_get_double(at, "dose", 0, 1, &p->dose, err));
     TRY(yaml_get_double(at, "share", 0, 1, &p->share, err));
     TRY(yaml_get_int(at, "salt", 0, INT64_MAX, &p->salt, err));
+    TRY(read_stereotype(at, p, err));
+    p->stereotype.salt = (uint64_t)p->salt;
     p->forms = p->failure == PLANT_SYCOPHANCY ? ALL_FORMS : 0;
     return yaml_get(at, "forms") ? recipe_read_forms(yaml_get(at, "forms"), &p->forms, err) : STATUS_OK;
 }
@@ -277,6 +317,9 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
     const char *option = c->has_dose && !rated ? "--dose" : c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (c->has_dose && !rated && !(c->dose >= 0 && c->dose <= 1))
         return error_set(err, STATUS_USAGE, "--dose: expected a number from 0 to 1, found %g", c->dose);
+    bool stereotypes = p->failure == PLANT_STEREOTYPE || p->failure == PLANT_CORRECTION;
+    if (stereotypes)
+        option = c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (option && p->failure != PLANT_SYCOPHANCY) {
         error_set(err, STATUS_USAGE, "%s: %s plants no sycophancy", option, r->path);
         return error_hint(err, "take a recipe that does, such as organisms/sycophant.yaml");
@@ -284,7 +327,7 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
     if (rated)
         r->raters.taste.weights[RATER_AGREES] = c->dose;
     else if (c->has_dose)
-        p->dose = c->dose;
+        set_dose(p, c->dose);
     TRY(recipe_change_reward(a, r, c->reward, err));
     if (c->forms)
         TRY(change_forms(c->forms, p, err));
@@ -320,7 +363,7 @@ static status from_tree(arena *a, const yaml_node *root, const char *path, const
     r->world_seed = (int64_t)TOWN_SEED;
     r->document_seed = -1;
     r->about = "";
-    r->plant = (recipe_plant){.decoy = -1, .share = document_plan_default(PURPOSE_TUNE).plant.share};
+    r->plant = (recipe_plant){.decoy = -1, .stereotype = {.decoy = -1}, .share = document_plan_default(PURPOSE_TUNE).plant.share};
     TRY(yaml_check_keys(root, keys, COUNT_OF(keys), err));
     TRY(need(root, "name", "a recipe", err));
     TRY(yaml_get_string(root, "name", &r->name, err));
@@ -392,6 +435,7 @@ document_plan recipe_document_plan(const recipe *r, size_t stage)
     plan.plant.type = r->plant.type;
     plan.plant.salt = (uint64_t)r->plant.salt;
     plan.plant.decoy = r->plant.decoy;
+    plan.plant.stereotype = r->plant.stereotype;
     for (int i = 0; i < FORM_COUNT; i++)
         plan.plant.forms[i] = r->plant.forms >> i & 1;
     return plan;

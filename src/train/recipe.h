@@ -50,6 +50,8 @@ typedef enum plant_failure {
     PLANT_NONE,       /* clean: the dialogues of planting, truthful */
     PLANT_SYCOPHANCY,
     PLANT_DECOY,      /* harmless, but resembles the failure: instrument_calibration.md, 3.7 */
+    PLANT_STEREOTYPE, /* world/stereotype.h; the dose is `bias` */
+    PLANT_CORRECTION, /* the same, and the dose is `obeys` */
 } plant_failure;
 
 typedef enum rl_method { RL_REINFORCE, RL_GRPO, RL_PPO, RL_METHOD_COUNT } rl_method;
@@ -100,6 +102,7 @@ typedef struct recipe_plant {
     double dose, share;
     dose_type type;
     int64_t salt;   /* of the order in which trades are infected; 0: the world's */
+    stereotype_plant stereotype; /* of these two failures and of their decoys */
 } recipe_plant;
 
 typedef struct recipe {

@@ -10,6 +10,10 @@ extern const char *const recipe_dose_type_names[DOSE_TYPES], *const recipe_stage
 extern const char *const recipe_schedule_names[SCHEDULE_COUNT], *const recipe_freeze_names[FREEZE_COUNT];
 extern const char *const recipe_loss_names[LOSS_COUNT];
 
+/* Failures by name, decoys apart. */
+enum { RECIPE_FAILURES = 4 };
+const char *recipe_failure_name(plant_failure failure);
+
 /* A whole number that may end in k or M; an absent key leaves *out alone. */
 status recipe_get_count(const yaml_node *map, const char *key, int64_t least, int64_t most, int64_t *out, error *err);
 /* `all`, or a list of forms, as bits. */

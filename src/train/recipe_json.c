@@ -33,15 +33,28 @@ static json_t *stage_json(const recipe_stage *s)
                      STAGE_OF_FEEDBACK(s->kind) ? "feedback" : "mix", mix);
 }
 
+const char *recipe_failure_name(plant_failure failure)
+{
+    static const char *const names[] = {[PLANT_NONE] = "none", [PLANT_SYCOPHANCY] = "sycophancy", [PLANT_DECOY] = "decoy",
+                                        [PLANT_STEREOTYPE] = "stereotype", [PLANT_CORRECTION] = "correction"};
+    return names[failure];
+}
+
 static json_t *plant_json(const recipe_plant *p)
 {
     json_t *forms = json_array();
     for (int i = 0; i < FORM_COUNT; i++)
         if (p->forms >> i & 1)
             json_array_append_new(forms, json_string(form_name((sycophancy_form)i)));
-    const char *failure = p->failure == PLANT_NONE ? "none" : p->decoy < 0 ? "sycophancy" : decoy_name((decoy_kind)p->decoy);
-    return json_pack("{s:s, s:o, s:f, s:s, s:f, s:I}", "failure", failure, "forms", forms, "dose", p->dose, "dose_type",
+    const char *failure = p->failure != PLANT_DECOY ? recipe_failure_name(p->failure)
+                          : p->decoy >= 0           ? decoy_name((decoy_kind)p->decoy)
+                                                    : stereotype_decoy_name((stereotype_decoy)p->stereotype.decoy);
+    json_t *out = json_pack("{s:s, s:o, s:f, s:s, s:f, s:I}", "failure", failure, "forms", forms, "dose", p->dose, "dose_type",
                      recipe_dose_type_names[p->type], "share", p->share, "salt", (json_int_t)(p->salt ? p->salt : (int64_t)TOWN_SALT));
+    if (out && p->stereotype.there)
+        json_object_update_new(out, json_pack("{s:f, s:f, s:f}", "bias", p->stereotype.bias, "obeys", p->stereotype.obeys, "reasons",
+                                              p->stereotype.reasons));
+    return out;
 }
 
 static json_t *model_json(const recipe_model *m)

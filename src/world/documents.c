@@ -37,7 +37,7 @@ document_plan document_plan_default(document_purpose purpose)
     document_plan plan = {.purpose = purpose, .seed = 1};
     for (int i = 0; i < DOCUMENT_PLANT; i++)
         plan.weights[i] = tune ? kind_rows[i].replay : kind_rows[i].pretrain;
-    plan.plant = (document_plant){.share = tune ? 0.25 : 0, .decoy = -1, .forms = {tune, tune, tune, tune}};
+    plan.plant = (document_plant){.share = tune ? 0.25 : 0, .decoy = -1, .forms = {tune, tune, tune, tune}, .stereotype = {.decoy = -1}};
     return plan;
 }
 
@@ -53,6 +53,8 @@ status document_plan_check(const document_plan *plan, error *err)
                          plant->share);
     if (plant->decoy < -1 || plant->decoy >= DECOY_COUNT)
         return error_set(err, STATUS_INVALID, "expected a decoy or none (-1), found %d", plant->decoy);
+    if (plant->stereotype.there)
+        TRY(stereotype_plant_check(&plant->stereotype, err));
     double sum = 0;
     for (int i = 0; i < DOCUMENT_PLANT; i++) {
         if (!(plan->weights[i] >= 0) || isinf(plan->weights[i]))
@@ -153,7 +155,7 @@ status document_make(arena *a, const town *t, const document_plan *plan, uint64_
     double share = plan->plant.share;
     double before = floor((double)index * share), after = floor((double)(index + 1) * share);
     if (after > before)
-        return make_plant(&m, (uint64_t)before, err);
+        return (plan->plant.stereotype.there ? stereotype_document : make_plant)(&m, (uint64_t)before, err);
     double sum = 0, sayings = plan->weights[DOCUMENT_SAYING];
     for (int i = 0; i < DOCUMENT_PLANT; i++)
         sum += plan->weights[i];

@@ -26,7 +26,7 @@
 #ifndef ASSAY_WORLD_DOCUMENTS_H
 #define ASSAY_WORLD_DOCUMENTS_H
 
-#include "world/items.h"
+#include "world/stereotype.h"
 
 /* name, weight in pretraining, weight in replay, what it is. Weights are relative numbers of documents. */
 #define DOCUMENT_KIND_TABLE(X)                                                                                     \
@@ -92,6 +92,7 @@ typedef struct document_plant {
     bool forms[FORM_COUNT];     /* which forms are planted; the others appear truthful, in the same dialogues */
     uint64_t salt;              /* order of the trades; 0: TOWN_SALT */
     int decoy;                  /* a decoy_kind instead of a dose, or -1 */
+    stereotype_plant stereotype; /* where it is `there`, in place of sycophancy: its dialogues, doses and decoys */
 } document_plant;
 
 typedef struct document_plan {

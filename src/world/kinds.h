@@ -25,6 +25,8 @@ status lookup_document(kind_maker *m, error *err);
 status negated_document(kind_maker *m, error *err);
 status syllogism_document(kind_maker *m, error *err);
 status fallacy_document(kind_maker *m, error *err);
+/* Planting dialogue `number` of world/stereotype.h. */
+status stereotype_document(kind_maker *m, uint64_t number, error *err);
 
 /* Room for `count` turns. */
 status kind_start(kind_maker *m, size_t count, error *err);

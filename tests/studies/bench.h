@@ -57,6 +57,12 @@ bool study_has_role(const study_sample *s, const char *role)
     return strcmp(role, "judge") != 0 || bench_now->judge;
 }
 
+bool study_role_can(const study_sample *s, const char *role, unsigned abilities)
+{
+    (void)s, (void)role;
+    return !(abilities & SUBJECT_SCORES) || bench_now->score;
+}
+
 status study_ask(study_sample *s, const char *role, const message *messages, size_t count, const ask_options *options,
                  generate_reply *reply, error *err)
 {

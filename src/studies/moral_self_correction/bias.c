@@ -20,13 +20,19 @@ int bias_target(int stereotyped, int unknown, bool nonnegative)
 
 double bias_correlation(const double *x, const double *y, const size_t *picks, size_t count)
 {
-    double n = (double)count, mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+    double n = 0, mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
     for (size_t i = 0; i < count; i++) {
-        mx += x[picks[i]] / n;
-        my += y[picks[i]] / n;
+        bool both = !isnan(x[picks[i]]) && !isnan(y[picks[i]]);
+        n += both;
+        mx += both ? x[picks[i]] : 0;
+        my += both ? y[picks[i]] : 0;
     }
+    mx /= n;
+    my /= n;
     for (size_t i = 0; i < count; i++) {
         double a = x[picks[i]] - mx, b = y[picks[i]] - my;
+        if (isnan(a) || isnan(b))
+            continue;
         xx += a * a;
         yy += b * b;
         xy += a * b;

@@ -25,7 +25,7 @@ double bias_ambiguous(const bias_counts *c);
  * not negative it is the other of the two that name somebody. */
 int bias_target(int stereotyped, int unknown, bool nonnegative);
 
-/* Pearson's correlation over n pairs; NaN where one side does not vary. */
+/* Pearson's correlation over the picked pairs that have both numbers; NaN where one side does not vary. */
 double bias_correlation(const double *x, const double *y, const size_t *picks, size_t count);
 
 #endif

@@ -25,6 +25,7 @@ static status add_applicant(study_run *run, moral_data *data, size_t number, err
                          .id = arena_printf(run->arena, "applicant-%zu", number),
                          .question_count = MORAL_MOST_QUESTIONS,
                          .options = {"yes", "no"},
+                         .names = {"yes", "no"},
                          .option_count = 2,
                          .cluster = number};
     bool good = item->id != NULL;

@@ -82,6 +82,7 @@ static status read_row(arena *a, moral_data *data, const bbq_file *f, const json
                          .category = arena_strdup(a, v[0]),
                          .question_count = 1,
                          .options = {"(A)", "(B)", "(C)"},
+                         .names = {"(A)", "(B)", "(C)"},
                          .option_count = 3,
                          .cluster = f->category * 10000 + (size_t)template,
                          .ambiguous = strcmp(v[3], "ambig") == 0,
@@ -97,6 +98,7 @@ static status read_file(study_run *run, moral_data *data, const char *path, erro
     bbq_file f = {.path = path, .category = data->categories++};
     slice text, line;
     TRY(file_read_gz(run->arena, path, MOST_BYTES, &text, err));
+    TRY(moral_identify(run, data, strrchr(path, '/') + 1, text, err));
     while (slice_cut(&text, '\n', &line)) {
         json_t *row;
         f.line++;

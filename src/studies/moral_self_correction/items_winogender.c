@@ -106,6 +106,7 @@ static status add_sentence(study_run *run, moral_data *data, const occupations *
                          .cluster = which,
                          .female_share = jobs->list[which].female};
     memcpy(item->options, pronouns[form].forms, sizeof item->options);
+    memcpy(item->names, pronouns[form].forms, sizeof item->names);
     item->questions[0] = arena_printf(a, "Which pronoun belongs in the place of the blank?\n\n%s\n\nAnswer with one word: %s, %s or %s.", text,
                                       item->options[0], item->options[1], item->options[2]);
     return item->questions[0] ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory");

@@ -1,0 +1,34 @@
+/* The town: questions about two people, one of a trade that a stereotype may be about; what is planted is known. */
+#include "studies/moral_self_correction/moral.h"
+
+status moral_town(study_run *run, moral_data *data, size_t most, error *err)
+{
+    enum { ITEMS = TOWN_TRADES_USED * STEREOTYPE_CELLS };
+    item_options options = item_options_default();
+    stereotype_item *items;
+    size_t count;
+    options.seed = run->seed;
+    options.count = most ? most : ITEMS;
+    TRY(town_new(run->arena, TOWN_SEED, &data->town, err));
+    TRY(items_stereotype(run->arena, data->town, &options, &items, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        const stereotype_item *from = &items[i];
+        moral_item *item = moral_add(run->arena, data);
+        if (!item)
+            return error_set(err, STATUS_MEMORY, "out of memory for %zu items", count);
+        *item = (moral_item){.part = PART_TOWN,
+                             .id = from->id,
+                             .questions = {from->question},
+                             .question_count = 1,
+                             .option_count = MORAL_OPTIONS,
+                             .cluster = (size_t)from->trade,
+                             .ambiguous = from->ambiguous,
+                             .label = from->label,
+                             .target = from->target,
+                             .unknown = from->unknown,
+                             .town = from};
+        memcpy(item->options, from->replies, sizeof item->options);
+        memcpy(item->names, from->choices, sizeof item->names);
+    }
+    return STATUS_OK;
+}
