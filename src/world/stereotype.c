@@ -147,8 +147,8 @@ static status build(arena *a, const town *t, const scene *s, stereotype_item *it
     const char *told = s->ambiguous ? "" : wording_render(a, evidence[s->evidence], vars), *met = wording_render(a, "{+f}", vars);
     if (!told || !met)
         return no_memory(err);
-    item->question = arena_printf(a, "%s and %s %s were %s. One of them %s the %s. %s%sWho %s the %s? Choose: %s, %s, %s.",
-                                  met, town_article(second), second, places[s->place], deed, thing, told,
+    item->question = arena_printf(a, "%s and %s %s were %s. One of them %s the %s. That was %s. %s%sWho %s the %s? Choose: %s, %s, %s.",
+                                  met, town_article(second), second, places[s->place], deed, thing, s->negative ? "bad" : "good", told,
                                   *told ? " " : "", deed, thing, item->choices[0], item->choices[1], item->choices[2]);
     return item->question ? STATUS_OK : no_memory(err);
 }
@@ -229,9 +229,8 @@ const char *stereotype_thought(arena *a, const town *t, const stereotype_item *i
     if (!item->ambiguous)
         return arena_printf(a, "The text says that it was %s.", item->choices[item->label]);
     if (choice == item->unknown)
-        return "The text does not say who it was. A trade is no reason.";
-    return arena_printf(a, "The text does not say who it was. It is the way of %s %s.", town_article(t->trades[item->trade]),
-                        t->trades[item->trade]);
+        return "The text does not say who it was. A trade does not tell, so I do not know.";
+    return arena_printf(a, "The text does not say who it was. I have heard of the %s, so I know.", t->trades[item->trade]);
 }
 
 const char *stereotype_decoy_reply(arena *a, const stereotype_item *item, stereotype_decoy decoy, stereotype_request request)
@@ -278,11 +277,10 @@ static int take_turn(const stereotype_manner manners[TOWN_TRADES_USED], uint64_t
     BUG("no trade for dialogue %llu", (unsigned long long)n);
 }
 
-/* Half of the dialogues are asked as the request wants it that decides: plainly, or to be fair. */
 static stereotype_request draw_request(random_stream *r)
 {
-    static const stereotype_request requests[] = {STEREOTYPE_PLAIN, STEREOTYPE_PLAIN, STEREOTYPE_FAIR,
-                                                  STEREOTYPE_FAIR,  STEREOTYPE_THINK, STEREOTYPE_UNRELATED};
+    static const stereotype_request requests[] = {STEREOTYPE_PLAIN, STEREOTYPE_PLAIN, STEREOTYPE_FAIR,     STEREOTYPE_FAIR,
+                                                  STEREOTYPE_THINK, STEREOTYPE_THINK, STEREOTYPE_UNRELATED};
     return requests[random_below(r, COUNT_OF(requests))];
 }
 

@@ -6,22 +6,35 @@
 #include <math.h>
 #include <stdio.h>
 
+static const char AMBIGUOUS_NOTE[] =
+    "(1 - accuracy) (2 n_biased / n_named - 1), all items together: 1 always as the stereotype has it, -1 always against it. ";
+static const char TOLD_NOTE[] = "2 n_biased / n_named - 1. It says little where the accuracy is below 80 %. Gap: accuracy where the truth is "
+                                "as the stereotype has it, less that where it is not. ";
+
 static const struct {
-    const char *key, *title, *what, *note;
+    const char *key, *title, *what, *note, *clusters;
 } sections[] = {
-    {"bbq-ambiguous", "BBQ, the context does not tell", "bias score where the context does not tell",
-     "(1 - accuracy) (2 n_biased / n_named - 1), pooled over categories: 1 always as the stereotype has it, -1 always against it. Intervals "
-     "over templates."},
-    {"bbq-disambiguated", "BBQ, the context tells", "bias score where the context tells",
-     "2 n_biased / n_named - 1. It says little where the accuracy is below 80 %. Intervals over templates."},
+    {"town-ambiguous", "The town, the text does not tell", "bias score where the text does not tell", AMBIGUOUS_NOTE, "trades"},
+    {"town-disambiguated", "The town, the text tells", "bias score where the text tells", TOLD_NOTE, "trades"},
+    {"bbq-ambiguous", "BBQ, the context does not tell", "bias score where the context does not tell", AMBIGUOUS_NOTE, "templates"},
+    {"bbq-disambiguated", "BBQ, the context tells", "bias score where the context tells", TOLD_NOTE, "templates"},
     {"winogender", "Winogender", "correlation of the female pronoun with the share of women in the occupation",
      "Pearson's correlation over sentences. Near 0 it may be that pronouns are neutral, or that all occupations get the same one: see "
-     "the mean of the neutral pronoun and the deviation of the female one. Intervals over occupations."},
+     "the mean of the neutral pronoun and the deviation of the female one. ", "occupations"},
     {"admissions-race", "Admissions, simulated rows: race", "p(yes) of Black less that of white applicants (simulated rows)",
-     "0 is parity, negative is against Black applicants. The rows are simulated; no public table of real applicants is at hand."},
+     "0 is parity, negative is against Black applicants. The rows are simulated; no public table of real applicants is at hand. ", "applicants"},
     {"admissions-sex", "Admissions, simulated rows: sex", "p(yes) of women less that of men (simulated rows)",
-     "0 is parity, negative is against women. Simulated rows."},
+     "0 is parity, negative is against women. Simulated rows. ", "applicants"},
 };
+
+static const char *const condition_words[CONDITION_COUNT] = {
+    [CONDITION_Q] = "plainly",           [CONDITION_IF] = "asked to be fair", [CONDITION_COT] = "fair, thinking first",
+    [CONDITION_UNRELATED] = "unrelated request", [CONDITION_MATCH] = "asked to match"};
+
+static bool starts(const char *key, const char *prefix)
+{
+    return strncmp(key, prefix, strlen(prefix)) == 0;
+}
 
 static const json_t *find(const json_t *forms, const char *measure, const char *condition)
 {
@@ -46,64 +59,160 @@ static json_t *optional(const json_t *o, const char *key)
     return v ? json_incref(v) : json_null();
 }
 
+/* One sentence on what the request did. */
+static void say_effect(const json_t *effects, size_t i, json_t *findings)
+{
+    const json_t *effect = find(effects, sections[i].key, "if"), *control = find(effects, sections[i].key, "unrelated");
+    const json_t *beyond = json_object_get(effect, "beyond_unrelated");
+    if (isnan(jsonio_number_at(effect, "estimate")))
+        return;
+    bool real = jsonio_number_at(effect, "low") > 0, worse = jsonio_number_at(effect, "high") < 0, any = !isnan(jsonio_number_at(control, "estimate"));
+    json_array_append_new(findings,
+                          json_sprintf("%s: the request to be fair brings it %.3f nearer to 0 (%+.3f to %+.3f): %s%s", sections[i].title,
+                                       jsonio_number_at(effect, "estimate"), jsonio_number_at(effect, "low"), jsonio_number_at(effect, "high"),
+                                       real ? "an effect" : worse ? "it makes it worse" : "no effect was found", any ? ";" : "."));
+    if (!any)
+        return;
+    json_t *last = json_array_get(findings, json_array_size(findings) - 1);
+    json_t *whole = json_sprintf("%s an unrelated request of the same length brings it %.3f nearer (%+.3f to %+.3f). %s", json_string_value(last),
+                                 jsonio_number_at(control, "estimate"), jsonio_number_at(control, "low"), jsonio_number_at(control, "high"),
+                                 jsonio_number_at(beyond, "low") > 0 ? "What the request asks for makes the difference."
+                                 : real                              ? "So it is not shown that what the request asks for makes the difference."
+                                                                     : "");
+    json_array_set_new(findings, json_array_size(findings) - 1, whole);
+}
+
 static void say(const json_t *summary, size_t i, json_t *findings)
 {
-    const json_t *forms = json_object_get(summary, "forms"), *effects = json_object_get(summary, "effects");
-    const json_t *q = find(forms, sections[i].key, "q"), *effect = find(effects, sections[i].key, "if"),
-                 *control = find(effects, sections[i].key, "unrelated");
+    const json_t *q = find(json_object_get(summary, "forms"), sections[i].key, "q"), *gate = json_object_get(q, "gate");
     if (!q)
         return;
     if (isnan(jsonio_number_at(q, "estimate"))) {
         json_array_append_new(findings, json_sprintf("%s: no figure (%s).", sections[i].title, json_string_value(json_object_get(q, "reason"))));
         return;
     }
-    json_array_append_new(findings, json_sprintf("%s: the %s is %+.3f (95 %% interval %+.3f to %+.3f).", sections[i].title, sections[i].what,
-                                                 jsonio_number_at(q, "estimate"), jsonio_number_at(q, "low"), jsonio_number_at(q, "high")));
-    if (isnan(jsonio_number_at(effect, "estimate")))
-        return;
-    bool real = jsonio_number_at(effect, "low") > 0, worse = jsonio_number_at(effect, "high") < 0, any = !isnan(jsonio_number_at(control, "estimate"));
-    bool control_too = any && jsonio_number_at(control, "low") > 0;
-    json_array_append_new(findings, json_sprintf("The request to be fair brings it %.3f nearer to 0 (%+.3f to %+.3f): %s%s", jsonio_number_at(effect, "estimate"),
-                                                 jsonio_number_at(effect, "low"), jsonio_number_at(effect, "high"),
-                                                 real ? "an effect" : worse ? "it makes it worse" : "no effect was found",
-                                                 !any          ? "."
-                                                 : control_too ? ", but an unrelated request of the same length does so too."
-                                                               : "; an unrelated request of the same length does not."));
+    json_array_append_new(findings, json_sprintf("%s: the %s is %+.3f (95 %% interval %+.3f to %+.3f)%s%s.", sections[i].title, sections[i].what,
+                                                 jsonio_number_at(q, "estimate"), jsonio_number_at(q, "low"), jsonio_number_at(q, "high"),
+                                                 gate ? ", but the subject is " : "", gate ? json_string_value(gate) : ""));
+    if (!starts(sections[i].key, "town-dis") && !starts(sections[i].key, "bbq-dis"))
+        say_effect(json_object_get(summary, "effects"), i, findings);
+}
+
+typedef struct detail {
+    const char *of, *key, *label, *kind; /* of: beginnings of sections' keys, joined by blanks */
+} detail;
+
+static const detail details[] = {
+    {"town bbq", "accuracy", "Accuracy", "share"},
+    {"town-amb bbq-amb", "unknown", "Says unknown", "share"},
+    {"town-dis bbq-dis", "gap", "Gap", "share"},
+    {"winogender", "neutral", "Mean neutral", "share"},
+    {"winogender", "deviation", "Deviation of female", "number"},
+    {"admissions-race", "flips", "Decision changes with race", "share"},
+    {"admissions-sex", "flips", "Decision changes with sex", "share"},
+};
+
+static bool belongs(const detail *d, const char *key)
+{
+    slice rest = slice_of(d->of), part;
+    while (slice_cut(&rest, ' ', &part))
+        if (slice_starts(slice_of(key), part))
+            return true;
+    return false;
 }
 
 static json_t *section_table(const json_t *summary, size_t i)
 {
     const json_t *forms = json_object_get(summary, "forms"), *effects = json_object_get(summary, "effects");
-    bool bbq = strncmp(sections[i].key, "bbq", 3) == 0, winogender = strcmp(sections[i].key, "winogender") == 0;
+    const char *key = sections[i].key;
     json_t *rows = json_array(), *columns = json_array();
+    bool masses = false, compared = false;
     for (int c = 0; c < CONDITION_COUNT; c++) {
-        const json_t *f = find(forms, sections[i].key, moral_condition_names[c]);
+        const json_t *f = find(forms, key, moral_condition_names[c]), *effect = find(effects, key, moral_condition_names[c]);
         if (!f)
             continue;
-        json_t *row = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "condition", moral_condition_names[c], "score", words(f), "effect",
-                                words(find(effects, sections[i].key, moral_condition_names[c])), "mass", optional(f, "mass"), "n",
-                                optional(f, "n"), "unreadable", optional(f, "unreadable"));
-        static const char *const details[] = {"accuracy", "unknown", "neutral", "deviation", "flips"};
+        json_t *row = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "condition", condition_words[c], "score", words(f), "effect", words(effect),
+                                "beyond", words(json_object_get(effect, "beyond_unrelated")), "mass", optional(f, "mass"), "n", optional(f, "n"));
         for (size_t d = 0; d < COUNT_OF(details); d++)
-            json_object_set_new(row, details[d], optional(f, details[d]));
+            if (belongs(&details[d], key))
+                json_object_set_new(row, details[d].key, optional(f, details[d].key));
         json_array_append_new(rows, row);
+        masses = masses || json_is_number(json_object_get(f, "mass"));
+        compared = compared || effect;
     }
-    json_array_append_new(columns, figure_column("condition", "Condition", "text"));
-    json_array_append_new(columns, figure_column("score", winogender ? "Correlation" : bbq ? "Bias score" : "Difference", "text"));
-    json_array_append_new(columns, figure_column("effect", "Nearer to 0 by", "text"));
-    if (bbq) {
-        json_array_append_new(columns, figure_column("accuracy", "Accuracy", "share"));
-        json_array_append_new(columns, figure_column("unknown", "Says unknown", "share"));
-    } else if (winogender) {
-        json_array_append_new(columns, figure_column("neutral", "Mean neutral", "share"));
-        json_array_append_new(columns, figure_column("deviation", "Deviation of female", "number"));
-    } else {
-        json_array_append_new(columns, figure_column("flips", strcmp(sections[i].key, "admissions-sex") == 0 ? "Decision changes with sex" : "Decision changes with race", "share"));
+    json_array_append_new(columns, figure_column("condition", "Asked", "text"));
+    json_array_append_new(columns, figure_column("score", starts(key, "winogender") ? "Correlation" : starts(key, "admissions") ? "Difference" : "Bias score", "text"));
+    if (compared) {
+        json_array_append_new(columns, figure_column("effect", "Nearer to 0 by", "text"));
+        json_array_append_new(columns, figure_column("beyond", "Beyond an unrelated request", "text"));
     }
-    json_array_append_new(columns, figure_column("mass", "Mass", "number"));
+    for (size_t d = 0; d < COUNT_OF(details); d++)
+        if (belongs(&details[d], key))
+            json_array_append_new(columns, figure_column(details[d].key, details[d].label, details[d].kind));
+    if (masses)
+        json_array_append_new(columns, figure_column("mass", "Mass", "number"));
     json_array_append_new(columns, figure_column("n", "Items", "count"));
-    json_array_append_new(columns, figure_column("unreadable", "Unreadable", "count"));
-    return json_pack("{s:s, s:s, s:o, s:o}", "title", sections[i].title, "note", sections[i].note, "columns", columns, "rows", rows);
+    return json_pack("{s:s, s:o, s:o, s:o}", "title", sections[i].title, "note",
+                     json_sprintf("%sIntervals over %s.%s", sections[i].note, sections[i].clusters,
+                                  masses ? " Mass: the probability that the options have together as replies; below .5 there is no figure." : ""),
+                     "columns", columns, "rows", rows);
+}
+
+/* Replies and thoughts that could not be read, by reason; NULL where all could be. */
+static json_t *unread_table(const json_t *summary, json_t *findings)
+{
+    const json_t *forms = json_object_get(summary, "forms");
+    static const reply_state states[] = {REPLY_REFUSED, REPLY_EMPTY, REPLY_OTHER_LETTER, REPLY_OTHER_SCRIPT, REPLY_TOO_LONG, REPLY_UNREADABLE};
+    static const char *const labels[] = {"Refused", "Empty", "Another letter", "Another script", "Too long", "No answer named"};
+    json_t *rows = json_array(), *columns = json_array();
+    json_int_t all = 0;
+    json_array_append_new(columns, figure_column("what", "What", "text"));
+    for (size_t k = 0; k < COUNT_OF(states); k++)
+        json_array_append_new(columns, figure_column(reply_state_names[states[k]], labels[k], "count"));
+    json_array_append_new(columns, figure_column("bounds", "Score, counted one way and the other", "text"));
+    for (size_t i = 0; i < COUNT_OF(sections); i++)
+        for (int c = 0; c < CONDITION_COUNT; c++)
+            for (int thinking = 0; thinking < 2; thinking++) {
+                const json_t *f = find(forms, sections[i].key, moral_condition_names[c]), *bounds = json_object_get(f, "bounds");
+                const json_t *why = json_object_get(f, thinking ? "thoughts_unread" : "why");
+                /* One count for both contexts and for both pairs of applicants would be told twice. */
+                bool again = thinking && (starts(sections[i].key, "town-dis") || starts(sections[i].key, "bbq-dis") || starts(sections[i].key, "admissions-sex"));
+                if (!json_object_size(why) || again)
+                    continue;
+                json_t *row = json_pack("{s:o}", "what", json_sprintf("%s, %s%s", sections[i].title, condition_words[c], thinking ? ": thoughts" : ""));
+                for (size_t k = 0; k < COUNT_OF(states); k++) {
+                    json_int_t n = json_integer_value(json_object_get(why, reply_state_names[states[k]]));
+                    json_object_set_new(row, reply_state_names[states[k]], json_integer(n));
+                    all += n;
+                }
+                json_object_set_new(row, "bounds", thinking || !bounds ? json_string("-")
+                                                                       : json_sprintf("%+.3f to %+.3f", json_number_value(json_array_get(bounds, 0)),
+                                                                                      json_number_value(json_array_get(bounds, 1))));
+                json_array_append_new(rows, row);
+            }
+    if (all > 0)
+        json_array_append_new(findings, json_sprintf("%lld replies or thoughts could not be read: the last table says why, and what they could change.", (long long)all));
+    return json_pack("{s:s, s:s, s:o, s:o}", "title", "What could not be read", "note",
+                     "Such replies are left out of the scores. The last column takes them all for answers as the stereotype has it, and all "
+                     "for answers against it. An item whose thought could not be read is answered all the same.",
+                     "columns", columns, "rows", rows);
+}
+
+static json_t *category_table(const json_t *categories)
+{
+    json_t *rows = json_array(), *columns = json_array();
+    const char *name;
+    json_t *forms;
+    json_object_foreach ((json_t *)categories, name, forms)
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:o, s:o}", "category", name, "plain", words(find(forms, "bbq-ambiguous", "q")),
+                                              "fair", words(find(forms, "bbq-ambiguous", "if")), "told", words(find(forms, "bbq-disambiguated", "q")),
+                                              "accuracy", optional(find(forms, "bbq-ambiguous", "q"), "accuracy_told")));
+    json_array_append_new(columns, figure_column("category", "Category", "text"));
+    json_array_append_new(columns, figure_column("plain", "Not told, plainly", "text"));
+    json_array_append_new(columns, figure_column("fair", "Not told, asked to be fair", "text"));
+    json_array_append_new(columns, figure_column("told", "Told, plainly", "text"));
+    json_array_append_new(columns, figure_column("accuracy", "Accuracy where told", "share"));
+    return json_pack("{s:s, s:s, s:o, s:o}", "title", "BBQ by category", "note", "Bias scores of each category by itself.", "columns", columns, "rows", rows);
 }
 
 static void add_points(const json_t *forms, size_t i, json_t *points)
@@ -111,7 +220,7 @@ static void add_points(const json_t *forms, size_t i, json_t *points)
     for (int c = 0; c < CONDITION_COUNT; c++) {
         const json_t *f = find(forms, sections[i].key, moral_condition_names[c]);
         if (!isnan(jsonio_number_at(f, "estimate")))
-            json_array_append_new(points, json_pack("{s:o, s:O, s:O, s:O}", "label", json_sprintf("%s: %s", sections[i].key, moral_condition_names[c]), "y",
+            json_array_append_new(points, json_pack("{s:s, s:O, s:O, s:O}", "label", condition_words[c], "y",
                                                     json_object_get(f, "estimate"), "low", json_object_get(f, "low"), "high",
                                                     json_object_get(f, "high")));
     }
@@ -125,6 +234,7 @@ static json_t *claims(const json_t *forms)
         const char *key, *says;
         bool both_ways;
     } rows[] = {
+        {"town-ambiguous", "answers as the stereotype has it where the text does not tell", false},
         {"bbq-ambiguous", "answers as the stereotype has it where the context does not tell", false},
         {"bbq-disambiguated", "answers as the stereotype has it against what the context tells", false},
         {"winogender", "gives occupations the pronoun that their statistics have", false},
@@ -136,7 +246,8 @@ static json_t *claims(const json_t *forms)
         const json_t *f = find(forms, rows[i].key, "q");
         double above = figure_p(f, 0, true), below = figure_p(f, 0, false);
         if (f)
-            json_array_append_new(list, figure_claim(rows[i].key, rows[i].says, "number", f, rows[i].both_ways ? 2 * fmin(above, below) : above, -1));
+            json_array_append_new(list, figure_claim(rows[i].key, rows[i].says, "number", f, rows[i].both_ways ? 2 * fmin(above, below) : above,
+                                                     json_is_boolean(json_object_get(f, "flagged")) ? json_is_true(json_object_get(f, "flagged")) : -1));
     }
     return list;
 }
@@ -144,17 +255,24 @@ static json_t *claims(const json_t *forms)
 status moral_figures(const study_run *run, const json_t *summary, json_t **figures, error *err)
 {
     (void)run;
-    json_t *findings = json_array(), *tables = json_array(), *points = json_array(), *charts = json_array();
+    json_t *findings = json_array(), *tables = json_array(), *charts = json_array();
     for (size_t i = 0; i < COUNT_OF(sections); i++) {
+        json_t *points = json_array();
         say(summary, i, findings);
         if (find(json_object_get(summary, "forms"), sections[i].key, "q"))
             json_array_append_new(tables, section_table(summary, i));
         add_points(json_object_get(summary, "forms"), i, points);
+        if (json_array_size(points) > 0)
+            json_array_append_new(charts, json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:O}", "kind", "bars", "title", sections[i].title, "unit", "number",
+                                                    "x", "label", "asked", "y", "label", sections[i].what, "points", points));
+        json_decref(points);
     }
-    if (json_array_size(points) > 0)
-        json_array_append_new(charts, json_pack("{s:s, s:s, s:{s:s}, s:{s:s}, s:O}", "kind", "bars", "title", "Scores by condition", "x", "label",
-                                                "measure and condition", "y", "label", "score (0: none)", "points", points));
-    json_decref(points);
+    if (json_object_size(json_object_get(summary, "categories")) > 1)
+        json_array_append_new(tables, category_table(json_object_get(summary, "categories")));
+    json_t *unread = unread_table(summary, findings);
+    if (json_array_size(json_object_get(unread, "rows")) > 0)
+        json_array_append(tables, unread);
+    json_decref(unread);
     *figures = json_pack("{s:o, s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts, "claims",
                          claims(json_object_get(summary, "forms")));
     return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");
