@@ -105,9 +105,11 @@ static void finish_generate(arena *a, generate_reply *to, const generate_reply *
         *to = (generate_reply){.code = STATUS_MEMORY, .problem = "out of memory while copying an answer"};
 }
 
-static void finish_score(arena *a, score_reply *to, const score_reply *from, size_t count)
+static void finish_score(arena *a, score_reply *to, const score_reply *from, size_t count, double waited, double took)
 {
     *to = *from;
+    to->seconds_waiting += waited;
+    to->seconds_generating = fmax(0, took - to->seconds_retrying);
     to->problem = arena_strdup(a, from->problem);
     to->logprobs = from->logprobs ? arena_regrow(a, from->logprobs, count, count + 1, sizeof(double)) : NULL;
     to->token_counts = from->token_counts ? arena_regrow(a, from->token_counts, count, count + 1, sizeof(int)) : NULL;
@@ -141,9 +143,11 @@ static status call_score(broker *b, arena *a, pending **batch, size_t count, err
         return error_set(err, STATUS_MEMORY, "out of memory while gathering a batch");
     for (size_t i = 0; i < count; i++)
         requests[i] = batch[i]->request;
+    double start = clock_seconds();
     TRY(b->subject->class->score(b->subject, a, requests, replies, count, err));
+    double took = clock_seconds() - start;
     for (size_t i = 0; i < count; i++)
-        finish_score(batch[i]->arena, batch[i]->reply, &replies[i], requests[i]->continuation_count);
+        finish_score(batch[i]->arena, batch[i]->reply, &replies[i], requests[i]->continuation_count, start - batch[i]->asked, took);
     return STATUS_OK;
 }
 

@@ -252,6 +252,7 @@ static status reward_with_engine(local *l, arena *a, arena *scratch, const score
         for (size_t k = 0; replies[i].code == STATUS_OK && k < requests[i]->continuation_count; k++, at++) {
             replies[i].logprobs[k] = rewards[at].reward;
             replies[i].token_counts[k] = (int)texts[at].count;
+            replies[i].prompt_tokens += (int)texts[at].count;
             if (rewards[at].code == STATUS_OK)
                 continue;
             replies[i].code = rewards[at].code;
@@ -288,11 +289,12 @@ static status score_with_engine(local *l, arena *a, arena *scratch, const score_
     for (size_t i = 0; i < asked_count; i++) {
         score_reply *reply = &replies[from[i]];
         *reply = (score_reply){.code = scores[i].code, .problem = scores[i].problem, .logprobs = scores[i].logprobs,
-                               .joined = joined[i], .token_counts = ARENA_ARRAY(a, int, asked[i].continuation_count)};
+                               .joined = joined[i], .prompt_tokens = (int)asked[i].prefix_count,
+                               .token_counts = ARENA_ARRAY(a, int, asked[i].continuation_count)};
         if (!reply->token_counts)
             return no_memory(err);
         for (size_t k = 0; k < asked[i].continuation_count; k++)
-            reply->token_counts[k] = (int)asked[i].continuations[k].count;
+            reply->prompt_tokens += reply->token_counts[k] = (int)asked[i].continuations[k].count;
     }
     return STATUS_OK;
 }

@@ -117,8 +117,9 @@ typedef struct score_reply {
     int joined;         /* tokens at the prompt's end that are others when a continuation follows, and were scored with every one of
                            them: 0 where prompt and continuations split cleanly; -1: not known */
     bool cached;
-    int prompt_tokens, completion_tokens, retries;
-    double seconds_generating, seconds_waiting, seconds_retrying;
+    int prompt_tokens;  /* those of the continuations too */
+    int completion_tokens, retries;
+    double seconds_generating, seconds_waiting, seconds_retrying; /* the first: being scored */
 } score_reply;
 
 /* Where answers are kept. Both are called from asking threads and must be safe so. `key` is a SHA-256 in hexadecimal. */

@@ -124,6 +124,7 @@ static void scores_are_the_log_probabilities_of_answers(void **state)
     assert_int_equal(scores.code, STATUS_OK);
     assert_true(scores.logprobs[1] < 0 && scores.logprobs[2] == 0 && scores.token_counts[2] == 0);
     assert_true(scores.token_counts[1] > 0);
+    assert_int_equal(scores.prompt_tokens, greedy.prompt_tokens + scores.token_counts[0] + scores.token_counts[1]);
     /* Given the start of an answer, what is scored is what follows it. */
     block start = {BLOCK_PREFILL, "Ben", NULL, NULL};
     message given[] = {said, {MESSAGE_ASSISTANT, &start, 1}};
