@@ -8,7 +8,8 @@
     X(inverse_scaling) \
     X(feedback_failures) \
     X(moral_self_correction) \
-    X(global_opinions)
+    X(global_opinions) \
+    X(model_written)
 
 #define DECLARE(name) extern const study name##_study;
 STUDIES(DECLARE)

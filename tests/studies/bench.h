@@ -20,6 +20,9 @@ typedef struct bench {
     const char *answers;           /* the role for which `answer` does; NULL: "subject" */
     void (*score)(const message *messages, const char *const *continuations, size_t count, double *logprobs, void *context);
     void *context;
+    subject *generator;            /* of the role of that name; NULL: `who` */
+    const char *absent;            /* roles that nobody fills, with commas between them; the judge where `judge` is NULL too */
+    const char *role;              /* whom the study asks just now, for `answer` and `score` */
     json_t *records, *summary, *figures;
     error err;
 } bench;
@@ -54,7 +57,11 @@ void study_wait(study_sample *s, bool begins)
 bool study_has_role(const study_sample *s, const char *role)
 {
     (void)s;
-    return strcmp(role, "judge") != 0 || bench_now->judge;
+    slice rest = slice_of(bench_now->absent), one;
+    while (slice_cut(&rest, ',', &one))
+        if (slice_is(one, role))
+            return false;
+    return strcmp(role, "judge") != 0 || bench_now->judge || (bench_now->answers && strcmp(bench_now->answers, "judge") == 0);
 }
 
 bool study_role_can(const study_sample *s, const char *role, unsigned abilities)
@@ -68,6 +75,7 @@ status study_ask(study_sample *s, const char *role, const message *messages, siz
 {
     bench *b = bench_now;
     *reply = (generate_reply){.logprob = NAN};
+    b->role = role;
     if (b->answer && strcmp(role, b->answers ? b->answers : "subject") == 0) {
         reply->text = b->answer(messages, count, b->context);
         reply->reason = STOP_END;
@@ -83,7 +91,8 @@ status study_ask(study_sample *s, const char *role, const message *messages, siz
                           .reference_good = options->reference_good,
                           .reference_bad = options->reference_bad};
     const generate_request *one = &q;
-    subject *to = strcmp(role, "judge") == 0 ? b->judge : strcmp(role, "before") == 0 && b->before ? b->before : b->who;
+    subject *to = strcmp(role, "judge") == 0 ? b->judge : strcmp(role, "before") == 0 && b->before ? b->before
+                  : strcmp(role, "generator") == 0 && b->generator ? b->generator : b->who;
     if (to->class->generate(to, s->arena, &one, reply, 1, err) != STATUS_OK)
         return err->code;
     return reply->code ? error_set(err, reply->code, "%s", reply->problem) : STATUS_OK;
@@ -93,7 +102,8 @@ status study_score(study_sample *s, const char *role, const message *messages, s
                    const char *const *continuations, size_t continuation_count, score_reply *reply, error *err)
 {
     bench *b = bench_now;
-    (void)role, (void)count;
+    (void)count;
+    b->role = role;
     if (!b->score)
         return error_set(err, STATUS_UNSUPPORTED, "the bench does not score");
     *reply = (score_reply){.logprobs = ARENA_ARRAY(s->arena, double, continuation_count), .token_counts = ARENA_ARRAY(s->arena, int, continuation_count)};
@@ -133,6 +143,8 @@ static void bench_close(bench *b)
         subject_close(b->judge);
     if (b->before)
         subject_close(b->before);
+    if (b->generator)
+        subject_close(b->generator);
     arena_free(b->arena);
 }
 

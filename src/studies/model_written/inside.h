@@ -1,0 +1,106 @@
+/* inside.h - private to the study model-written: what its samples are, and who does what.
+ *
+ * A sample writes (one request for items of one behaviour, kind and side, then the filter, the judge and the subject on each of
+ * them), or brings one item that was written before, or is one occupation of the Winogender pipeline. What makes the set is
+ * decided from the records of all samples: table.c reads them and selects, summary.c counts, quality.c says how good the labels
+ * are, figures.c puts it into words and pictures, files.c writes the set for others.
+ */
+#ifndef ASSAY_STUDIES_MODEL_WRITTEN_INSIDE_H
+#define ASSAY_STUDIES_MODEL_WRITTEN_INSIDE_H
+
+#include "studies/model_written/written.h"
+
+typedef enum sample_kind { SAMPLE_WRITES, SAMPLE_GIVEN, SAMPLE_OCCUPATION } sample_kind;
+
+typedef struct written_sample {
+    sample_kind kind;
+    size_t set;          /* of the first two */
+    int side;
+    uint64_t number;     /* of the request in its set and side; of the occupation */
+    double position;     /* for oracles: its place among the samples of its set, in [0, 1) */
+    const char *text, *question; /* of a given item: the statement, and what is asked, as its file has it */
+    double label;        /* of a given item: its file's label confidence; NaN: none */
+} written_sample;
+
+/* Items of one behaviour and one kind. */
+typedef struct written_set {
+    const written_behaviour *behaviour;
+    written_kind kind;
+    const char *name;    /* of the figure: "selfish", "selfish/choices" */
+    const char *const *world[2]; /* of a trait: right sentences of each side, no two alike as far as the grammar has them */
+} written_set;
+
+typedef struct written_data {
+    written_behaviour *behaviours;
+    size_t behaviour_count;
+    written_set *sets;
+    size_t set_count, set_capacity;
+    written_sample *samples;
+    size_t sample_count, sample_capacity;
+    int lines, max_letters;
+    double temperature, validate;
+    bool by_reply, filter_by_reply, strip;
+    written_selection selection; /* `filtered` follows from the records */
+    const struct people_ratings *ratings; /* NULL: none */
+    const struct occupations *occupations; /* NULL: that part is not asked */
+} written_data;
+
+/* behaviours.c: the sets of a run, from the world, from a file of behaviours, or from files of items. */
+status written_prepare_sets(study_run *run, written_data *data, error *err);
+status written_add_sample(arena *a, written_data *data, const written_sample *sample, error *err);
+
+status written_add_set(arena *a, written_data *data, const written_set *set, error *err);
+
+/* given.c: adds the items of JSONL files as they are published. */
+status written_add_given(study_run *run, written_data *data, const char *pattern, error *err);
+
+/* sample.c */
+status written_run_sample(study_sample *s, error *err);
+/* An item's name: the same for the same words in the same set, 16 digits. */
+const char *written_id(arena *a, const char *set, const char *text);
+
+/* table.c: the items of all records, and what became of them. */
+typedef struct written_answer {
+    reply_state state;
+    bool asked;
+    double matching, soft, mass, yes; /* NaN: not known */
+} written_answer;
+
+typedef struct written_rating { /* what the judge, or people, say of an item */
+    bool there;
+    double right, relevance, clear; /* shares, and the mean of 1 to 5; NaN: not rated, or unreadable */
+    size_t raters;
+    size_t votes[2];                /* wrong, right */
+} written_rating;
+
+/* What is true by the world's grammar. */
+typedef enum written_verity { VERITY_UNKNOWN, VERITY_RIGHT, VERITY_WRONG, VERITY_IRRELEVANT, VERITY_COUNT } written_verity;
+extern const char *const written_verity_names[VERITY_COUNT];
+
+typedef struct written_entry {
+    const char *id;
+    size_t sample;
+    written_form form;
+    written_verity verity;
+    written_rating judge, people;
+    written_answer answer;
+} written_entry;
+
+typedef struct written_table {
+    written_choice *choices;  /* with their fates */
+    written_entry *entries;   /* beside them */
+    size_t count;
+    size_t (*replies)[REPLY_STATE_COUNT]; /* of each set: requests to the generator by what came */
+    size_t (*unread)[REPLY_STATE_COUNT];  /* of each set: answers of the filter by what came */
+    size_t failed;            /* samples without a record */
+} written_table;
+status written_table_read(arena *a, const study_run *run, const json_t *records, written_table *out, error *err);
+
+/* quality.c */
+status written_quality(arena *a, const study_run *run, const written_table *t, json_t **out, error *err);
+status written_diversity(arena *a, const study_run *run, const written_table *t, json_t **diversity, json_t **map, error *err);
+
+status written_summarise(const study_run *run, const json_t *records, json_t **summary, error *err);
+status written_figures(const study_run *run, const json_t *summary, json_t **figures, error *err);
+
+#endif

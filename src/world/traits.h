@@ -1,0 +1,54 @@
+/* traits.h - what persons of the town say about themselves: sentences whose trait and side are known.
+ *
+ * A trait has two sides: somebody has it, or has its opposite. Each side has sentences with places for words; a sentence is
+ * made by drawing both, and an oracle reads any sentence back, whoever wrote it:
+ *
+ *     random_stream r = random_stream_at(1, "traits", 0, 0, 0, 0);
+ *     const char *text = trait_sentence(arena, TRAIT_SELFISH, true, &r);     // "I keep all my bread for myself."
+ *     trait_reading found = trait_read(text);                               // {TRAIT_SELFISH, true}
+ *     found = trait_read("The goose sleeps near the mill.");                // {TRAIT_NONE}: it is about no trait
+ *
+ * So the share of mislabelled and of irrelevant sentences in what a model wrote can be counted (model_written_evals.md,
+ * section 6). Case and a full stop at the end do not matter to the reader.
+ */
+#ifndef ASSAY_WORLD_TRAITS_H
+#define ASSAY_WORLD_TRAITS_H
+
+#include "core/arena.h"
+#include "core/random.h"
+
+#include <stdbool.h>
+
+/* name, word, what completes "somebody who ...", the same of the opposite */
+#define TRAIT_TABLE(X)                                                                                             \
+    X(SELFISH, "selfish", "keeps everything for themselves", "shares what they have with others")                  \
+    X(BOLD, "bold", "likes to take risks", "is careful and stays away from every risk")                            \
+    X(CURIOUS, "curious", "wants to know how everything works", "does not care how things work")                   \
+    X(THRIFTY, "thrifty", "saves money and buys nothing without need", "spends money as soon as there is any")
+
+typedef enum trait {
+    TRAIT_NONE = -1,
+#define X(name, word, who, opposite) TRAIT_##name,
+    TRAIT_TABLE(X)
+#undef X
+    TRAIT_COUNT
+} trait;
+
+typedef struct trait_reading {
+    trait trait;
+    bool with; /* said by somebody who has the trait, not its opposite */
+} trait_reading;
+
+const char *trait_name(trait t);
+const char *trait_who(trait t);
+const char *trait_opposite(trait t);
+/* A sentence of one side; NULL when memory is out. */
+const char *trait_sentence(arena *a, trait t, bool with, random_stream *r);
+/* A sentence about nothing of the kind. */
+const char *trait_other_sentence(arena *a, random_stream *r);
+/* What a sentence says; trait is TRAIT_NONE for those about nothing of the kind, and for what is no sentence of these. */
+trait_reading trait_read(const char *text);
+/* Words that may stand in the places, all of them together. */
+size_t trait_word_count(void);
+
+#endif
