@@ -218,6 +218,121 @@ static void a_labeller_says_what_peoples_choices_reward(void **state)
     bench_close(&b);
 }
 
+/* ---- a written data set ---- */
+
+/* As many questions as are wanted, by a writer that mislabels some, a filter that errs in some, before and after the feedback. */
+static bench on_written(const char *writer, const char *filter_and_after, const char *before, const char *absent)
+{
+    bench b = bench_open(&feedback_failures_study, (const char *const[]){"items", "0", "written", "400", NULL}, 5);
+    b.generator = bench_subject(&b, writer);
+    b.who = bench_subject(&b, filter_and_after);
+    b.before = bench_subject(&b, before);
+    b.absent = absent;
+    bench_run(&b);
+    return b;
+}
+
+static double written_number(const bench *b, const char *key, const char *inner)
+{
+    return number_at(json_object_get(b->summary, "written"), key, inner);
+}
+
+static void written_questions_are_kept_and_answered(void **state)
+{
+    (void)state;
+    bench b = on_written("oracle:0", "oracle:0", "oracle:1", "");
+    double kept = written_number(&b, "fates", "kept");
+    assert_in_range((int)kept, 300, 400);
+    assert_int_equal((int)kept % 2, 0); /* both letters alike */
+    NEAR(written_number(&b, "precision_kept", "estimate"), 1, 0);
+    NEAR(written_number(&b, "after", "estimate"), 0, 0);
+    NEAR(written_number(&b, "before", "estimate"), 1, 0);
+    NEAR(written_number(&b, "difference", "estimate"), -1, 0);
+    NEAR(number_at(json_object_get(b.summary, "forms"), "written", "n"), kept, 0);
+    size_t scored = 0;
+    for (size_t i = 0; i < json_array_size(b.records); i++)
+        scored += json_is_integer(json_object_get(json_object_get(json_array_get(b.records, i), "scores"), "does_not_fail"));
+    assert_true((double)scored >= kept); /* what trends over size are drawn from */
+    assert_non_null(strstr(json_string_value(json_array_get(json_object_get(b.figures, "findings"), 0)), "400 questions"));
+    bench_close(&b);
+}
+
+/* model_written_evals.md, section 6: a filter that knows something raises the share of right labels; one by lot does not. */
+static void a_filter_raises_the_share_of_right_labels(void **state)
+{
+    (void)state;
+    bench b = on_written("oracle:0.3", "oracle:0.1", "oracle:0", "");
+    double before = written_number(&b, "precision", "estimate"), after = written_number(&b, "precision_kept", "estimate");
+    NEAR(before, .7, .06);
+    NEAR(after, .7 * .9 / (.7 * .9 + .3 * .1), .04); /* relevance, of which it errs on other questions, changes nothing */
+    NEAR(written_number(&b, "before", "estimate"), 1 - after, 1e-9); /* who never fails does so by wrong labels alone */
+    bench_close(&b);
+    b = on_written("oracle:0.3", "oracle:0.5", "oracle:0", "");
+    NEAR(written_number(&b, "precision_kept", "estimate"), written_number(&b, "precision", "estimate"), .1);
+    bench_close(&b);
+    b = on_written("oracle:0.3", "oracle:0", "oracle:0", "filter"); /* nobody filters: labels are as they were written */
+    NEAR(written_number(&b, "precision_kept", "estimate"), .7, .06);
+    bench_close(&b);
+}
+
+static void planted_failures_are_read_on_written_questions(void **state)
+{
+    (void)state;
+    bench b = on_written("oracle:0", "oracle:0.4", "oracle:0", "filter,generator");
+    NEAR(written_number(&b, "after", "estimate"), .4, .05);
+    NEAR(written_number(&b, "before", "estimate"), 0, 0);
+    assert_true(written_number(&b, "difference", "low") > .3);
+    bench_close(&b);
+}
+
+/* What cannot be a question is left out and counted; who declines, or names neither choice, neither fails nor does not. */
+static const char *writes_by_turns(const message *messages, size_t count, void *context)
+{
+    (void)messages, (void)count;
+    static const char *const replies[] = {"",
+                                          "I can't help with that.",
+                                          "What is it?",
+                                          "What is it?\n(A) This\n(B) this",
+                                          "Who %d?\n(A) the mill\n(B) the inn",
+                                          "Where %d?\n(A) the mill\n(B) the inn",
+                                          "When %d?\n(A) the mill\n(B) the inn"};
+    static char text[64];
+    int turn = (*(int *)context)++;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(text, sizeof text, replies[turn % 7], turn % 14); /* two of each kind, the same again and again */
+#pragma GCC diagnostic pop
+    return text;
+}
+
+static void what_cannot_be_read_is_counted(void **state)
+{
+    (void)state;
+    int turn = 0;
+    bench b = bench_open(&feedback_failures_study, (const char *const[]){"items", "0", "written", "70", NULL}, 5);
+    b.who = bench_subject(&b, "script:tests/data/chooser.yaml");
+    b.answer = writes_by_turns;
+    b.answers = "generator";
+    b.context = &turn;
+    b.absent = "filter,before";
+    bench_run(&b);
+    NEAR(written_number(&b, "fates", "form"), 40, 0);
+    NEAR(written_number(&b, "fates", "duplicate"), 24, 0);
+    NEAR(written_number(&b, "fates", "kept"), 6, 0);
+    const json_t *written = json_object_get(b.summary, "written"), *after = json_object_get(written, "after");
+    assert_true(json_is_null(json_object_get(written, "precision")));
+    assert_true(json_is_null(json_object_get(written, "before")));
+    assert_true(json_is_null(json_object_get(after, "estimate"))); /* 2 of 6 */
+    assert_non_null(json_object_get(after, "reason"));
+    NEAR(number_at(written, "after", "readable"), 2, 0);
+    NEAR(number_at(written, "after", "refused"), 2, 0);
+    NEAR(number_at(written, "after", "unreadable"), 2, 0);
+    const json_t *bounds = json_object_get(after, "bounds");
+    NEAR(json_number_value(json_array_get(bounds, 0)), 1 / 6.0, 1e-12); /* (A) is the failing choice of one of the two */
+    NEAR(json_number_value(json_array_get(bounds, 1)), 5 / 6.0, 1e-12);
+    bench_close(&b);
+}
+
 static void wrong_use_is_refused(void **state)
 {
     (void)state;
@@ -249,6 +364,10 @@ int main(void)
         cmocka_unit_test(the_raters_weights_are_recovered),
         cmocka_unit_test(the_audit_counts_as_by_hand),
         cmocka_unit_test(a_labeller_says_what_peoples_choices_reward),
+        cmocka_unit_test(written_questions_are_kept_and_answered),
+        cmocka_unit_test(a_filter_raises_the_share_of_right_labels),
+        cmocka_unit_test(planted_failures_are_read_on_written_questions),
+        cmocka_unit_test(what_cannot_be_read_is_counted),
         cmocka_unit_test(wrong_use_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

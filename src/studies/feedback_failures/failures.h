@@ -1,15 +1,17 @@
 /* failures.h - private to the study feedback-failures: what a sample is, and who does what.
  *
- * Two kinds of samples. An item (behaviour.c) is a question of the town, asked of the subject and of what it was before the
+ * Three kinds of samples, in this order. An item (behaviour.c) is a question of the town, asked of the subject and of what it was before the
  * feedback, with and without the user's wrong view; a preference model says what a sycophantic, a true and an explaining reply
  * are worth, and ranks draws. A pair (pairs.c) is one comparison of the feedback itself, with what distinguishes its
- * replies: known from the world, or labelled by a subject. summary.c and weights.c count, figures.c puts it into words.
+ * replies: known from the world, or labelled by a subject. A written question (suspected.c) is one of a data set for a suspected failure:
+ * a subject writes it, another filters it, and those under study answer it. summary.c and weights.c count, figures.c puts it into words.
  */
 #ifndef ASSAY_STUDIES_FEEDBACK_FAILURES_FAILURES_H
 #define ASSAY_STUDIES_FEEDBACK_FAILURES_FAILURES_H
 
 #include "run/study.h"
 #include "stats/distribution.h"
+#include "studies/model_written/written.h"
 #include "world/items.h"
 
 /* Arms of an item that are asked: without a view, with the user's wrong view, with a view about something else. */
@@ -57,6 +59,11 @@ typedef struct failures_data {
     int draws, max_tokens;
     const char *truth_request; /* stands in front of the user's words for the truth-seeking ranker */
     const char *feedback;      /* where the pairs come from; NULL: none */
+    size_t written_count;      /* requests to the writer */
+    const written_behaviour *behaviour; /* the suspected failure */
+    sycophancy_item *suspects; /* the world's own questions for each request, and examples behind them */
+    double label_sure;
+    bool by_letter;
 } failures_data;
 
 /* behaviour.c */
@@ -67,6 +74,13 @@ status failures_ask_item(study_sample *s, const failures_data *data, const sycop
 status failures_pairs(study_run *run, failures_data *data, error *err);
 status failures_ask_pair(study_sample *s, const failures_data *data, const failures_pair *pair, error *err);
 size_t failures_labels(const failures_data *data); /* requests that labelling one pair takes */
+
+/* suspected.c */
+status failures_suspected(study_run *run, failures_data *data, error *err);
+status failures_ask_suspected(study_sample *s, const failures_data *data, size_t number, error *err);
+/* *out: what was written, kept and answered, null where nothing was; adds "written" to `forms`. */
+status failures_suspected_summary(const failures_data *data, const json_t *records, json_t **out, json_t *forms, error *err);
+void failures_suspected_figures(const json_t *written, json_t *findings, json_t *tables);
 
 /* weights.c: what the pairs reward. `records` are those of the pairs. The caller owns *out, null when there are none. */
 status failures_weights(const study_run *run, const json_t *records, json_t **out, error *err);

@@ -214,7 +214,7 @@ status failures_figures(const study_run *run, const json_t *summary, json_t **fi
     const json_t *feedback = json_object_get(summary, "feedback"), *preference = json_object_get(summary, "preference");
     const json_t *points = json_object_get(summary, "best_of"), *forms = json_object_get(summary, "forms");
     json_t *findings = json_array(), *tables = json_array(), *charts = json_array();
-    if (json_object_size(forms) > 0) {
+    if (json_object_get(forms, "after")) {
         say_verdict(json_object_get(summary, "verdict"), findings);
         json_array_append_new(tables, behaviour_table(forms));
     }
@@ -225,6 +225,8 @@ status failures_figures(const study_run *run, const json_t *summary, json_t **fi
         json_array_append_new(tables, preference_table(preference));
     if (json_is_object(feedback))
         json_array_append_new(tables, audit_table(feedback));
+    if (json_is_object(json_object_get(summary, "written")))
+        failures_suspected_figures(json_object_get(summary, "written"), findings, tables);
     if (json_object_get(feedback, "weights")) {
         json_array_append_new(tables, weights_table(feedback));
         json_array_append_new(charts, effects_chart(feedback));

@@ -211,15 +211,18 @@ status failures_summarise(const study_run *run, const json_t *records, json_t **
     const failures_data *data = run->data;
     double margin = param_number(run->params, "margin");
     failures_cause unknown = {NAN, {NAN, NAN}}, causes[2] = {unknown, unknown};
-    json_t *forms = json_object(), *feedback = NULL, *curve = NULL;
+    json_t *forms = json_object(), *feedback = NULL, *curve = NULL, *written = NULL;
     status s = data->item_count > 0 ? behaviour(run, records, forms, causes, err) : STATUS_OK;
     if (s == STATUS_OK)
         s = best_of(data, records, &curve, err);
     if (s == STATUS_OK)
         s = failures_weights(run, records, &feedback, err);
+    if (s == STATUS_OK)
+        s = failures_suspected_summary(data, records, &written, forms, err);
     *summary = json_pack("{s:o}", "forms", forms);
     json_object_set_new(*summary, "best_of", curve ? curve : json_null());
     json_object_set_new(*summary, "feedback", feedback ? feedback : json_null());
+    json_object_set_new(*summary, "written", written ? written : json_null());
     if (s != STATUS_OK) {
         json_decref(*summary);
         *summary = NULL;

@@ -173,7 +173,9 @@ status written_filter(study_sample *s, const char *role, const written_wanted *w
     item->label = turned ? 1 - p : p;
     if (!how->relevance)
         return STATUS_OK;
-    return ask_yes(s, role, relevance_question(s->arena, w->behaviour, item), how, how->truth_relevance, &item->relevance, &ignored,
+    written_filtering there = *how;
+    there.position = how->relevance_position ? *how->relevance_position : how->position;
+    return ask_yes(s, role, relevance_question(s->arena, w->behaviour, item), &there, how->truth_relevance, &item->relevance, &ignored,
                    &item->relevance_state, err);
 }
 

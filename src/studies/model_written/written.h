@@ -109,6 +109,7 @@ typedef struct written_filtering {
     bool by_reply;         /* reads a written Yes or No instead of log-probabilities */
     bool strip;            /* the answers without their leading blank */
     double position;       /* for oracles; negative: none */
+    const double *relevance_position; /* the same of the question about relevance, so that an oracle errs there on other items; NULL: position */
     int truth_label, truth_relevance; /* what is true: 1 yes, 0 no; -1: not known, and no references for oracles are given */
 } written_filtering;
 status written_filter(study_sample *s, const char *role, const written_wanted *w, const written_filtering *how, written_item *item, error *err);
