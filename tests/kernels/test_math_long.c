@@ -12,10 +12,7 @@
 static void every_float_is_within_the_stated_error(void **state)
 {
     (void)state;
-    bool within = true;
-    for (size_t i = 0; i < COUNT_OF(ulp_limits); i++)
-        within = ulp_within(&ulp_limits[i], 1) && within;
-    assert_true(within);
+    assert_true(ulp_all_within(1));
 }
 
 int main(void)

@@ -2,7 +2,10 @@
 #ifndef ASSAY_TESTS_KERNELS_ULP_H
 #define ASSAY_TESTS_KERNELS_ULP_H
 
+#include "core/threads.h"
+
 #include <math.h>
+#include <string.h>
 
 typedef struct ulp_limit {
     kernel_unary_op op;
@@ -30,30 +33,64 @@ static inline double ulp_distance(float f, double x)
     return fabs((double)f - x) / ldexp(1, exponent - 24);
 }
 
-/* Whether every step-th float is within the limit; prints the largest error. */
-static inline bool ulp_within(const ulp_limit *limit, uint32_t step)
+enum { ULP_PARTS = 1024, ULP_BLOCK = 4096 };
+
+typedef struct ulp_walk {
+    const ulp_limit *limit;
+    uint32_t step;
+    double most[ULP_PARTS];
+    float where[ULP_PARTS];
+} ulp_walk;
+
+/* Every step-th float of one part of all. */
+static inline void ulp_part(void *context, size_t part, size_t worker)
 {
-    enum { BLOCK = 4096 };
-    static float x[BLOCK], y[BLOCK];
-    double most = 0;
-    float where = 0;
-    for (uint64_t bits = 0; bits < 1ull << 32;) {
-        for (size_t i = 0; i < BLOCK; i++, bits += step) {
+    (void)worker;
+    ulp_walk *w = context;
+    float x[ULP_BLOCK], y[ULP_BLOCK];
+    uint64_t share = (1ull << 32) / ULP_PARTS, end = (part + 1) * share;
+    uint64_t bits = (part * share + w->step - 1) / w->step * w->step;
+    while (bits < end) {
+        size_t count = 0;
+        for (; count < ULP_BLOCK && bits < end; bits += w->step) {
             uint32_t low = (uint32_t)bits;
-            memcpy(&x[i], &low, 4);
+            memcpy(&x[count++], &low, 4);
         }
-        kernel_unary(limit->op, KERNEL_F32, BLOCK, x, y);
-        for (size_t i = 0; i < BLOCK; i++) {
-            double exact = reference_unary_value(limit->op, (double)x[i]);
+        kernel_unary(w->limit->op, KERNEL_F32, count, x, y);
+        for (size_t i = 0; i < count; i++) {
+            double exact = reference_unary_value(w->limit->op, (double)x[i]);
             double d = ulp_distance(y[i], exact);
-            if (d > most && !(fabs(exact) < limit->below)) {
-                most = d;
-                where = x[i];
+            if (d > w->most[part] && !(fabs(exact) < w->limit->below)) {
+                w->most[part] = d;
+                w->where[part] = x[i];
             }
         }
     }
-    bool within = most <= limit->most;
-    print_message("%s: %.3f ulp at %a%s\n", limit->name, most, (double)where, within ? "" : ", more than stated");
+}
+
+/* Whether every step-th float is within the limit; prints the largest error. */
+static inline bool ulp_is_within(thread_pool *pool, const ulp_limit *limit, uint32_t step)
+{
+    static ulp_walk w;
+    size_t worst = 0;
+    w = (ulp_walk){.limit = limit, .step = step};
+    thread_pool_run(pool, ULP_PARTS, ulp_part, &w);
+    for (size_t i = 1; i < ULP_PARTS; i++)
+        worst = w.most[i] > w.most[worst] ? i : worst;
+    bool within = w.most[worst] <= limit->most;
+    print_message("%s: %.3f ulp at %a%s\n", limit->name, w.most[worst], (double)w.where[worst], within ? "" : ", more than stated");
+    return within;
+}
+
+/* All operations, on all processors. */
+static inline bool ulp_all_within(uint32_t step)
+{
+    bool within = true;
+    thread_pool *pool;
+    assert_int_equal(thread_pool_new(0, &pool, NULL), STATUS_OK);
+    for (size_t i = 0; i < COUNT_OF(ulp_limits); i++)
+        within = ulp_is_within(pool, &ulp_limits[i], step) && within;
+    thread_pool_free(pool);
     return within;
 }
 
