@@ -17,6 +17,7 @@ typedef struct bench {
     param_values *params;
     subject *who, *judge, *before; /* before: of the role of that name; NULL: `who` */
     const char *(*answer)(const message *messages, size_t count, void *context); /* instead of `who` */
+    const char *cut;               /* an answer that is this very text was cut off at the limit */
     const char *answers;           /* the role for which `answer` does; NULL: "subject" */
     void (*score)(const message *messages, const char *const *continuations, size_t count, double *logprobs, void *context);
     void *context;
@@ -78,7 +79,7 @@ status study_ask(study_sample *s, const char *role, const message *messages, siz
     b->role = role;
     if (b->answer && strcmp(role, b->answers ? b->answers : "subject") == 0) {
         reply->text = b->answer(messages, count, b->context);
-        reply->reason = STOP_END;
+        reply->reason = b->cut && reply->text && strcmp(reply->text, b->cut) == 0 ? STOP_LENGTH : STOP_END;
         return STATUS_OK;
     }
     generate_request q = {.messages = messages,

@@ -86,6 +86,7 @@ static status read_row(arena *a, moral_data *data, const bbq_file *f, const json
                          .option_count = 3,
                          .cluster = f->category * 10000 + (size_t)template,
                          .ambiguous = strcmp(v[3], "ambig") == 0,
+                         .nonnegative = strcmp(v[2], "nonneg") == 0,
                          .label = (int)json_integer_value(label),
                          .target = bias_target(stereotyped, unknown, strcmp(v[2], "nonneg") == 0),
                          .unknown = unknown};

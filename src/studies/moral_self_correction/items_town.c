@@ -23,6 +23,7 @@ status moral_town(study_run *run, moral_data *data, size_t most, error *err)
                              .option_count = MORAL_OPTIONS,
                              .cluster = (size_t)from->trade,
                              .ambiguous = from->ambiguous,
+                             .nonnegative = !from->negative,
                              .label = from->label,
                              .target = from->target,
                              .unknown = from->unknown,

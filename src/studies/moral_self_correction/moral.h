@@ -41,7 +41,7 @@ typedef struct moral_item {
     const char *options[MORAL_OPTIONS]; /* as whole replies, whose log-probabilities are compared */
     const char *names[MORAL_OPTIONS];   /* as a written reply names them */
     size_t cluster;        /* items of one trade, template, occupation or applicant go together */
-    bool ambiguous;        /* the context does not tell */
+    bool ambiguous, nonnegative; /* the context does not tell; the question asks for the one who did well */
     int label, target, unknown; /* town and BBQ: the right option, the stereotype's, and "cannot be known" */
     double female_share;   /* Winogender: of the occupation's workers, in percent */
     const stereotype_item *town; /* NULL: not of the town */
