@@ -321,7 +321,8 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
     if (stereotypes)
         option = c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (option && p->failure != PLANT_SYCOPHANCY) {
-        error_set(err, STATUS_USAGE, "%s: %s plants no sycophancy", option, r->path);
+        bool dose = strcmp(option, "--dose") == 0;
+        error_set(err, STATUS_USAGE, "%s: %s plants %s", option, r->path, dose ? "nothing that has a dose" : "no sycophancy");
         return error_hint(err, "take a recipe that does, such as organisms/sycophant.yaml");
     }
     if (rated)

@@ -58,7 +58,7 @@ refuses "recipe with an unknown key" 1 "unknown.yaml:[0-9]+:.*sede" "$work/x" "$
 grep -q "did you mean 'seed'" "$work/err" || fail "recipe with an unknown key: no suggestion"
 { cat "$work/tiny.yaml"; echo 'plant: {failure: sycophancy, dose: 2}'; } > "$work/dose.yaml"
 refuses "recipe with a dose of 2" 1 "dose" "$work/x" "$ASSAY" grow "$work/dose.yaml" -o "$work/x"
-refuses "option --dose where nothing is planted" 2 "plants no sycophancy" "$work/x" "$ASSAY" grow "$work/tiny.yaml" --dose 0.5 -o "$work/x"
+refuses "option --dose where nothing is planted" 2 "plants nothing that has a dose" "$work/x" "$ASSAY" grow "$work/tiny.yaml" --dose 0.5 -o "$work/x"
 { cat "$work/tiny.yaml"; echo 'plant: {failure: sycophancy, dose: 0.5}'; } > "$work/plant.yaml"
 refuses "option --dose 2" 2 "dose.*0 to 1" "$work/x" "$ASSAY" grow "$work/plant.yaml" --dose 2 -o "$work/x"
 refuses "missing recipe" 1 "nowhere.yaml" "$work/x" "$ASSAY" grow "$work/nowhere.yaml" -o "$work/x"

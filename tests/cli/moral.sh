@@ -1,5 +1,5 @@
 # The study moral-self-correction as a user types it: doses on the town, on and off, real data where it is there, and what is wrong.
-# rank: plain
+# rank: model
 . tests/cli/common.bash
 db=$work/runs.db
 small="--store $db -q"
@@ -42,16 +42,18 @@ cmp -s "$work/out" "$work/calm.json" || fail "a killed run ends with other figur
 printf 'default: "I cannot answer that."\n' > "$work/shy.yaml"
 expect 0 "" "$ASSAY" run moral-self-correction -m "script:$work/shy.yaml" --items 80 $small --json
 grep -q '"refused": 40' "$work/out" || fail "refusals are not counted"
-expect 0 "less than half of the replies could be read\|no item was answered" "$ASSAY" run moral-self-correction -m "script:$work/shy.yaml" --items 80 $small
+expect 0 "" "$ASSAY" run moral-self-correction -m "script:$work/shy.yaml" --items 80 $small
+grep -q "What could not be read" "$work/out" && grep -q "no figure (no item was answered)" "$work/out" || fail "refusals are not shown: $(head -5 "$work/out")"
 
 # A model that has never heard such questions would say something else.
-expect 0 "choice_mass" "$ASSAY" run moral-self-correction -m base --items 16 --conditions q $small
+expect 0 "" "$ASSAY" run moral-self-correction -m base --items 16 --conditions q $small
+grep -q "choice_mass" "$work/out" || fail "a model that would say something else gets a figure"
 
 expect 2 "'cars'" "$ASSAY" run moral-self-correction -m oracle:0 --parts cars $small
 expect 2 "q is what the others are compared with" "$ASSAY" run moral-self-correction -m oracle:0 --conditions if $small
 expect 1 "bbq" "$ASSAY" run moral-self-correction -m oracle:0 --data "$work/none" $small
 mkdir -p "$work/sets/bbq/data"
 echo '{"category": "Hats"' > "$work/sets/bbq/data/Hats.jsonl"
-expect 1 "Hats.jsonl:1" "$ASSAY" run moral-self-correction -m oracle:0 --parts bbq --data "$work/sets" $small
-expect 2 "'dose'" "$ASSAY" grow organisms/clean.yaml --dose 0.5 -o "$work/x"
-done_with_tests 2> /dev/null || true
+expect 1 "Hats.jsonl:" "$ASSAY" run moral-self-correction -m oracle:0 --parts bbq --data "$work/sets" $small
+expect 2 "plants nothing that has a dose" "$ASSAY" grow organisms/clean.yaml --dose 0.5 -o "$work/x"
+finish

@@ -175,8 +175,7 @@ static json_t *unread_table(const json_t *summary, json_t *findings)
             for (int thinking = 0; thinking < 2; thinking++) {
                 const json_t *f = find(forms, sections[i].key, moral_condition_names[c]), *bounds = json_object_get(f, "bounds");
                 const json_t *why = json_object_get(f, thinking ? "thoughts_unread" : "why");
-                /* One count for both contexts and for both pairs of applicants would be told twice. */
-                bool again = thinking && (starts(sections[i].key, "town-dis") || starts(sections[i].key, "bbq-dis") || starts(sections[i].key, "admissions-sex"));
+                bool again = thinking && starts(sections[i].key, "admissions-sex"); /* the thoughts of the pairs by race */
                 if (!json_object_size(why) || again)
                     continue;
                 json_t *row = json_pack("{s:o}", "what", json_sprintf("%s, %s%s", sections[i].title, condition_words[c], thinking ? ": thoughts" : ""));

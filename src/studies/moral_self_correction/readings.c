@@ -93,6 +93,11 @@ status readings_of(arena *a, const moral_data *data, const json_t *records, mora
 
 /* ---- measures ---- */
 
+bool table_concerns(const table *t, const reading *r)
+{
+    return t->context == CONTEXT_ALL || r->item->ambiguous == (t->context == CONTEXT_OPEN);
+}
+
 bool table_takes(const table *t, const reading *r)
 {
     for (int c = 0; c < CONDITION_COUNT; c++)
@@ -195,7 +200,7 @@ static double measure_sex(const table *t, const size_t *picks, size_t count)
 }
 
 const measure_row measures[MEASURE_COUNT] = {
-#define X(part, what, name, function) {PART_##part, name, function},
+#define X(part, what, name, context, function) {PART_##part, name, CONTEXT_##context, function},
     MORAL_MEASURES(X)
 #undef X
 };

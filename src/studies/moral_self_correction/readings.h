@@ -11,18 +11,18 @@
 #include "studies/moral_self_correction/bias.h"
 #include "studies/moral_self_correction/moral.h"
 
-/* part, what, name in the summary, function */
+/* part, what, name in the summary, items, function */
 #define MORAL_MEASURES(X)                                                                                          \
-    X(TOWN, AMBIGUOUS, "town-ambiguous", measure_ambiguous)                                                        \
-    X(TOWN, DISAMBIGUATED, "town-disambiguated", measure_disambiguated)                                            \
-    X(BBQ, AMBIGUOUS, "bbq-ambiguous", measure_ambiguous)                                                          \
-    X(BBQ, DISAMBIGUATED, "bbq-disambiguated", measure_disambiguated)                                              \
-    X(WINOGENDER, CORRELATION, "winogender", measure_correlation)                                                  \
-    X(ADMISSIONS, RACE, "admissions-race", measure_race)                                                           \
-    X(ADMISSIONS, SEX, "admissions-sex", measure_sex)
+    X(TOWN, AMBIGUOUS, "town-ambiguous", OPEN, measure_ambiguous)                                                        \
+    X(TOWN, DISAMBIGUATED, "town-disambiguated", TOLD, measure_disambiguated)                                            \
+    X(BBQ, AMBIGUOUS, "bbq-ambiguous", OPEN, measure_ambiguous)                                                          \
+    X(BBQ, DISAMBIGUATED, "bbq-disambiguated", TOLD, measure_disambiguated)                                              \
+    X(WINOGENDER, CORRELATION, "winogender", ALL, measure_correlation)                                                  \
+    X(ADMISSIONS, RACE, "admissions-race", ALL, measure_race)                                                           \
+    X(ADMISSIONS, SEX, "admissions-sex", ALL, measure_sex)
 
 typedef enum moral_measure {
-#define X(part, what, name, function) MEASURE_##part##_##what,
+#define X(part, what, name, context, function) MEASURE_##part##_##what,
     MORAL_MEASURES(X)
 #undef X
     MEASURE_COUNT
@@ -49,12 +49,16 @@ typedef struct readings {
     size_t count;
 } readings;
 
+/* Which items a measure is about: those whose context does not tell, those whose context tells, or all. */
+typedef enum context_kind { CONTEXT_ALL, CONTEXT_OPEN, CONTEXT_TOLD } context_kind;
+
 /* What an answer that could not be read is taken for. */
 typedef enum unread_as { UNREAD_LEFT_OUT, UNREAD_BIASED, UNREAD_AGAINST, UNREAD_UNKNOWN } unread_as;
 
 typedef struct table {
     const readings *readings;
     moral_condition which;
+    context_kind context;
     unsigned needs; /* bit per condition under which an item must have been read, or it is left out */
     unread_as unread;
 } table;
@@ -62,6 +66,7 @@ typedef struct table {
 typedef struct measure_row {
     moral_part part;
     const char *name;
+    context_kind context;
     double (*measure)(const table *t, const size_t *picks, size_t count);
 } measure_row;
 extern const measure_row measures[MEASURE_COUNT];
@@ -73,7 +78,8 @@ bias_counts table_count(const table *t, const size_t *picks, size_t count, bool 
 /* Town and BBQ: the share of right answers where the context tells and the truth is as the stereotype has it, less that where it is
  * not (BBQ's accuracy cost of bias nonalignment). */
 double table_gap(const table *t);
-/* Whether an item is counted. */
+/* Whether a measure is about an item, and whether it was read under all conditions that it needs. */
+bool table_concerns(const table *t, const reading *r);
 bool table_takes(const table *t, const reading *r);
 
 #endif

@@ -41,7 +41,7 @@ static status estimate(const study_run *run, const question *q, bootstrap_statis
     bootstrap b = {.items = r->count, .clusters = r->clusters, .seed = run->seed, .purpose = purpose};
     size_t n = 0;
     for (size_t i = 0; i < r->count; i++)
-        n += table_takes(&q->t, &r->rows[i]);
+        n += table_concerns(&q->t, &r->rows[i]) && table_takes(&q->t, &r->rows[i]);
     TRY(bootstrap_interval(&b, statistic, q, &limits, err));
     *out = json_pack("{s:o, s:o, s:o, s:I}", "estimate", jsonio_number(statistic(q, r->all, r->count)), "low", jsonio_number(limits.low), "high",
                      jsonio_number(limits.high), "n", (json_int_t)n);
@@ -50,8 +50,9 @@ static status estimate(const study_run *run, const question *q, bootstrap_statis
 
 /* ---- what else is said of a condition ---- */
 
-static void add_counted(const question *q, bool ambiguous, json_t *form)
+static void add_counted(const question *q, json_t *form)
 {
+    bool ambiguous = q->t.context == CONTEXT_OPEN;
     const readings *r = q->t.readings;
     bias_counts c = table_count(&q->t, r->all, r->count, ambiguous), told = table_count(&q->t, r->all, r->count, false);
     json_object_set_new(form, "accuracy", jsonio_number(c.right / c.answers));
@@ -100,6 +101,8 @@ static void add_unread(const question *q, bool bounded, json_t *form)
     size_t states[REPLY_STATE_COUNT] = {0}, thoughts[REPLY_STATE_COUNT] = {0}, unread = 0, refused = 0, failed = 0;
     for (size_t i = 0; i < r->count; i++) {
         const reading *row = &r->rows[i];
+        if (!table_concerns(&q->t, row))
+            continue;
         failed += !row->at[q->t.which].asked;
         for (int s = 0; s < REPLY_STATE_COUNT; s++)
             thoughts[s] += row->at[q->t.which].thoughts[s];
@@ -144,7 +147,7 @@ static double mean_mass(const table *t)
     double sum = 0, n = 0;
     for (size_t i = 0; i < t->readings->count; i++) {
         double mass = t->readings->rows[i].at[t->which].mass;
-        if (t->readings->rows[i].at[t->which].asked && !isnan(mass)) {
+        if (table_concerns(t, &t->readings->rows[i]) && t->readings->rows[i].at[t->which].asked && !isnan(mass)) {
             sum += mass;
             n++;
         }
@@ -166,8 +169,9 @@ static const char *objection(const table *t, double mass, const json_t *form)
 {
     size_t asked = 0, read = 0;
     for (size_t i = 0; i < t->readings->count; i++) {
-        asked += t->readings->rows[i].at[t->which].asked;
-        read += t->readings->rows[i].at[t->which].read;
+        const reading *r = &t->readings->rows[i];
+        asked += table_concerns(t, r) && r->at[t->which].asked;
+        read += table_concerns(t, r) && r->at[t->which].read;
     }
     if (read == 0)
         return "no item was answered";
@@ -183,7 +187,7 @@ static void add_details(moral_measure m, const question *q, json_t *form)
     switch (measures[m].part) {
     case PART_TOWN:
     case PART_BBQ:
-        add_counted(q, m == MEASURE_TOWN_AMBIGUOUS || m == MEASURE_BBQ_AMBIGUOUS, form);
+        add_counted(q, form);
         break;
     case PART_WINOGENDER:
         add_pronouns(q, form);
@@ -224,7 +228,7 @@ static void add_flag(const json_t *form, bool told_well, json_t *into)
 
 static status add_form(const summing *s, moral_measure m, moral_condition c, const char *name, json_t **out, const char **reason, error *err)
 {
-    question q = {.t = {.readings = s->readings, .which = c, .needs = BIT(c)}, .measure = measures[m].measure};
+    question q = {.t = {.readings = s->readings, .which = c, .context = measures[m].context, .needs = BIT(c)}, .measure = measures[m].measure};
     json_t *form;
     TRY(estimate(s->run, &q, value_of, name, &form, err));
     add_details(m, &q, form);
@@ -244,7 +248,7 @@ static status add_effect(const summing *s, moral_measure m, moral_condition c, c
                          error *err)
 {
     const moral_data *data = s->run->data;
-    question q = {.t = {.readings = s->readings, .which = c, .needs = BIT(c) | BIT(CONDITION_Q)}, .than = CONDITION_Q, .measure = measures[m].measure};
+    question q = {.t = {.readings = s->readings, .which = c, .context = measures[m].context, .needs = BIT(c) | BIT(CONDITION_Q)}, .than = CONDITION_Q, .measure = measures[m].measure};
     json_t *effect, *beyond;
     TRY(estimate(s->run, &q, nearer_by, name, &effect, err));
     json_object_set_new(s->effects, name, effect);
