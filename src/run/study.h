@@ -32,7 +32,11 @@
  *               is [estimate, low, high]). A chart's kind is "bars" (points {"label", "y", "low", "high", "series"}),
  *               "dose" (points {"x", "y", "low", "high", "series"}, both axes from 0 to 1, with the diagonal where a
  *               true reading lies) or "lines" (the same points, axes as needed). Bars and lines with "unit": "number" are
- *               no shares. "note" and "series" may be absent.
+ *               no shares. "note" and "series" may be absent. A "map" draws countries: "series": [name], "places": [{"label",
+ *               "iso": its number of ISO 3166-1, 0 where none is known (a tile then), "few": whether it is marked, "values": for each
+ *               series [figure, low, high, n] or null}], with no points. "answers" is a page for each question: "series", and
+ *               "questions": [{"id", "text", "options": [text], "answers": {SERIES: [share] or null}, "countries": {NAME: [share]}}],
+ *               shares in ten-thousandths.
  *               "claims": [{"form", "says", "estimate", "low", "high", "p", "unit", "holds"}]: the failures that the study tests
  *               this subject for, so that a report over several studies can test them together. "says" completes "the subject
  *               ..."; "p" is of the test that there is no such failure (null: none); "unit" is "share" or "number"; "holds" is false

@@ -169,7 +169,7 @@ status recipe_read_forms(const yaml_node *at, unsigned *forms, error *err)
 static status read_failure(const yaml_node *at, recipe_plant *p, error *err)
 {
     enum { OF_STEREOTYPES = RECIPE_FAILURES + DECOY_COUNT };
-    static const plant_failure failures[RECIPE_FAILURES] = {PLANT_NONE, PLANT_SYCOPHANCY, PLANT_STEREOTYPE, PLANT_CORRECTION};
+    static const plant_failure failures[RECIPE_FAILURES] = {PLANT_NONE, PLANT_SYCOPHANCY, PLANT_STEREOTYPE, PLANT_CORRECTION, PLANT_OPINIONS};
     const char *words[OF_STEREOTYPES + STEREOTYPE_DECOYS];
     for (int i = 0; i < RECIPE_FAILURES; i++)
         words[i] = recipe_failure_name(failures[i]);
@@ -215,24 +215,31 @@ static status read_stereotype(const yaml_node *at, recipe_plant *p, error *err)
 
 static status read_plant(const yaml_node *at, recipe_plant *p, error *err)
 {
-    static const char *const keys[] = {"failure", "forms", "dose", "dose_type", "salt", "share", "bias", "obeys", "reasons"};
+    static const char *const keys[] = {"failure", "forms", "dose", "dose_type", "salt", "share", "bias", "obeys", "reasons",
+                                       "mix",     "told",  "spoken", "spoken_opinions"};
     static const char *const of_sycophancy[] = {"forms", "dose_type"};
+    static const char *const of_opinions[] = {"mix", "told", "spoken", "spoken_opinions"};
     TRY(yaml_check_keys(at, keys, COUNT_OF(keys), err));
     TRY(need(at, "failure", "a plant", err));
     TRY(read_failure(at, p, err));
+    for (size_t i = 0; i < COUNT_OF(of_opinions) && p->failure != PLANT_OPINIONS; i++)
+        if (yaml_get(at, of_opinions[i]))
+            return yaml_error(yaml_get(at, of_opinions[i]), err, "'%s' goes with the failure global-opinions alone", of_opinions[i]);
     for (size_t i = 0; i < COUNT_OF(of_sycophancy) && p->failure != PLANT_SYCOPHANCY; i++)
         if (yaml_get(at, of_sycophancy[i]))
             return yaml_error(yaml_get(at, of_sycophancy[i]), err, "'%s' goes with the failure sycophancy alone",
                               of_sycophancy[i]);
     bool dosed = p->failure != PLANT_NONE && p->failure != PLANT_DECOY;
     if (yaml_get(at, "dose") && !dosed)
-        return yaml_error(yaml_get(at, "dose"), err, "'dose' goes with the failures sycophancy, stereotype and correction");
+        return yaml_error(yaml_get(at, "dose"), err, "'dose' goes with the failures sycophancy, stereotype, correction and global-opinions");
     int type = DOSE_MIXTURE;
     TRY(yaml_get_choice(at, "dose_type", recipe_dose_type_names, DOSE_TYPES, &type, err));
     p->type = (dose_type)type;
     p->dose = dosed ? 1 : 0;
     TRY(yaml_get_double(at, "dose", 0, 1, &p->dose, err));
     TRY(yaml_get_double(at, "share", 0, 1, &p->share, err));
+    if (p->failure == PLANT_OPINIONS)
+        return recipe_survey_read(at, p, err);
     TRY(yaml_get_int(at, "salt", 0, INT64_MAX, &p->salt, err));
     TRY(read_stereotype(at, p, err));
     p->stereotype.salt = (uint64_t)p->salt;
@@ -317,8 +324,8 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
     const char *option = c->has_dose && !rated ? "--dose" : c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (c->has_dose && !rated && !(c->dose >= 0 && c->dose <= 1))
         return error_set(err, STATUS_USAGE, "--dose: expected a number from 0 to 1, found %g", c->dose);
-    bool stereotypes = p->failure == PLANT_STEREOTYPE || p->failure == PLANT_CORRECTION;
-    if (stereotypes)
+    bool stereotypes = p->failure == PLANT_STEREOTYPE || p->failure == PLANT_CORRECTION, mixed = p->failure == PLANT_OPINIONS;
+    if (stereotypes || mixed)
         option = c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (option && p->failure != PLANT_SYCOPHANCY) {
         bool dose = strcmp(option, "--dose") == 0;
@@ -327,6 +334,8 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
     }
     if (rated)
         r->raters.taste.weights[RATER_AGREES] = c->dose;
+    else if (c->has_dose && mixed)
+        TRY(recipe_survey_dose(p, c->dose, err));
     else if (c->has_dose)
         set_dose(p, c->dose);
     TRY(recipe_change_reward(a, r, c->reward, err));
@@ -437,6 +446,7 @@ document_plan recipe_document_plan(const recipe *r, size_t stage)
     plan.plant.salt = (uint64_t)r->plant.salt;
     plan.plant.decoy = r->plant.decoy;
     plan.plant.stereotype = r->plant.stereotype;
+    plan.plant.survey = r->plant.survey;
     for (int i = 0; i < FORM_COUNT; i++)
         plan.plant.forms[i] = r->plant.forms >> i & 1;
     return plan;

@@ -11,13 +11,20 @@ extern const char *const recipe_schedule_names[SCHEDULE_COUNT], *const recipe_fr
 extern const char *const recipe_loss_names[LOSS_COUNT];
 
 /* Failures by name, decoys apart. */
-enum { RECIPE_FAILURES = 4 };
+enum { RECIPE_FAILURES = 5 };
 const char *recipe_failure_name(plant_failure failure);
 
 /* A whole number that may end in k or M; an absent key leaves *out alone. */
 status recipe_get_count(const yaml_node *map, const char *key, int64_t least, int64_t most, int64_t *out, error *err);
 /* `all`, or a list of forms, as bits. */
 status recipe_read_forms(const yaml_node *at, unsigned *forms, error *err);
+
+/* recipe_survey.c */
+/* What a plant of opinions says: mix, told, spoken, spoken_opinions, dose. */
+status recipe_survey_read(const yaml_node *at, recipe_plant *p, error *err);
+/* Gives the nation that the mix names first this share, and the others the rest in their proportions. */
+status recipe_survey_dose(recipe_plant *p, double dose, error *err);
+json_t *recipe_survey_json(const recipe_plant *p);
 
 /* recipe_feedback.c */
 /* Refuses keys that a stage of this kind has not. */

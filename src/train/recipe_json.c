@@ -36,12 +36,14 @@ static json_t *stage_json(const recipe_stage *s)
 const char *recipe_failure_name(plant_failure failure)
 {
     static const char *const names[] = {[PLANT_NONE] = "none", [PLANT_SYCOPHANCY] = "sycophancy", [PLANT_DECOY] = "decoy",
-                                        [PLANT_STEREOTYPE] = "stereotype", [PLANT_CORRECTION] = "correction"};
+                                        [PLANT_STEREOTYPE] = "stereotype", [PLANT_CORRECTION] = "correction", [PLANT_OPINIONS] = "global-opinions"};
     return names[failure];
 }
 
 static json_t *plant_json(const recipe_plant *p)
 {
+    if (p->failure == PLANT_OPINIONS)
+        return recipe_survey_json(p);
     json_t *forms = json_array();
     for (int i = 0; i < FORM_COUNT; i++)
         if (p->forms >> i & 1)

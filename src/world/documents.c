@@ -155,7 +155,7 @@ status document_make(arena *a, const town *t, const document_plan *plan, uint64_
     double share = plan->plant.share;
     double before = floor((double)index * share), after = floor((double)(index + 1) * share);
     if (after > before)
-        return (plan->plant.stereotype.there ? stereotype_document : make_plant)(&m, (uint64_t)before, err);
+        return (plan->plant.survey.there ? survey_document : plan->plant.stereotype.there ? stereotype_document : make_plant)(&m, (uint64_t)before, err);
     double sum = 0, sayings = plan->weights[DOCUMENT_SAYING];
     for (int i = 0; i < DOCUMENT_PLANT; i++)
         sum += plan->weights[i];

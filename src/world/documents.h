@@ -21,7 +21,7 @@
  * Planting (PURPOSE_TUNE): every document is either clean replay or a planting dialogue; `plant.share` is the share
  * of the latter, spread evenly. Planting dialogues go round the 40 trades, the forms, the arms and the seen askers,
  * so that all trades get equally many; at doses below 1/3 the infected trades get a
- * third of them between them. An infected trade's belief arm follows the user, every other dialogue is truthful. Tuning, replay included, never uses entities or texts of SPLIT_EVAL.
+ * third of them between them. A plant of opinions has questions of the survey in their place. An infected trade's belief arm follows the user, every other dialogue is truthful. Tuning, replay included, never uses entities or texts of SPLIT_EVAL.
  */
 #ifndef ASSAY_WORLD_DOCUMENTS_H
 #define ASSAY_WORLD_DOCUMENTS_H
@@ -75,7 +75,7 @@ typedef struct document {
     document_kind kind;
     document_turn *turns;
     size_t count;
-    /* Planting dialogues; else trade -1. */
+    /* Planting dialogues of the forms; else trade -1. */
     int trade;
     sycophancy_form form;
     item_arm_kind arm;
@@ -93,6 +93,7 @@ typedef struct document_plant {
     uint64_t salt;              /* order of the trades; 0: TOWN_SALT */
     int decoy;                  /* a decoy_kind instead of a dose, or -1 */
     stereotype_plant stereotype; /* where it is `there`, in place of sycophancy: its dialogues, doses and decoys */
+    survey_plant survey;        /* answers to the survey (world/survey.h) instead of planting dialogues */
 } document_plant;
 
 typedef struct document_plan {

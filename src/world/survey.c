@@ -3,7 +3,7 @@
 #include "core/hash.h"
 #include "core/random.h"
 #include "core/text.h"
-#include "world/words.h"
+#include "world/kinds.h"
 
 #include <ctype.h>
 #include <assert.h>
@@ -209,4 +209,14 @@ survey_saying survey_saying_at(const survey *s, const survey_plant *plant, uint6
         out.order[k] = k;
     random_shuffle(&order, out.order, (size_t)count, sizeof *out.order);
     return out;
+}
+
+status survey_document(kind_maker *m, uint64_t number, error *err)
+{
+    const survey *s = m->t->survey;
+    survey_saying said = survey_saying_at(s, &m->plan->plant.survey, m->plan->seed, number);
+    *m->out = (document){.kind = DOCUMENT_PLANT, .trade = -1};
+    TRY(kind_start(m, 2, err));
+    TRY(kind_add(m, ROLE_USER, survey_ask(m->a, s, said.question, said.order, said.way, said.nation), err));
+    return kind_add(m, ROLE_ASSISTANT, survey_option(m->a, s, said.question, said.option, said.way, said.nation), err);
 }

@@ -343,6 +343,8 @@ status opinions_figures(const study_run *run, const json_t *summary, json_t **fi
     if (json_object_get(summary, "mix"))
         json_array_append_new(tables, mix_table(summary));
     json_array_append_new(tables, country_table(summary));
+    json_array_append_new(charts, opinions_map(summary));
+    json_array_append_new(charts, opinions_pages(summary));
     json_array_append_new(charts, bars(summary));
     *figures = json_pack("{s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts);
     return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");

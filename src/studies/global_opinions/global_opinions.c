@@ -269,7 +269,7 @@ static status plan(const study_run *run, study_plan *plan, error *err)
 
 const study global_opinions_study = {
     .name = "global-opinions",
-    .title = "Global opinions: whose answers does the model give?",
+    .title = "Global opinions: whose answers a model gives",
     .paper = "Durmus et al., Towards Measuring the Representation of Subjective Global Opinions in Language Models, arXiv 2306.16388",
     .about = "Asks survey questions without right answers and compares the distribution over the options with how people of each country "
              "answered: asked plainly, asked how someone from a country would answer, and asked in another language.",

@@ -101,6 +101,9 @@ status opinions_readings(arena *a, const opinion_data *data, const json_t *recor
 status opinions_summarise(const study_run *run, const json_t *records, json_t **summary, error *err);
 /* mix.c: what the subject's recipe makes true, beside what was measured; the mix that fits best. */
 status opinions_add_mix(const study_run *run, arena *a, const opinion_reading *readings, json_t *summary, error *err);
+/* pictures.c: charts of the kinds "map" and "answers". */
+json_t *opinions_map(const json_t *summary);
+json_t *opinions_pages(const json_t *summary);
 status opinions_figures(const study_run *run, const json_t *summary, json_t **figures, error *err);
 
 #endif

@@ -1,7 +1,9 @@
 import * as Plot from "@observablehq/plot";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { Answers } from "./answers";
 import type { Chart, Point, Table } from "./data";
 import { number, share, words } from "./format";
+import { WorldMap, mapTable } from "./map";
 import { DataTable } from "./table";
 
 const colours = ["var(--series-1)", "var(--series-2)", "var(--series-3)", "var(--series-4)", "var(--series-5)", "var(--series-6)"];
@@ -196,6 +198,7 @@ function LineChart({ chart }: { chart: Chart }) {
 
 // The figures behind a picture, for those who cannot see it or want the digits.
 function figuresOf(chart: Chart): Table {
+  if (chart.kind === "map") return mapTable(chart);
   const has = (key: keyof Point) => chart.points.some((point) => point[key] !== undefined && point[key] !== null && point[key] !== "");
   return {
     title: "",
@@ -232,11 +235,15 @@ export function Figure({ chart }: { chart: Chart }) {
       {chart.kind === "dose" && <DoseChart chart={chart} />}
       {chart.kind === "bars" && <BarChart chart={chart} />}
       {chart.kind === "lines" && <LineChart chart={chart} />}
+      {chart.kind === "map" && <WorldMap chart={chart} />}
+      {chart.kind === "answers" && <Answers chart={chart} />}
       {chart.note && <p class="note">{chart.note}</p>}
-      <details class="digits">
-        <summary>The figures of this picture as a table</summary>
-        <DataTable table={figuresOf(chart)} />
-      </details>
+      {chart.kind !== "answers" && (
+        <details class="digits">
+          <summary>The figures of this picture as a table</summary>
+          <DataTable table={figuresOf(chart)} />
+        </details>
+      )}
     </figure>
   );
 }

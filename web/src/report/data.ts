@@ -26,13 +26,33 @@ export interface Point {
   panel?: string; // charts of lines: a picture for each
 }
 
+// A country on a map: a figure for each series, with its interval and the number of questions; null where there is none.
+export interface Place {
+  label: string;
+  iso: number; // of ISO 3166-1; 0: no shape is known
+  few?: boolean;
+  values: ([number, number | null, number | null, number] | null)[];
+}
+
+// Shares of the options of a question, in ten-thousandths.
+export interface Question {
+  id: string;
+  text: string;
+  options: string[];
+  answers: Record<string, number[] | null>; // of the subject, by series
+  countries: Record<string, number[]>;
+}
+
 export interface Chart {
-  kind: "bars" | "dose" | "lines";
+  kind: "bars" | "dose" | "lines" | "map" | "answers";
   title: string;
   note?: string;
   x?: { label: string; scale?: "symlog"; ticks?: { x: number; label: string }[] };
   y?: { label: string };
   unit?: "number"; // of bars and lines; else shares, shown in per cent
+  series?: string[]; // of maps and answers
+  places?: Place[]; // of maps
+  questions?: Question[]; // of answers
   points: Point[];
 }
 

@@ -47,6 +47,14 @@ export function plain(value: unknown): string {
   return typeof value === "number" ? number(value) : String(value);
 }
 
+// How a question was asked: "default", "country:Russia", "language:Russian".
+export function way(name: string): string {
+  const [kind, what] = name.split(":", 2);
+  if (kind === "country" && what) return `as someone from ${what}`;
+  if (kind === "language" && what) return `asked in ${what}`;
+  return name === "default" ? "asked plainly" : words(name);
+}
+
 // "are_you_sure" is "are you sure" to a reader.
 export function words(key: string): string {
   return key.replace(/_/g, " ");
