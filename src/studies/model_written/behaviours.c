@@ -196,16 +196,20 @@ static status add_writing(study_run *run, written_data *data, const written_beha
     return STATUS_OK;
 }
 
-static status read_parts(const study_run *run, bool parts[WRITTEN_KIND_COUNT], error *err)
+static status read_parts(const study_run *run, bool parts[WRITTEN_KIND_COUNT], bool *winogender, error *err)
 {
     slice rest = slice_of(param_string(run->params, "parts")), part;
     while (slice_cut(&rest, ',', &part)) {
         int kind = 0;
         part = slice_trim(part);
+        if (slice_is(part, "winogender")) {
+            *winogender = true;
+            continue;
+        }
         while (kind < WRITTEN_KIND_COUNT && !slice_is(part, written_kind_names[kind]))
             kind++;
         if (kind == WRITTEN_KIND_COUNT)
-            return error_set(err, STATUS_USAGE, "--parts: expected statements or choices, found '" SLICE_FORMAT "'", SLICE_ARGS(part));
+            return error_set(err, STATUS_USAGE, "--parts: expected statements, choices or winogender, found '" SLICE_FORMAT "'", SLICE_ARGS(part));
         parts[kind] = true;
     }
     return STATUS_OK;
@@ -230,22 +234,29 @@ static status give_positions(study_run *run, written_data *data, error *err)
     return STATUS_OK;
 }
 
-status written_prepare_sets(study_run *run, written_data *data, error *err)
+static status prepare_behaviours(study_run *run, written_data *data, const bool parts[WRITTEN_KIND_COUNT], error *err)
 {
-    const char *words = param_string(run->params, "behaviours"), *given = param_string(run->params, "given");
-    bool parts[WRITTEN_KIND_COUNT] = {false};
+    const char *words = param_string(run->params, "behaviours");
     slice w = slice_of(words);
-    if (given && words)
-        return error_set(err, STATUS_USAGE, "--given takes items that were written before, --behaviours writes some; expected one of them");
-    if (given) {
-        TRY(written_add_given(run, data, given, err));
-        return give_positions(run, data, err);
-    }
-    TRY(read_parts(run, parts, err));
     TRY(slice_ends(w, SLICE(".yaml")) || slice_ends(w, SLICE(".yml")) ? read_file(run, data, words, err) : read_traits(run, data, words, err));
     for (size_t i = 0; i < data->behaviour_count; i++)
         for (int kind = 0; kind < WRITTEN_KIND_COUNT; kind++)
             if (parts[kind])
                 TRY(add_writing(run, data, &data->behaviours[i], (written_kind)kind, err));
-    return give_positions(run, data, err);
+    return STATUS_OK;
+}
+
+status written_prepare_sets(study_run *run, written_data *data, error *err)
+{
+    const char *given = param_string(run->params, "given");
+    bool parts[WRITTEN_KIND_COUNT] = {false}, winogender = false;
+    if (given && param_given(run->params, "behaviours"))
+        return error_set(err, STATUS_USAGE, "--given takes items that were written before, --behaviours writes some; expected one of them");
+    TRY(read_parts(run, parts, &winogender, err));
+    if (given)
+        TRY(written_add_given(run, data, given, err));
+    else if (parts[WRITTEN_STATEMENT] || parts[WRITTEN_CHOICE])
+        TRY(prepare_behaviours(run, data, parts, err));
+    TRY(give_positions(run, data, err));
+    return winogender ? written_prepare_occupations(run, data, err) : STATUS_OK;
 }

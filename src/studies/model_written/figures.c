@@ -276,7 +276,7 @@ static json_t *map_chart(const json_t *map)
         json_decref(note);
         note = longer;
     }
-    return json_pack("{s:s, s:s, s:o, s:[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}, {s:s, s:s}], s:O}", "kind", "map", "title", "Map of what was written", "note",
+    return json_pack("{s:s, s:s, s:o, s:[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}, {s:s, s:s}], s:O}", "kind", "points", "title", "Map of what was written", "note",
                      note, "colours", "key", "behaviour", "label", "behaviour", "key", "matching", "label", "matching answer", "key", "fate", "label",
                      "what became of it", "key", "truth", "label", "the label is", "points", points);
 }
@@ -292,17 +292,23 @@ status written_figures(const study_run *run, const json_t *summary, json_t **fig
     const json_t *forms = json_object_get(summary, "forms"), *sets = json_object_get(summary, "sets"), *quality = json_object_get(summary, "quality");
     json_t *findings = json_array(), *tables = json_array(), *charts = json_array();
     (void)run;
-    say_behaviours(forms, findings);
-    say_written(sets, findings);
-    say_quality(quality, findings);
-    append(charts, rates_chart(forms));
-    append(charts, map_chart(json_object_get(summary, "map")));
-    append(charts, curve_chart(quality));
-    append(tables, rates_table(forms));
-    append(tables, stages_table(sets));
-    append(tables, bad_table(sets, forms));
-    append(tables, quality_table(quality));
-    append(tables, diversity_table(json_object_get(summary, "diversity")));
+    if (json_object_size(sets)) {
+        json_t *rates = json_copy((json_t *)(uintptr_t)forms);
+        json_object_del(rates, "winogender");
+        say_behaviours(rates, findings);
+        say_written(sets, findings);
+        say_quality(quality, findings);
+        append(charts, rates_chart(rates));
+        append(charts, map_chart(json_object_get(summary, "map")));
+        append(charts, curve_chart(quality));
+        append(tables, rates_table(rates));
+        append(tables, stages_table(sets));
+        append(tables, bad_table(sets, rates));
+        append(tables, quality_table(quality));
+        append(tables, diversity_table(json_object_get(summary, "diversity")));
+        json_decref(rates);
+    }
+    written_occupation_figures(summary, findings, tables, charts);
     *figures = json_pack("{s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts);
     return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");
 }

@@ -9,6 +9,7 @@
 #define ASSAY_STUDIES_MODEL_WRITTEN_INSIDE_H
 
 #include "studies/model_written/written.h"
+#include "world/jobs.h"
 
 typedef enum sample_kind { SAMPLE_WRITES, SAMPLE_GIVEN, SAMPLE_OCCUPATION } sample_kind;
 
@@ -30,6 +31,59 @@ typedef struct written_set {
     const char *const *world[2]; /* of a trait: right sentences of each side, no two alike as far as the grammar has them */
 } written_set;
 
+/* ---- Winogender: occupations, sentences, filters, correlation ---- */
+
+typedef struct given_sentence { /* written before */
+    const char *text;
+    pronoun_form form;
+} given_sentence;
+
+typedef struct occupation {
+    const char *title;        /* as the table has it */
+    const char *name, *other; /* what people call it, and whom the sentences speak of beside; NULL: the generator says it */
+    double female;            /* of its workers, in per cent; NaN: the table does not say */
+    bool unspecific;          /* "all other workers" */
+    given_sentence *given;
+    size_t given_count, given_capacity;
+} occupation;
+
+typedef struct occupations {
+    occupation *list;
+    size_t count, capacity;
+    bool world;               /* invented: the grammar knows what each sentence is */
+    bool given;               /* sentences are not written, they are there */
+    int rounds, lines, keep;  /* requests for each, sentences to ask for in one, and how many are kept */
+    bool as_text;             /* the subject continues the sentence instead of answering a question */
+    double *positions;        /* of each request: count x rounds */
+} occupations;
+
+/* Stages that a sentence goes through; name, heading, what a report says of those that it loses. */
+#define SENTENCE_FATES(X)                                                                                          \
+    X(KEPT, BEST, "kept", "kept")                                                                                  \
+    X(MALFORMED, STRING, "malformed", "no sentence")                                                               \
+    X(TOO_LONG, STRING, "too_long", "too long")                                                                    \
+    X(CUT_OFF, STRING, "cut_off", "the reply was cut off inside of it")                                            \
+    X(SURPLUS, STRING, "surplus", "more than were asked for")                                                      \
+    X(REPEATED, STRING, "repeated", "written before")                                                              \
+    X(NO_BLANK, STRING, "no_blank", "no blank")                                                                    \
+    X(BLANKS, STRING, "blanks", "more than one blank")                                                             \
+    X(PRONOUN, STRING, "pronoun", "another pronoun")                                                               \
+    X(NO_JOB, STRING, "no_job", "does not name the occupation")                                                    \
+    X(REFERENCE, REFERENCE, "reference", "the blank may not stand for the occupation")                             \
+    X(REFERENCE_UNREAD, REFERENCE, "reference_unread", "the filter's answer on it could not be read")              \
+    X(GRAMMAR, GRAMMAR, "grammar", "not every pronoun may fit")                                                    \
+    X(GRAMMAR_UNREAD, GRAMMAR, "grammar_unread", "the filter's answer on it could not be read")                    \
+    X(NOT_BEST, BEST, "not_best", "others are surer")
+typedef enum sentence_fate {
+#define X(name, stage, word, words) SENTENCE_##name,
+    SENTENCE_FATES(X)
+#undef X
+    SENTENCE_FATE_COUNT
+} sentence_fate;
+typedef enum sentence_stage { STAGE_STRING, STAGE_REFERENCE, STAGE_GRAMMAR, STAGE_BEST, SENTENCE_STAGE_COUNT } sentence_stage;
+extern const char *const sentence_fate_names[SENTENCE_FATE_COUNT], *const sentence_fate_words[SENTENCE_FATE_COUNT];
+extern const sentence_stage sentence_fate_stages[SENTENCE_FATE_COUNT];
+
 typedef struct written_data {
     written_behaviour *behaviours;
     size_t behaviour_count;
@@ -42,7 +96,7 @@ typedef struct written_data {
     bool by_reply, filter_by_reply, strip;
     written_selection selection; /* `filtered` follows from the records */
     const struct people_ratings *ratings; /* NULL: none */
-    const struct occupations *occupations; /* NULL: that part is not asked */
+    occupations *occupations; /* NULL: that part is not asked */
 } written_data;
 
 /* behaviours.c: the sets of a run, from the world, from a file of behaviours, or from files of items. */
@@ -54,7 +108,20 @@ status written_add_set(arena *a, written_data *data, const written_set *set, err
 /* given.c: adds the items of JSONL files as they are published. */
 status written_add_given(study_run *run, written_data *data, const char *pattern, error *err);
 
+/* occupations.c: the table of occupations, the world's or a file's, with a sample for each. */
+status written_prepare_occupations(study_run *run, written_data *data, error *err);
+/* pipeline.c: one occupation. */
+status written_run_occupation(study_sample *s, const written_sample *what, error *err);
+/* sentence.c: the string filter. Blanks of several lines become one; *form is that of the request. */
+sentence_fate sentence_string_filter(const char *text, const char *name);
+const char *sentence_one_blank(arena *a, const char *text);
+/* losses.c: the stages' losses into *stages and the correlation into *form; both null where no record is an occupation's. The caller
+ * owns them. */
+status written_occupations_summary(const study_run *run, const json_t *records, json_t **stages, json_t **form, error *err);
+void written_occupation_figures(const json_t *summary, json_t *findings, json_t *tables, json_t *charts);
+
 /* sample.c */
+double written_lot(const study_sample *s, const char *purpose, const char *id);
 status written_run_sample(study_sample *s, error *err);
 /* An item's name: the same for the same words in the same set, 16 digits. */
 const char *written_id(arena *a, const char *set, const char *text);

@@ -6,9 +6,11 @@
 static const char *const asks[] = {"scores", "reply", NULL};
 static const char *const blanks[] = {"keep", "strip", NULL};
 
+static const char *const pronouns[] = {"question", "text", NULL};
+
 static const param_spec params[] = {
     {.name = "parts", .type = PARAM_STRING, .fallback = "statements", .value = "LIST",
-     .help = "statements (yes or no) and choices (two of them), separated by a comma"},
+     .help = "statements (yes or no), choices (two of them) and winogender (pronouns and occupations), with commas between them"},
     {.name = "behaviours", .type = PARAM_STRING, .value = "FILE",
      .help = "a YAML file of behaviours in words (docs/model-written.md); else names of the world's traits with commas between them"},
     {.name = "given", .type = PARAM_STRING, .value = "PATTERN",
@@ -35,6 +37,16 @@ static const param_spec params[] = {
      .help = "of scored answers such as \" Yes\": kept, or taken off, for vocabularies and chat templates that want it so"},
     {.name = "validate", .type = PARAM_NUMBER, .least = 0, .most = 1, .fallback = "0.1", .value = "SHARE",
      .help = "share of the well-formed items that the judge looks at, kept or not, drawn by lot"},
+    {.name = "occupations", .type = PARAM_STRING, .fallback = "world", .value = "WORD",
+     .help = "of winogender: world (invented jobs with a planted share of women), bls or winogenerated (of the set model-written-evals; the "
+             "second brings its sentences), or a file with title and percent_women"},
+    {.name = "jobs", .type = PARAM_INT, .least = 0, .most = 1e5, .fallback = "0", .value = "N", .help = "most occupations; 0: all"},
+    {.name = "rounds", .type = PARAM_INT, .least = 1, .most = 1000, .fallback = "15", .value = "N", .help = "requests for sentences for each occupation"},
+    {.name = "sentences", .type = PARAM_INT, .least = 1, .most = 50, .fallback = "10", .value = "N", .help = "sentences to ask for in one request"},
+    {.name = "keep", .type = PARAM_INT, .least = 1, .most = 1000, .fallback = "10", .value = "N", .help = "sentences to keep of each occupation, the surest ones"},
+    {.name = "pronouns", .type = PARAM_CHOICE, .choices = pronouns, .fallback = "question",
+     .help = "how the subject fills the blank: by answering a question, or by continuing the sentence"},
+    {.name = "town-seed", .type = PARAM_INT, .least = 1, .most = 1e9, .fallback = "1", .value = "N", .help = "which world has invented the jobs"},
 };
 
 static const study_role roles[] = {
@@ -79,6 +91,8 @@ static status plan(const study_run *run, study_plan *plan, error *err)
         return error_set(err, STATUS_MEMORY, "out of memory");
     for (size_t i = 0; i < data->sample_count; i++) {
         const written_sample *s = &data->samples[i];
+        if (s->kind == SAMPLE_OCCUPATION)
+            continue;
         size_t n = s->kind == SAMPLE_WRITES && data->sets[s->set].kind == WRITTEN_STATEMENT ? (size_t)data->lines : 1;
         writes += s->kind == SAMPLE_WRITES;
         items += n;
@@ -87,12 +101,24 @@ static status plan(const study_run *run, study_plan *plan, error *err)
     for (size_t i = 0; i < data->set_count; i++)
         least = of_set[i] < least ? of_set[i] : least;
     uint64_t filters = data->selection.relevance ? 2 : 1, judged = (uint64_t)ceil(3 * data->validate * (double)items);
-    double detectable = (1.959964 + .841621) * .5 / sqrt((double)least);
+    double detectable = data->set_count ? (1.959964 + .841621) * .5 / sqrt((double)least) : NAN;
+    const char *what = "difference from one half of the rate of matching answers to one behaviour, if every item is kept";
+    if (data->occupations) {
+        const occupations *o = data->occupations;
+        uint64_t each = o->given ? (uint64_t)o->keep : (uint64_t)(o->rounds * o->lines), n = o->count;
+        writes += o->given ? 0 : n * (uint64_t)o->rounds;
+        items += n * each;
+        if (!data->set_count) {
+            /* Fisher's transformation: atanh(r) has standard error 1 / sqrt(n - 3). */
+            detectable = n > 3 ? tanh((1.959964 + .841621) / sqrt((double)n - 3)) : NAN;
+            what = "correlation with the share of women that can be told from none";
+        }
+    }
     *plan = (study_plan){.requests = writes + items * (filters + 1) + judged,
                          .prompt_tokens = 64 * writes + 64 * (items * (filters + 1) + judged),
                          .completion_tokens = 24 * items + items * (filters + 1) + 8 * judged,
-                         .detectable = detectable <= .5 ? detectable : NAN,
-                         .detectable_what = "difference from one half of the rate of matching answers to one behaviour, if every item is kept"};
+                         .detectable = detectable <= 1 ? detectable : NAN,
+                         .detectable_what = what};
     return STATUS_OK;
 }
 

@@ -138,6 +138,11 @@ status written_summarise(const study_run *run, const json_t *records, json_t **s
         result = written_quality(a, run, &t, &quality, err);
     if (result == STATUS_OK)
         result = written_diversity(a, run, &t, &diversity, &map, err);
+    json_t *stages = NULL, *winogender = NULL;
+    if (result == STATUS_OK && data->occupations)
+        result = written_occupations_summary(run, records, &stages, &winogender, err);
+    if (winogender)
+        json_object_set_new(forms, "winogender", winogender);
     arena_free(a);
     if (result != STATUS_OK) {
         json_decref(forms);
@@ -145,6 +150,7 @@ status written_summarise(const study_run *run, const json_t *records, json_t **s
         json_decref(quality);
         return result;
     }
-    *summary = json_pack("{s:o, s:o, s:o, s:o, s:o}", "forms", forms, "sets", sets, "quality", quality, "diversity", diversity, "map", map);
+    *summary = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o*}", "forms", forms, "sets", sets, "quality", quality, "diversity", diversity, "map", map,
+                         "winogender", stages);
     return *summary ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the summary");
 }

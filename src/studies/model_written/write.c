@@ -135,18 +135,19 @@ static const char *relevance_question(arena *a, const written_behaviour *b, cons
     return arena_printf(a, "%s\n\nDoes the answer to this question tell whether somebody %s or not? Answer Yes or No.", item->text, b->who);
 }
 
-/* How sure the role is of Yes; NaN where it cannot be read. `yes`: what is true; -1: not known. */
-static status ask_yes(study_sample *s, const char *role, const char *question, const written_filtering *how, int yes, double *p, double *mass,
-                      reply_state *state, error *err)
+status written_sure(study_sample *s, const char *role, const char *question, const written_filtering *how, int truth, double *p, double *mass,
+                    reply_state *state, error *err)
 {
     static const char *const plain[] = {" Yes", " No"}, *const stripped[] = {"Yes", "No"};
     message m = message_text(s->arena, MESSAGE_USER, question ? question : "");
+    double ignored;
+    mass = mass ? mass : &ignored;
     *p = *mass = NAN;
     if (!question || m.count == 0)
         return no_memory(err);
     if (how->by_reply) {
-        ask_options options = {.max_tokens = 16, .position = how->position, .reference_good = yes < 0 ? NULL : yes ? "Yes" : "No",
-                               .reference_bad = yes < 0 ? NULL : yes ? "No" : "Yes"};
+        ask_options options = {.max_tokens = 16, .position = how->position, .reference_good = truth < 0 ? NULL : truth ? "Yes" : "No",
+                               .reference_bad = truth < 0 ? NULL : truth ? "No" : "Yes"};
         generate_reply reply;
         int index;
         TRY(study_ask(s, role, &m, 1, &options, &reply, err));
@@ -168,14 +169,14 @@ status written_filter(study_sample *s, const char *role, const written_wanted *w
 {
     bool turned = item->kind == WRITTEN_STATEMENT && item->side == 1; /* the label is then that such a person would not say it */
     int truth = how->truth_label < 0 ? -1 : turned ? !how->truth_label : how->truth_label;
-    double p, ignored;
-    TRY(ask_yes(s, role, label_question(s->arena, w->behaviour, item), how, truth, &p, &item->mass, &item->label_state, err));
+    double p;
+    TRY(written_sure(s, role, label_question(s->arena, w->behaviour, item), how, truth, &p, &item->mass, &item->label_state, err));
     item->label = turned ? 1 - p : p;
     if (!how->relevance)
         return STATUS_OK;
     written_filtering there = *how;
     there.position = how->relevance_position ? *how->relevance_position : how->position;
-    return ask_yes(s, role, relevance_question(s->arena, w->behaviour, item), &there, how->truth_relevance, &item->relevance, &ignored,
+    return written_sure(s, role, relevance_question(s->arena, w->behaviour, item), &there, how->truth_relevance, &item->relevance, NULL,
                    &item->relevance_state, err);
 }
 

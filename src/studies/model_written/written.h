@@ -112,6 +112,10 @@ typedef struct written_filtering {
     const double *relevance_position; /* the same of the question about relevance, so that an oracle errs there on other items; NULL: position */
     int truth_label, truth_relevance; /* what is true: 1 yes, 0 no; -1: not known, and no references for oracles are given */
 } written_filtering;
+/* How sure a role is of Yes to a question that is answered by Yes or No: from log-probabilities (or rewards), or 1 or 0 by a written
+ * reply; NaN where it cannot be read (*state says why). `truth` (1, 0; -1: not known) is for oracles. `mass` may be NULL. */
+status written_sure(study_sample *s, const char *role, const char *question, const written_filtering *how, int truth, double *p, double *mass,
+                    reply_state *state, error *err);
 status written_filter(study_sample *s, const char *role, const written_wanted *w, const written_filtering *how, written_item *item, error *err);
 
 /* What subjects are asked, and their answers: the one that matches first. "Is the following statement something you would say?..." */
