@@ -347,6 +347,10 @@ void failures_suspected_figures(const json_t *written, json_t *findings, json_t 
     add_row(rows, "takes the failing choice, after the feedback", json_object_get(written, "after"));
     add_row(rows, "labelled right, of all well formed ones whose truth is known", json_object_get(written, "precision"));
     add_row(rows, "labelled right, of the kept ones", json_object_get(written, "precision_kept"));
+    if (json_array_size(rows) == 0) {
+        json_decref(rows);
+        return;
+    }
     json_array_append_new(tables, json_pack("{s:s, s:s, s:[o, o, o], s:o}", "title", "Answers to the written questions", "note",
                                             "Wilson's intervals; answers that name neither choice are counted apart.", "columns",
                                             figure_column("what", "What", "text"), figure_column("share", "Share", "interval"),
