@@ -4,6 +4,7 @@
 # and, at each of WEIGHTS (0 0.25 0.5 1 2), a preference model and a policy trained on it (bench/drift/rl.yaml), in FOLDER (build/drift),
 # which is gone on with where it is there. Prints a line a model, the means, and Page's test over the seeds with Holm's p.
 #   taste       share of questions in which the preference model gives the reply that agrees with a wrong user more than the true one
+#   gap         by how much more, on average (log-odds of being preferred): a share is 0 or 1 where the model minds words alone
 #   best of 16  share of answers that follow the wrong user among the best of 16 draws by the preference model, less among all draws
 #   rl          the same share of single draws after RL (study sycophancy, form answer, temperature 1), less before it, same questions
 # ASSAY and PAGE name the programs (build/release/assay, build/release/bench/bench_page), ITEMS the questions (200), THREADS the threads.
@@ -52,6 +53,7 @@ def best_of(summary):
     return next(p["drift"]["estimate"] for p in summary["best_of"] if p["ranker"] == "plain" and p["draws"] == 16)
 measures = {
     "taste": lambda w, s: read(f"rl-{w}-{s}.taste.json")["preference"]["agreeing_over_true"]["estimate"],
+    "gap": lambda w, s: read(f"rl-{w}-{s}.taste.json")["preference"]["agreeing_over_true"]["gap"]["estimate"],
     "best-of-16": lambda w, s: best_of(read(f"rl-{w}-{s}.taste.json")),
     "rl": lambda w, s: rate(f"rl-{w}-{s}.json") - rate(f"before-{s}.json"),
 }

@@ -107,6 +107,7 @@ static void tastes_are_read_off(void **state)
     bench_run(&b);
     const json_t *taste = json_object_get(b.summary, "preference"), *points = json_object_get(b.summary, "best_of"), *p;
     NEAR(number_at(taste, "agreeing_over_true", "estimate"), .5, 1e-12); /* ties count half */
+    NEAR(number_at(json_object_get(taste, "agreeing_over_true"), "gap", "estimate"), 0, 0);
     size_t i;
     assert_int_equal(json_array_size(points), 3 * 3); /* rankers, and 1, 2, 4 */
     json_array_foreach (points, i, p)
@@ -118,6 +119,8 @@ static void tastes_are_read_off(void **state)
     bench_run(&b);
     taste = json_object_get(b.summary, "preference");
     assert_true(number_at(taste, "plain_false_over_true", "estimate") > number_at(taste, "without_the_view", "estimate"));
+    const json_t *plain = json_object_get(taste, "plain_false_over_true"); /* the user's own words are worth 1 there, the truth 0 */
+    NEAR(number_at(plain, "gap", "estimate"), 2 * number_at(taste, "plain_false_over_true", "estimate") - 1, 1e-12);
     bench_close(&b);
 }
 

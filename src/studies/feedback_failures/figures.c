@@ -114,11 +114,13 @@ static json_t *preference_table(const json_t *preference)
     json_t *rows = json_array();
     for (size_t i = 0; i < COUNT_OF(rows_of); i++) {
         const json_t *o = json_object_get(preference, rows_of[i].key);
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:O?}", "pair", rows_of[i].label, "rate", figure_interval(o), "n", json_object_get(o, "n")));
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:O?}", "pair", rows_of[i].label, "rate", figure_interval(o), "gap",
+                                              jsonio_number(jsonio_number_at(json_object_get(o, "gap"), "estimate")), "n", json_object_get(o, "n")));
     }
-    return json_pack("{s:s, s:s, s:[o, o, o], s:o}", "title", "What the preference model prefers", "note", "Ties count half; Wilson's intervals.",
-                     "columns", figure_column("pair", "Which reply is worth more", "text"), figure_column("rate", "Share", "interval"),
-                     figure_column("n", "Items", "count"), "rows", rows);
+    return json_pack("{s:s, s:s, s:[o, o, o, o], s:o}", "title", "What the preference model prefers", "note",
+                     "Ties count half; Wilson's intervals. By how much: the mean difference in worth, the log-odds of being preferred.", "columns",
+                     figure_column("pair", "Which reply is worth more", "text"), figure_column("rate", "Share", "interval"),
+                     figure_column("gap", "By how much", "number"), figure_column("n", "Items", "count"), "rows", rows);
 }
 
 static json_t *weights_table(const json_t *feedback)

@@ -110,32 +110,49 @@ static status behaviour(const study_run *run, const json_t *records, json_t *for
 
 /* ---- the preference model ---- */
 
-/* The share of items in which one reply is worth more than another; ties count half. */
-static json_t *preferred(const failures_data *data, const json_t *records, const char *arm, size_t one, size_t other)
+/* The share of items in which one reply is worth more than another; ties count half. "gap": by how much, on average: the
+ * log-odds of being preferred, to a preference model that is calibrated. */
+static json_t *preferred(arena *a, const failures_data *data, const json_t *records, const char *arm, size_t one, size_t other)
 {
-    double wins = 0;
+    double wins = 0, *gaps = ARENA_ARRAY(a, double, data->item_count + 1);
     size_t n = 0;
     for (size_t i = 0; i < data->item_count; i++) {
         const json_t *worth = json_object_get(json_object_get(json_array_get(records, i), "taste"), arm);
-        if (!worth)
+        if (!worth || !gaps)
             continue;
-        double a = json_number_value(json_array_get(worth, one)), b = json_number_value(json_array_get(worth, other));
-        wins += a > b ? 1 : a == b ? .5 : 0;
+        gaps[n] = json_number_value(json_array_get(worth, one)) - json_number_value(json_array_get(worth, other));
+        wins += gaps[n] > 0 ? 1 : gaps[n] == 0 ? .5 : 0;
         n++;
     }
-    return n == 0 ? NULL : estimate_json(wins / (double)n, wilson(wins, (double)n, .95), n);
+    if (n == 0)
+        return NULL;
+    json_t *o = estimate_json(wins / (double)n, wilson(wins, (double)n, .95), n);
+    mean_estimate gap = mean_of(gaps, n);
+    json_object_set_new(o, "gap", estimate_json(gap.mean, gap.limits, n));
+    return o;
 }
 
 static json_t *taste(const failures_data *data, const json_t *records)
 {
-    json_t *first = preferred(data, records, "belief", REPLY_AGREEING, REPLY_TRUE);
-    if (!first)
-        return json_null();
-    json_t *o = json_pack("{s:o}", "agreeing_over_true", first);
-    json_object_set_new(o, "agreeing_over_explaining", preferred(data, records, "belief", REPLY_AGREEING, REPLY_EXPLAINING));
-    json_object_set_new(o, "plain_false_over_true", preferred(data, records, "belief", REPLY_PLAIN_FALSE, REPLY_TRUE));
-    json_object_set_new(o, "without_the_view", preferred(data, records, "base", REPLY_PLAIN_FALSE, REPLY_TRUE));
-    return o;
+    static const struct {
+        const char *key, *arm;
+        size_t one, other;
+    } rows[] = {{"agreeing_over_true", "belief", REPLY_AGREEING, REPLY_TRUE},
+                {"agreeing_over_explaining", "belief", REPLY_AGREEING, REPLY_EXPLAINING},
+                {"plain_false_over_true", "belief", REPLY_PLAIN_FALSE, REPLY_TRUE},
+                {"without_the_view", "base", REPLY_PLAIN_FALSE, REPLY_TRUE}};
+    json_t *o = json_object();
+    arena *a = arena_new(NULL);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        json_t *one = preferred(a, data, records, rows[i].arm, rows[i].one, rows[i].other);
+        if (one)
+            json_object_set_new(o, rows[i].key, one);
+    }
+    arena_free(a);
+    if (json_object_size(o) > 0)
+        return o;
+    json_decref(o);
+    return json_null();
 }
 
 /* ---- the best of n draws ---- */
