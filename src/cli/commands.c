@@ -1,7 +1,7 @@
 /* All commands, in the order of help. A new one is a file of its own and two lines here. */
 #include "cli/command.h"
 
-extern const command command_run, command_grow, command_calibrate, command_list, command_show, command_compare, command_new,
+extern const command command_run, command_grow, command_calibrate, command_spike, command_list, command_show, command_compare, command_new,
     command_export, command_import, command_pull, command_convert, command_replay,
     command_serve, command_chat, command_tokenize, command_doctor, command_completion, command_help;
 
@@ -9,6 +9,7 @@ const command *const command_table[] = {
     &command_run,
     &command_grow,
     &command_calibrate,
+    &command_spike,
     &command_list,
     &command_show,
     &command_compare,

@@ -309,7 +309,7 @@ status report_document(const json_t *runs, const json_t *certificate, const char
     const char *title = text_of(json_object_get(part, "study"), "title");
     json_t *heading = count == 1  ? json_sprintf("%s: %s", title, text_of(json_array_get(runs, 0), "subject"))
                       : count > 1 ? json_sprintf("%s: %zu subjects", title, count)
-                                  : json_sprintf("Certificate: %s", title);
+                                  : json_sprintf("%s: %s", json_is_true(json_object_get(certificate, "spike")) ? "Spike recovery" : "Certificate", title);
     *out = json_pack("{s:s, s:s, s:o, s:O, s:O, s:O, s:O, s:o, s:O?}", "assay", ASSAY_VERSION, "made", made, "title", heading, "study",
                      json_object_get(part, "study"), "findings", json_object_get(part, "findings"), "charts",
                      json_object_get(part, "charts"), "tables", json_object_get(part, "tables"), "runs", list, "certificate", certificate);

@@ -17,7 +17,8 @@
  *
  * What a report reads of any study, beside the study's own members:
  *
- *     record    "group": what samples are sorted by ("answer"), "verdict": "good", "bad", "unreadable", "refused" or
+ *     record    "group": what samples are sorted by ("answer"), "form": the form of the summary that its verdict counts in, where
+ *               that is not the group, "verdict": "good", "bad", "unreadable", "refused" or
  *               "excluded", "asked", "answered", "expected": short texts, "scored": one sentence on why this verdict;
  *               "scores": {MEASURE: number, larger is better} for curves over several models (run/scores.h; without it
  *               verdicts count, and losses and log-odds are compared between models of one tokenizer alone), "cluster": a

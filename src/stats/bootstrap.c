@@ -68,6 +68,18 @@ static size_t draw(const bootstrap *b, const groups *g, uint64_t resample, size_
     return count;
 }
 
+static _Thread_local int paused;
+
+void bootstrap_pause(void)
+{
+    paused++;
+}
+
+void bootstrap_resume(void)
+{
+    paused--;
+}
+
 /* Percentile limits of one statistic: its values in the resamples stand `stride` apart. */
 static interval limits_of(const double *values, size_t resamples, size_t stride, double tail, double *sorted)
 {
@@ -88,7 +100,7 @@ status bootstrap_intervals(const bootstrap *b, bootstrap_statistics *statistics,
     double tail = (1 - (b->level > 0 ? b->level : 0.95)) / 2;
     for (size_t i = 0; i < width; i++)
         out[i] = (interval){NAN, NAN};
-    if (b->items == 0 || width == 0)
+    if (b->items == 0 || width == 0 || paused)
         return STATUS_OK;
     groups g = {0};
     bool good = (!b->clusters || groups_make(b, &g)) && width < SIZE_MAX / resamples;

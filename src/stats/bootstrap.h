@@ -31,6 +31,10 @@ typedef struct bootstrap {
     double level;     /* 0: .95 */
 } bootstrap;
 
+/* Between these, on this thread, bootstrap_interval does nothing and both limits are NaN: for who has a summary made again and again for
+ * its estimates alone (a jackknife around it). */
+void bootstrap_pause(void);
+void bootstrap_resume(void);
 /* Percentile interval; resamples whose statistic is NaN are left out, and where they are more than half (or there are
  * no items) both limits are NaN. */
 status bootstrap_interval(const bootstrap *b, bootstrap_statistic *statistic, const void *context, interval *out,

@@ -115,6 +115,8 @@ static status prepare(study_run *run, error *err)
     const char *path = param_string(p, "data"), *name = run->subject_name ? run->subject_name : "";
     int facts = param_choice(p, "facts");
     data->from_files = path != NULL;
+    if (strncmp(name, "with:", 5) == 0 && strchr(name, ',')) /* a changed subject is told what the plain one is */
+        name = strchr(name, ',') + 1;
     data->facts_in_context = !path && (facts == 2 || (facts == 0 && strncmp(name, "http", 4) == 0));
     data->max_tokens = (int)param_int(p, "answer-tokens");
     if (data->max_tokens == 0)

@@ -46,9 +46,9 @@ function Gates({ gates }: { gates: Gate[] }) {
 export function CertificatePage({ certificate }: { certificate: Certificate }) {
   return (
     <section id="certificate">
-      <h2>Certificate of the instrument</h2>
+      <h2>{certificate.spike ? "Spike recovery on this model" : "Certificate of the instrument"}</h2>
       <p>
-        {certificate.title}, from {certificate.records} readings by assay {certificate.version}: <strong>{certificate.verdict}</strong>.
+        {certificate.title}, from {certificate.records} {certificate.spike ? "items, each answered by the model and by its twin," : "readings"} by assay {certificate.version}: <strong>{certificate.verdict}</strong>.
       </p>
       {certificate.statements && (
         <ul class="findings">

@@ -129,6 +129,7 @@ export interface Certificate {
   verdict: string;
   version: string;
   provisional?: boolean;
+  spike?: boolean; // of the user's own model, not of organisms
   records: number;
   statements?: string[];
   gates?: Gate[];

@@ -1,5 +1,5 @@
 // What planted organisms can and cannot show; after the calibration page of the design.
-export function Hedges({ planted, certified }: { planted: boolean; certified: boolean }) {
+export function Hedges({ planted, certified, spiked }: { planted: boolean; certified: boolean; spiked: boolean }) {
   return (
     <section id="hedges">
       <h2>What a planted organism does and does not prove</h2>
@@ -20,7 +20,13 @@ export function Hedges({ planted, certified }: { planted: boolean; certified: bo
           The organisms speak the plain English of a made-up town. Another model has another language, other formats, other lengths, and
           may refuse. A reading of it is as good as the study fits that model, which organisms cannot tell.
         </li>
-        {!planted && (
+        {spiked && (
+          <li>
+            A series of spikes on this very model stands above: it tells how much of a failure <em>of the twin&rsquo;s kind</em> this study finds in its
+            answers. A twin fails on request; a failure that looks otherwise may be read less well.
+          </li>
+        )}
+        {!planted && !spiked && (
           <li>
             <strong>Not validated on this model.</strong> No series of known spikes was run on it, so nothing shows how much of a failure in
             its answers this study would find.

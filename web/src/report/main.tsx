@@ -63,7 +63,7 @@ function App({ report }: { report: Report }) {
           {report.runs.length > 0 && <a href="#findings">Findings</a>}
           {(charts.length > 0 || tables.length > 0) && <a href="#figures">{suite ? "Pictures" : "Figures"}</a>}
           {suite && <a href="#tables">Tables</a>}
-          {report.certificate && <a href="#certificate">Certificate</a>}
+          {report.certificate && <a href="#certificate">{report.certificate.spike ? "Spikes" : "Certificate"}</a>}
           {report.study?.name !== "growth" && <a href="#hedges">What it proves</a>}
           {report.runs.some((run) => run.samples.length > 0) && <a href="#transcripts">Transcripts</a>}
           {report.runs.length > 0 && <a href="#runs">Runs</a>}
@@ -97,7 +97,7 @@ function App({ report }: { report: Report }) {
           </section>
         )}
         {report.certificate && <CertificatePage certificate={report.certificate} />}
-        {report.study?.name !== "growth" && <Hedges planted={planted} certified={report.certificate !== null && !report.certificate.provisional} />}
+        {report.study?.name !== "growth" && <Hedges planted={planted} certified={report.certificate !== null && !report.certificate.provisional} spiked={report.certificate?.spike === true} />}
         {!suite && report.runs.length > 1 && (
           <section id="each">
             <h2>Each run</h2>
