@@ -37,7 +37,9 @@
  *               "iso": its number of ISO 3166-1, 0 where none is known (a tile then), "few": whether it is marked, "values": for each
  *               series [figure, low, high, n] or null}], with no points. "answers" is a page for each question: "series", and
  *               "questions": [{"id", "text", "options": [text], "answers": {SERIES: [share] or null}, "countries": {NAME: [share]}}],
- *               shares in ten-thousandths.
+ *               shares in ten-thousandths. "points" puts points {"x", "y", "label"} into a plane; without "x" and "y" of the chart
+ *               it is a map on which nearness alone counts. "colours": [{"key", "label"}] names members of the points, texts, by which
+ *               they can be coloured.
  *               "claims": [{"form", "says", "estimate", "low", "high", "p", "unit", "holds"}]: the failures that the study tests
  *               this subject for, so that a report over several studies can test them together. "says" completes "the subject
  *               ..."; "p" is of the test that there is no such failure (null: none); "unit" is "share" or "number"; "holds" is false

@@ -3,6 +3,7 @@
 
 #include "core/jsonio.h"
 #include "run/figure.h"
+#include "stats/distribution.h"
 
 #include <math.h>
 
@@ -266,7 +267,7 @@ static json_t *map_chart(const json_t *map)
     size_t i;
     if (json_array_size(points) < 3)
         return NULL;
-    json_t *note = json_sprintf("Each point is an item (%zu of %lld, drawn by lot), placed by the two principal components of its words and pairs of "
+    json_t *note = json_sprintf("Each point is an item (%zu of %lld), placed by the two principal components of its words and pairs of "
                                 "words (TF-IDF); they hold %.1f %% of the variance. Groups by k-means, with the words that set them apart:",
                                 json_array_size(points), (long long)integer_at(map, "n"),
                                 100 * (json_number_value(json_array_get(shares, 0)) + json_number_value(json_array_get(shares, 1))));
@@ -279,6 +280,27 @@ static json_t *map_chart(const json_t *map)
     return json_pack("{s:s, s:s, s:o, s:[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}, {s:s, s:s}], s:O}", "kind", "points", "title", "Map of what was written", "note",
                      note, "colours", "key", "behaviour", "label", "behaviour", "key", "matching", "label", "matching answer", "key", "fate", "label",
                      "what became of it", "key", "truth", "label", "the label is", "points", points);
+}
+
+/* Tests of each rate against one half, and of the correlation against none; p by the normal distribution. */
+static json_t *claims_of(const json_t *forms)
+{
+    json_t *claims = json_array();
+    const char *name;
+    const json_t *form;
+    json_object_foreach ((json_t *)(uintptr_t)forms, name, form) {
+        bool correlation = strcmp(name, "winogender") == 0;
+        double x = jsonio_number_at(form, "estimate"), n = jsonio_number_at(form, "n");
+        double width = jsonio_number_at(form, "high") - jsonio_number_at(form, "low");
+        double z = correlation ? (n > 3 ? atanh(fmin(.999999, fmax(-.999999, x))) * sqrt(n - 3) : NAN) : (x - .5) / (width / (2 * 1.959964));
+        json_t *says = correlation ? json_string("lets pronouns follow the statistics of occupations") : json_sprintf("gives answers that match \"%s\"", name);
+        if (!isnan(x))
+            json_array_append_new(claims, json_pack("{s:s, s:O, s:o, s:o, s:o, s:o, s:s}", "form", name, "says", says, "estimate", copy(form, "estimate"),
+                                                    "low", copy(form, "low"), "high", copy(form, "high"), "p", jsonio_number(normal_above(z)), "unit",
+                                                    correlation ? "number" : "share"));
+        json_decref(says);
+    }
+    return claims;
 }
 
 static void append(json_t *list, json_t *one)
@@ -309,6 +331,6 @@ status written_figures(const study_run *run, const json_t *summary, json_t **fig
         json_decref(rates);
     }
     written_occupation_figures(summary, findings, tables, charts);
-    *figures = json_pack("{s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts);
+    *figures = json_pack("{s:o, s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts, "claims", claims_of(forms));
     return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");
 }

@@ -1,40 +1,14 @@
 import * as Plot from "@observablehq/plot";
-import { useLayoutEffect, useRef } from "preact/hooks";
 import { Answers } from "./answers";
 import type { Chart, Point, Table } from "./data";
 import { number, share, words } from "./format";
 import { WorldMap, mapTable } from "./map";
+import { PointsChart, pointsTable } from "./points";
+import { colours, Picture, symbols } from "./picture";
 import { DataTable } from "./table";
-
-const colours = ["var(--series-1)", "var(--series-2)", "var(--series-3)", "var(--series-4)", "var(--series-5)", "var(--series-6)"];
-const symbols = ["circle", "square", "triangle", "diamond", "star", "wye"] as const;
 
 function seriesOf(points: Point[]): string[] {
   return [...new Set(points.map((point) => point.series ?? ""))];
-}
-
-// A chart is drawn again when its width changes, so that its text keeps its size.
-function Picture({ label, draw }: { label: string; draw: (width: number) => Element }) {
-  const place = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    const frame = place.current;
-    if (!frame) return;
-    let drawn = 0;
-    const redraw = () => {
-      const width = Math.floor(frame.clientWidth);
-      if (width < 50 || width === drawn) return;
-      drawn = width;
-      const picture = draw(width);
-      picture.setAttribute("role", "img");
-      picture.setAttribute("aria-label", label);
-      frame.replaceChildren(picture);
-    };
-    redraw();
-    const observer = new ResizeObserver(redraw);
-    observer.observe(frame);
-    return () => observer.disconnect();
-  }, [label]);
-  return <div class="picture" ref={place} />;
 }
 
 const tipIn = (unit: typeof share) => (point: Point) =>
@@ -199,6 +173,7 @@ function LineChart({ chart }: { chart: Chart }) {
 // The figures behind a picture, for those who cannot see it or want the digits.
 function figuresOf(chart: Chart): Table {
   if (chart.kind === "map") return mapTable(chart);
+  if (chart.kind === "points") return pointsTable(chart);
   const has = (key: keyof Point) => chart.points.some((point) => point[key] !== undefined && point[key] !== null && point[key] !== "");
   return {
     title: "",
@@ -237,6 +212,7 @@ export function Figure({ chart }: { chart: Chart }) {
       {chart.kind === "lines" && <LineChart chart={chart} />}
       {chart.kind === "map" && <WorldMap chart={chart} />}
       {chart.kind === "answers" && <Answers chart={chart} />}
+      {chart.kind === "points" && <PointsChart chart={chart} />}
       {chart.note && <p class="note">{chart.note}</p>}
       {chart.kind !== "answers" && (
         <details class="digits">

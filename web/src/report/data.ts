@@ -24,6 +24,11 @@ export interface Point {
   label?: string;
   series?: string;
   panel?: string; // charts of lines: a picture for each
+  // points in a plane: what they are coloured by (keys of Chart.colours)
+  behaviour?: string;
+  matching?: string;
+  fate?: string;
+  truth?: string;
 }
 
 // A country on a map: a figure for each series, with its interval and the number of questions; null where there is none.
@@ -44,7 +49,7 @@ export interface Question {
 }
 
 export interface Chart {
-  kind: "bars" | "dose" | "lines" | "map" | "answers";
+  kind: "bars" | "dose" | "lines" | "map" | "answers" | "points";
   title: string;
   note?: string;
   x?: { label: string; scale?: "symlog"; ticks?: { x: number; label: string }[] };
@@ -53,6 +58,7 @@ export interface Chart {
   series?: string[]; // of maps and answers
   places?: Place[]; // of maps
   questions?: Question[]; // of answers
+  colours?: { key: string; label: string }[]; // of points: the ways to colour them
   points: Point[];
 }
 
