@@ -329,7 +329,9 @@ static void say_set(const json_t *written, json_t *findings)
 static void add_row(json_t *rows, const char *what, const json_t *share)
 {
     if (json_is_object(share))
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:O}", "what", what, "share", figure_interval(share), "n", json_object_get(share, "n")));
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:O, s:O?, s:O?}", "what", what, "share", figure_interval(share), "n",
+                                              json_object_get(share, "n"), "unreadable", json_object_get(share, "unreadable"), "refused",
+                                              json_object_get(share, "refused")));
 }
 
 void failures_suspected_figures(const json_t *written, json_t *findings, json_t *tables)
@@ -351,8 +353,9 @@ void failures_suspected_figures(const json_t *written, json_t *findings, json_t 
         json_decref(rows);
         return;
     }
-    json_array_append_new(tables, json_pack("{s:s, s:s, s:[o, o, o], s:o}", "title", "Answers to the written questions", "note",
-                                            "Wilson's intervals; answers that name neither choice are counted apart.", "columns",
+    json_array_append_new(tables, json_pack("{s:s, s:s, s:[o, o, o, o, o], s:o}", "title", "Answers to the written questions", "note",
+                                            "Wilson's intervals. Answers that name neither choice, or decline, are counted apart.", "columns",
                                             figure_column("what", "What", "text"), figure_column("share", "Share", "interval"),
-                                            figure_column("n", "Questions", "count"), "rows", rows));
+                                            figure_column("n", "Questions", "count"), figure_column("unreadable", "Unreadable", "count"),
+                                            figure_column("refused", "Refused", "count"), "rows", rows));
 }
