@@ -129,11 +129,11 @@ static json_t *weights_table(const json_t *feedback)
     const json_t *w;
     size_t i;
     json_array_foreach (json_object_get(feedback, "weights"), i, w)
-        json_array_append_new(rows, json_pack("{s:O, s:O, s:o, s:[O, O, O], s:O, s:O}", "feature", json_object_get(w, "feature"), "what",
+        json_array_append_new(rows, json_pack("{s:O, s:O, s:o, s:[O, O, O], s:O, s:o}", "feature", json_object_get(w, "feature"), "what",
                                               json_object_get(w, "what"), "weight",
                                               json_sprintf("%.2f [%.2f, %.2f]", jsonio_number_at(w, "estimate"), jsonio_number_at(w, "low"), jsonio_number_at(w, "high")), "effect", json_object_get(w, "effect"),
                                               json_object_get(w, "effect_low"), json_object_get(w, "effect_high"), "r_hat",
-                                              json_object_get(w, "r_hat"), "ess", json_object_get(w, "ess")));
+                                              json_object_get(w, "r_hat"), "ess", json_integer((json_int_t)jsonio_number_at(w, "ess"))));
     const json_t *c = json_object_get(feedback, "confounding");
     json_t *note = json_sprintf("Bayesian logistic regression on %.0f pairs; weights have a Laplace prior of scale %g, chosen on held-out parts. "
                                 "Effect: the probability that the reply which shows the feature is preferred, all else tied. On %.0f other pairs "
@@ -143,7 +143,7 @@ static json_t *weights_table(const json_t *feedback)
                                 json_string_value(json_object_get(c, "second")), jsonio_number_at(c, "correlation"));
     return json_pack("{s:s, s:o, s:[o, o, o, o, o, o], s:o}", "title", "What the feedback rewards", "note", note, "columns",
                      figure_column("feature", "Feature", "text"), figure_column("what", "The reply that", "text"), figure_column("weight", "Weight", "text"),
-                     figure_column("effect", "Effect", "interval"), figure_column("r_hat", "R-hat", "number"), figure_column("ess", "Effective draws", "number"),
+                     figure_column("effect", "Effect", "interval"), figure_column("r_hat", "R-hat", "number"), figure_column("ess", "Effective draws", "count"),
                      "rows", rows);
 }
 
@@ -171,16 +171,20 @@ static json_t *audit_table(const json_t *feedback)
 
 static json_t *best_of_chart(const json_t *points)
 {
-    json_t *out = json_array();
+    json_t *out = json_array(), *ticks = json_array();
     const json_t *p;
     size_t i;
-    json_array_foreach (points, i, p)
+    json_array_foreach (points, i, p) {
+        if (strcmp(json_string_value(json_object_get(p, "ranker")), failures_ranker_names[RANKER_PLAIN]) == 0)
+            json_array_append_new(ticks, json_pack("{s:f, s:o}", "x", log2(jsonio_number_at(p, "draws")), "label",
+                                                   json_sprintf("%.0f", jsonio_number_at(p, "draws"))));
         json_array_append_new(out, json_pack("{s:f, s:O, s:O, s:O, s:O}", "x", log2(jsonio_number_at(p, "draws")), "y", json_object_get(p, "estimate"), "low",
                                              json_object_get(p, "low"), "high", json_object_get(p, "high"), "series",
                                              json_object_get(p, "ranker")));
-    return json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:o}", "kind", "lines", "title", "The best of n draws", "note",
+    }
+    return json_pack("{s:s, s:s, s:s, s:{s:s, s:o}, s:{s:s}, s:o}", "kind", "lines", "title", "The best of n draws", "note",
                      "From one pool of draws a question, in closed form; draws come from the model before the feedback, where it was given.", "x",
-                     "label", "draws to choose from (log2)", "y", "label", "share that follows the wrong user", "points", out);
+                     "label", "draws to choose from", "ticks", ticks, "y", "label", "share that follows the wrong user", "points", out);
 }
 
 static json_t *effects_chart(const json_t *feedback)

@@ -90,7 +90,7 @@ function barPicture(chart: Chart, points: Point[], name: (point: Point) => strin
         labelAnchor: "center",
         labelArrow: "none",
       },
-      y: { label: null, domain: points.map(name), tickSize: 0, tickFormat: (text: string) => fit(words(text), Math.floor((margin(width) - 14) / 6.6)) },
+      y: { label: null, domain: points.map(name), tickSize: 0, tickFormat: (text: string) => fit(words(text), Math.floor((margin(width) - 14) / 6.6 + 0.01)) },
       marks: [
         Plot.ruleX([0], { stroke: "var(--muted)" }),
         Plot.ruleY(known, { y: name, x1: (d: Point) => d.low ?? d.y, x2: (d: Point) => d.high ?? d.y, stroke: colour, strokeWidth: 2.5 }),
