@@ -47,6 +47,7 @@ void plugin_dialogue_end(plugin_dialogue *d)
         return;
     plugin_process *p = d->process;
     pthread_mutex_lock(&p->lock);
+    p->late += p->lost ? 0 : d->count; /* nobody asked for them any more */
     for (; d->count > 0; d->count--)
         json_decref(d->unread[d->first++ % PLUGIN_MOST_UNREAD]);
     d->first = 0;
