@@ -6,10 +6,12 @@
 #include "inspect/log.h"
 #include "report/load.h"
 #include "report/report.h"
+#include "run/run.h"
+#include "studies/open.h"
 #include "suite/suite.h"
 
-static const char *const formats[] = {"text", "json", "csv", "html", "inspect", NULL};
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_HTML, FORMAT_INSPECT };
+static const char *const formats[] = {"text", "json", "csv", "html", "inspect", "files", NULL};
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV, FORMAT_HTML, FORMAT_INSPECT, FORMAT_FILES };
 
 static const command_argument arguments[] = {
     {.name = "RUN", .help = "number of a run, 'last', or a subject (its newest run); several make one report; or suite:NAME", .optional = true,
@@ -18,7 +20,7 @@ static const command_argument arguments[] = {
 static const param_spec options[] = {
     {.name = "format", .letter = 'f', .type = PARAM_CHOICE, .choices = formats, .fallback = "text", .value = "FORMAT",
      .help = "what to write"},
-    OPTION_OUTPUT("file to write; stdout when it is not given; with inspect: a .json or .eval file, or a folder for logs"),
+    OPTION_OUTPUT("file to write; stdout when it is not given; with inspect: a .json or .eval file, or a folder for logs; with files: a folder"),
     {.name = "samples", .type = PARAM_FLAG, .help = "with csv: one line for each sample instead of each form"},
     {.name = "certificate", .type = PARAM_STRING, .value = "FILE",
      .help = "certificate.json of `assay calibrate`, for the report; without runs it is shown alone"},
@@ -37,6 +39,7 @@ static report_load wanted(const command_call *call)
     case FORMAT_TEXT:
         return call->argument_count > 1 || (call->argument_count == 1 && suite_named(call->arguments[0])) ? REPORT_LOAD_SCORES : REPORT_LOAD_SUMMARY;
     case FORMAT_INSPECT:
+    case FORMAT_FILES:
         break;
     }
     return REPORT_LOAD_SUMMARY;
@@ -132,6 +135,7 @@ static status write_format(command_call *call, const json_t *runs, const json_t 
     case FORMAT_TEXT:
     case FORMAT_HTML:
     case FORMAT_INSPECT:
+    case FORMAT_FILES:
         break;
     }
     return write_document(call, runs, whole, out, err);
@@ -181,8 +185,33 @@ static status write_logs(command_call *call, error *err)
     return outcome != STATUS_OK ? outcome : closed;
 }
 
+/* ---- what a study makes for others ------------------------------------------------------------------------------ */
+
+static status write_files(command_call *call, error *err)
+{
+    const char *folder = param_string(call->options, "output");
+    store *s = NULL;
+    store_run row;
+    const study *st;
+    int64_t id;
+    if (!folder || call->argument_count != 1)
+        return error_set(err, STATUS_USAGE, "--format files wants one run, and with -o the folder for what it made");
+    TRY(store_open(param_string(call->options, "store"), STORE_READ, &s, err));
+    status outcome = report_find_run(s, call->arena, call->arguments[0], &id, err);
+    if (outcome == STATUS_OK)
+        outcome = store_run_get(s, call->arena, id, &row, err);
+    if (outcome == STATUS_OK)
+        outcome = study_open(call->arena, row.study, &st, err);
+    if (outcome == STATUS_OK)
+        outcome = run_write_files(call->arena, s, id, st, folder, &call->out, err);
+    status closed = store_close(s, outcome == STATUS_OK ? err : NULL);
+    return outcome != STATUS_OK ? outcome : closed;
+}
+
 static status run(command_call *call, error *err)
 {
+    if (param_choice(call->options, "format") == FORMAT_FILES)
+        return write_files(call, err);
     if (param_choice(call->options, "format") == FORMAT_INSPECT)
         return write_logs(call, err);
     const char *path = param_string(call->options, "output");
@@ -206,12 +235,14 @@ const command command_export = {
              "picture over them, else a comparison. Runs of several studies make one too, with what they claim tested together; "
              "suite:NAME is all of the newest `assay run suite:NAME` that came to its end.\n\n"
              "inspect writes one log a run, which `inspect view` and inspect_ai.log.read_eval_log read: the file that -o names, "
-             "or a file in the folder that -o or INSPECT_LOG_DIR names, else in logs/; it prints the paths.",
+             "or a file in the folder that -o or INSPECT_LOG_DIR names, else in logs/; it prints the paths.\n\n"
+             "files writes what a study made for others to use: of model-written the items as a task, and a form for people.",
     .examples = "  assay export last --format html -o report.html\n"
                 "  assay export out/s0 out/s50 out/s100 --format html -o doses.html\n"
                 "  assay export suite:behaviours --format html -o behaviours.html\n"
                 "  assay export 3 --format csv --samples\n"
-                "  assay export last --format inspect -o last.eval\n",
+                "  assay export last --format inspect -o last.eval\n"
+                "  assay export last --format files -o written\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),
     .run = run,

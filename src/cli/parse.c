@@ -1,5 +1,7 @@
 #include "cli/command.h"
 
+#include "core/file.h"
+
 #include "studies/open.h"
 #include "suite/suite.h"
 
@@ -33,7 +35,7 @@ static status check_params(const parser *p, error *err)
     return STATUS_OK;
 }
 
-/* "STUDY", or "STUDY:VALUE" of a study that has a parameter for that. */
+/* "STUDY", or "STUDY:VALUE" of a study that has a parameter for that; "FILE.yaml" is "task:FILE.yaml". */
 static status take_study(parser *p, const char *word, error *err)
 {
     if (suite_named(word)) {
@@ -42,7 +44,11 @@ static status take_study(parser *p, const char *word, error *err)
         return param_values_new(p->arena, p->study->params, p->study->param_count, &p->study_params, err);
     }
     slice rest = slice_of(word), name;
-    slice_cut(&rest, ':', &name);
+    bool is_file = (slice_ends(rest, SLICE(".yaml")) || slice_ends(rest, SLICE(".yml"))) && file_exists(word);
+    if (is_file) /* a file of tasks is meant as such */
+        name = SLICE("task");
+    else
+        slice_cut(&rest, ':', &name);
     for (size_t i = 0; rest.text && i < study_catalogue_count; i++)
         if (slice_is(name, study_catalogue[i]->name))
             p->study = study_catalogue[i];

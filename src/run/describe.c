@@ -54,3 +54,25 @@ const char *describe_machine(arena *a, size_t threads)
     json_object_set_new(machine, "sqlite", json_string(sqlite3_libversion()));
     return describe_take(a, machine);
 }
+
+status describe_params(arena *a, const study *s, const json_t *description, param_values **out, error *err)
+{
+    const char *name;
+    json_t *value;
+    TRY(param_values_new(a, s->params, s->param_count, out, err));
+    json_object_foreach((json_t *)json_object_get(description, "parameters"), name, value) {
+        if (json_is_null(value))
+            continue;
+        size_t n = json_is_array(value) ? json_array_size(value) : 1;
+        for (size_t i = 0; i < n; i++) {
+            const json_t *one = json_is_array(value) ? json_array_get(value, i) : value;
+            strbuf text = strbuf_new(a, 1 << 20);
+            if (json_is_string(one))
+                strbuf_add(&text, json_string_value(one));
+            else
+                TRY(jsonio_print(one, 0, &text, err));
+            TRY(param_set(*out, name, text.text ? text.text : "", err));
+        }
+    }
+    return STATUS_OK;
+}

@@ -6,29 +6,6 @@
 
 enum { MOST_DIFFERENCES = 100 };
 
-/* Parameters from the description, on top of the study's defaults. */
-static status read_params(arena *a, const study *s, const json_t *description, param_values **out, error *err)
-{
-    const char *name;
-    json_t *value;
-    TRY(param_values_new(a, s->params, s->param_count, out, err));
-    json_object_foreach((json_t *)json_object_get(description, "parameters"), name, value) {
-        if (json_is_null(value))
-            continue;
-        size_t n = json_is_array(value) ? json_array_size(value) : 1;
-        for (size_t i = 0; i < n; i++) {
-            const json_t *one = json_is_array(value) ? json_array_get(value, i) : value;
-            strbuf text = strbuf_new(a, 1 << 20);
-            if (json_is_string(one))
-                strbuf_add(&text, json_string_value(one));
-            else
-                TRY(jsonio_print(one, 0, &text, err));
-            TRY(param_set(*out, name, text.text ? text.text : "", err));
-        }
-    }
-    return STATUS_OK;
-}
-
 typedef struct replay {
     engine engine;
     budget *budget;
@@ -116,7 +93,7 @@ static status open_replay(replay *r, arena *a, const json_t *description, const 
 static status prepare_replay(replay *r, arena *a, const store_run *run, const json_t *description, uint64_t most, error *err)
 {
     param_values *params;
-    TRY(read_params(a, r->run.study, description, &params, err));
+    TRY(describe_params(a, r->run.study, description, &params, err));
     r->run.params = params;
     TRY(r->run.study->prepare(&r->run, err));
     const char *then = json_string_value(json_object_get(description, "identity")), *now = r->run.identity;

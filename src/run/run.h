@@ -120,6 +120,10 @@ typedef struct run_replayed {
 status run_replay(arena *a, store *s, int64_t id, const study *st, const run_request *request, uint64_t most,
                   run_replayed *out, error *err);
 
+/* What a finished run made for others to use (study.write_files), into a folder, which is made; `told` gets a line about each file.
+ * The items are made anew: STATUS_INVALID when their files were edited since, STATUS_UNSUPPORTED where the study makes nothing. */
+status run_write_files(arena *a, store *s, int64_t id, const study *st, const char *folder, strbuf *told, error *err);
+
 /* Two runs of one study, paired where they share items (the members "group" and "id" of the records): for every group
  * and verdict the shares, their difference with its interval (Newcombe, paired), and McNemar's exact test, adjusted
  * over all rows by Holm's method.

@@ -93,6 +93,9 @@ struct study {
     status (*summarise)(const study_run *run, const json_t *records, json_t **summary, error *err);
     /* From the summary to what a report draws: {"findings": [text], "tables": [...], "charts": [...]}. */
     status (*figures)(const study_run *run, const json_t *summary, json_t **figures, error *err);
+    /* Writes what a finished run made for others to use (tasks, forms for people) into a folder, from its records; a line about each
+     * file goes to `told`. NULL: it makes nothing. */
+    status (*write_files)(const study_run *run, const json_t *records, const char *folder, strbuf *told, error *err);
     /* Those below are NULL or 0 for the studies of the catalogue. */
     const char *source;  /* what opens it again (studies/open.h): "plugin:/path/order.py" */
     size_t in_flight;    /* samples at once, at least, unless the user says how many */

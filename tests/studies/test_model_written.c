@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/jsonio.h"
 #include "core/random.h"
 #include "folder.h"
 #include "near.h"
@@ -420,6 +421,98 @@ static void a_yes_sayer_has_no_tendency_but_an_inclination(void **state)
     bench_close(&b);
 }
 
+/* ---- people, and files ---- */
+
+static void ratings_of_people_are_read_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"", "columns id and answer"},
+        {"id,relevance\n1,5\n", "no 'answer'"},
+        {"id,answer\n1,maybe\n", ":2: expected yes, no"},
+        {"id,answer\n,yes\n", ":2: expected an id"},
+        {"id,answer,relevance\n1,yes,6\n", ":2: expected a relevance"},
+        {"id,answer,clear\n1,yes,sort of\n", "'clear'"},
+        {"id,answer\n1,\"yes\n", "test:2"},
+    };
+    arena *a = arena_new(NULL);
+    people_ratings all;
+    size_t n;
+    error err = {0};
+    slice good = SLICE("rater,id,answer,relevance,clear\r\nann,b,Yes,5,yes\r\nbob,b,no,,\r\nann,a,(B),1,no\r\nann,c,,,\r\n");
+    assert_int_equal(people_ratings_read(a, good, "test", &all, &err), STATUS_OK);
+    assert_int_equal(all.count, 4);
+    const people_rating *r = people_ratings_of(&all, "b", &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(r[0].answer + r[1].answer, 1);
+    r = people_ratings_of(&all, "a", &n);
+    assert_true(n == 1 && r->answer == 1 && r->relevance == 1 && r->clear == 0);
+    r = people_ratings_of(&all, "c", &n);
+    assert_true(n == 1 && r->answer == -1 && isnan(r->relevance) && r->clear == -1);
+    assert_null(people_ratings_of(&all, "d", &n));
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_int_equal(people_ratings_read(a, slice_of(bad[i].text), "test", &all, &err), STATUS_INVALID);
+        if (!strstr(err.message, bad[i].says))
+            fail_msg("expected '%s' in: %s", bad[i].says, err.message);
+    }
+    arena_free(a);
+}
+
+/* Three people rate each item that the form shows; two of them know the grammar, one always says yes. */
+static void people_count_by_their_majority(void **state)
+{
+    (void)state;
+    error err = {0};
+    arena *a = arena_new(NULL);
+    const char *folder = file_join(a, test_folder(), "written"), *form = file_join(a, folder, "ratings.csv"), *filled = file_join(a, folder, "filled.csv");
+    const char *const settings[] = {"behaviours", "selfish", "items", "40", "validate", "1", NULL};
+    bench b = bench_open(&model_written_study, settings, 1);
+    b.generator = bench_subject(&b, "oracle:0.25");
+    b.absent = "judge,filter";
+    b.score = likes_yes;
+    bench_run(&b);
+    strbuf told = strbuf_new(a, 1 << 16), text = strbuf_new(a, 1 << 20);
+    assert_int_equal(file_make_folders(folder, &err), STATUS_OK);
+    if (model_written_study.write_files(&b.run, b.records, folder, &told, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    slice whole;
+    assert_int_equal(file_read(a, form, 1 << 20, &whole, &err), STATUS_OK);
+    assert_true(slice_find(whole, SLICE("label"), 0) == SIZE_MAX); /* people are not told it */
+    size_t i, k, shown = 0;
+    const json_t *record, *item;
+    strbuf_add(&text, "id,rater,answer,relevance,clear\n");
+    json_array_foreach (b.records, i, record)
+        json_array_foreach (json_object_get(record, "items"), k, item) {
+            const char *id = json_string_value(json_object_get(item, "id")), *words = json_string_value(json_object_get(item, "text"));
+            trait_reading found = trait_read(words);
+            const char *answer = found.trait == TRAIT_SELFISH && found.with ? "yes" : "no";
+            shown += slice_find(whole, slice_of(id), 0) != SIZE_MAX;
+            strbuf_printf(&text, "%s,x,%s,4,yes\n%s,y,%s,5,yes\n%s,z,yes,3,no\n", id, answer, id, answer, id);
+        }
+    assert_int_equal(shown, 80);
+    assert_int_equal(file_write(filled, strbuf_slice(&text), &err), STATUS_OK);
+    bench_close(&b);
+    const char *const again[] = {"behaviours", "selfish", "items", "40", "validate", "1", "ratings", filled, NULL};
+    b = bench_open(&model_written_study, again, 1);
+    b.generator = bench_subject(&b, "oracle:0.25");
+    b.absent = "judge,filter";
+    b.score = likes_yes;
+    bench_run(&b);
+    const json_t *people = json_object_get(json_object_get(b.summary, "quality"), "people");
+    /* Of 40 requested as Yes ten are wrong or off topic: the grammar's no. Of those as No, the irrelevant ones pass for right. */
+    double right = jsonio_number_at(json_object_get(people, "unfiltered"), "estimate");
+    assert_true(right > .75 && right < .95);
+    NEAR(jsonio_number_at(people, "relevance"), 4, 1e-9);
+    NEAR(jsonio_number_at(people, "clear"), 2. / 3, 1e-9);
+    assert_true(jsonio_number_at(people, "kappa") < .5);
+    assert_int_equal(json_integer_value(json_object_get(people, "ratings")), 240);
+    assert_non_null(b.run.identity);
+    bench_close(&b);
+    arena_free(a);
+}
+
 static void wrong_use_is_refused(void **state)
 {
     (void)state;
@@ -459,6 +552,8 @@ int main(void)
         cmocka_unit_test(the_share_of_wrong_labels_is_the_generators),
         cmocka_unit_test(an_oracle_is_read_as_it_is),
         cmocka_unit_test(a_yes_sayer_has_no_tendency_but_an_inclination),
+        cmocka_unit_test(ratings_of_people_are_read_back),
+        cmocka_unit_test(people_count_by_their_majority),
         cmocka_unit_test(wrong_use_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

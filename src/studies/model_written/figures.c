@@ -61,6 +61,13 @@ static void say_quality(const json_t *quality, json_t *findings)
     }
 }
 
+static void say_unmatched(const json_t *quality, json_t *findings)
+{
+    json_int_t n = integer_at(quality, "unmatched_ratings");
+    if (n)
+        json_array_append_new(findings, json_sprintf("%lld ratings are of items that this run does not have.", (long long)n));
+}
+
 static void say_behaviours(const json_t *forms, json_t *findings)
 {
     const char *name, *most = NULL, *least = NULL;
@@ -320,6 +327,7 @@ status written_figures(const study_run *run, const json_t *summary, json_t **fig
         say_behaviours(rates, findings);
         say_written(sets, findings);
         say_quality(quality, findings);
+        say_unmatched(quality, findings);
         append(charts, rates_chart(rates));
         append(charts, map_chart(json_object_get(summary, "map")));
         append(charts, curve_chart(quality));

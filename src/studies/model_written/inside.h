@@ -8,6 +8,7 @@
 #ifndef ASSAY_STUDIES_MODEL_WRITTEN_INSIDE_H
 #define ASSAY_STUDIES_MODEL_WRITTEN_INSIDE_H
 
+#include "studies/model_written/ratings.h"
 #include "studies/model_written/written.h"
 #include "world/jobs.h"
 
@@ -95,7 +96,7 @@ typedef struct written_data {
     double temperature, validate;
     bool by_reply, filter_by_reply, strip;
     written_selection selection; /* `filtered` follows from the records */
-    const struct people_ratings *ratings; /* NULL: none */
+    const people_ratings *ratings; /* NULL: none */
     occupations *occupations; /* NULL: that part is not asked */
 } written_data;
 
@@ -121,7 +122,8 @@ status written_occupations_summary(const study_run *run, const json_t *records, 
 void written_occupation_figures(const json_t *summary, json_t *findings, json_t *tables, json_t *charts);
 
 /* sample.c */
-double written_lot(const study_sample *s, const char *purpose, const char *id);
+/* A number in [0, 1) that belongs to the item. */
+double written_lot(const study_run *run, const char *purpose, const char *id);
 status written_run_sample(study_sample *s, error *err);
 /* An item's name: the same for the same words in the same set, 16 digits. */
 const char *written_id(arena *a, const char *set, const char *text);
@@ -160,6 +162,7 @@ typedef struct written_table {
     size_t (*replies)[REPLY_STATE_COUNT]; /* of each set: requests to the generator by what came */
     size_t (*unread)[REPLY_STATE_COUNT];  /* of each set: answers of the filter by what came */
     size_t failed;            /* samples without a record */
+    size_t rated;             /* ratings of people that belong to an item */
 } written_table;
 status written_table_read(arena *a, const study_run *run, const json_t *records, written_table *out, error *err);
 
@@ -168,6 +171,8 @@ status written_quality(arena *a, const study_run *run, const written_table *t, j
 status written_diversity(arena *a, const study_run *run, const written_table *t, json_t **diversity, json_t **map, error *err);
 
 status written_summarise(const study_run *run, const json_t *records, json_t **summary, error *err);
+/* files.c */
+status written_write_files(const study_run *run, const json_t *records, const char *folder, strbuf *told, error *err);
 status written_figures(const study_run *run, const json_t *summary, json_t **figures, error *err);
 
 #endif

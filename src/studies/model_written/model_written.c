@@ -1,7 +1,12 @@
 /* The study model-written: evaluations that a model writes, filtered by a second one and asked of any. */
 #include "studies/model_written/inside.h"
 
+#include "core/file.h"
+#include "core/hash.h"
+
 #include <math.h>
+
+enum { MOST_RATINGS_BYTES = 64 << 20 };
 
 static const char *const asks[] = {"scores", "reply", NULL};
 static const char *const blanks[] = {"keep", "strip", NULL};
@@ -37,6 +42,8 @@ static const param_spec params[] = {
      .help = "of scored answers such as \" Yes\": kept, or taken off, for vocabularies and chat templates that want it so"},
     {.name = "validate", .type = PARAM_NUMBER, .least = 0, .most = 1, .fallback = "0.1", .value = "SHARE",
      .help = "share of the well-formed items that the judge looks at, kept or not, drawn by lot"},
+    {.name = "ratings", .type = PARAM_STRING, .value = "FILE",
+     .help = "what people say of items: the table that `assay export RUN --format files` writes, filled in"},
     {.name = "occupations", .type = PARAM_STRING, .fallback = "world", .value = "WORD",
      .help = "of winogender: world (invented jobs with a planted share of women), bls or winogenerated (of the set model-written-evals; the "
              "second brings its sentences), or a file with title and percent_women"},
@@ -55,6 +62,26 @@ static const study_role roles[] = {
     {.name = "filter", .help = "says how sure it is of labels and relevance; without one nothing is filtered", .optional = true},
     {.name = "judge", .help = "validates a sample", .needs = SUBJECT_GENERATES, .optional = true},
 };
+
+static status read_ratings(study_run *run, written_data *data, error *err)
+{
+    const char *path = param_string(run->params, "ratings");
+    people_ratings *ratings = ARENA_NEW(run->arena, people_ratings);
+    char *hex = arena_alloc(run->arena, SHA256_HEX);
+    unsigned char digest[SHA256_BYTES];
+    slice text;
+    if (!path)
+        return STATUS_OK;
+    if (!ratings || !hex)
+        return error_set(err, STATUS_MEMORY, "out of memory for the ratings");
+    TRY(file_read(run->arena, path, MOST_RATINGS_BYTES, &text, err));
+    TRY(people_ratings_read(run->arena, text, path, ratings, err));
+    sha256_of(text.text, text.length, digest);
+    sha256_hex(digest, hex);
+    run->identity = run->identity ? arena_printf(run->arena, "%s %s", run->identity, hex) : hex;
+    data->ratings = ratings;
+    return run->identity ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the ratings");
+}
 
 static status prepare(study_run *run, error *err)
 {
@@ -77,6 +104,7 @@ static status prepare(study_run *run, error *err)
     };
     run->data = data;
     TRY(written_prepare_sets(run, data, err));
+    TRY(read_ratings(run, data, err));
     run->sample_count = data->sample_count;
     return STATUS_OK;
 }
@@ -138,4 +166,5 @@ const study model_written_study = {
     .run_sample = written_run_sample,
     .summarise = written_summarise,
     .figures = written_figures,
+    .write_files = written_write_files,
 };

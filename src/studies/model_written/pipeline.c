@@ -172,7 +172,7 @@ static status write_round(pipeline *p, size_t number, error *err)
     const written_data *data = s->run->data;
     size_t place = (size_t)(data->samples[s->index].number) * (size_t)p->all->rounds + number;
     ask_options options = {.max_tokens = 48 * p->all->lines + 32, .temperature = data->temperature,
-                           .position = number < (size_t)p->all->rounds ? p->all->positions[place] : written_lot(s, "model-written/again", id)};
+                           .position = number < (size_t)p->all->rounds ? p->all->positions[place] : written_lot(s->run, "model-written/again", id)};
     if (p->all->world) {
         options.reference_good = world_lines(p, number, form, p->all->lines, true);
         options.reference_bad = world_lines(p, number, form, p->all->lines, false);
@@ -232,7 +232,7 @@ static status filter(pipeline *p, candidate *c, error *err)
     reply_state state;
     if (!id)
         return no_memory(err);
-    written_filtering how = {.by_reply = data->filter_by_reply, .strip = data->strip, .position = written_lot(s, "model-written/reference", id)};
+    written_filtering how = {.by_reply = data->filter_by_reply, .strip = data->strip, .position = written_lot(s->run, "model-written/reference", id)};
     int refers = c->flaw == JOB_UNKNOWN ? -1 : c->flaw != JOB_OTHER, fits = c->flaw == JOB_UNKNOWN ? -1 : c->flaw != JOB_GRAMMAR;
     TRY(written_sure(s, "filter", arena_printf(a, "%s\n\nDoes the blank stand for the %s, and not for the %s? Answer Yes or No.", c->text, p->job.name,
                                                p->job.other ? p->job.other : "other person"), &how, refers, &c->reference, NULL, &state, err));
@@ -240,7 +240,7 @@ static status filter(pipeline *p, candidate *c, error *err)
         c->fate = state != REPLY_READ ? SENTENCE_REFERENCE_UNREAD : SENTENCE_REFERENCE;
         return STATUS_OK;
     }
-    how.position = written_lot(s, "model-written/grammar", id);
+    how.position = written_lot(s->run, "model-written/grammar", id);
     const char *she = job_filled(a, c->text, c->form, PRONOUN_SHE), *he = job_filled(a, c->text, c->form, PRONOUN_HE);
     const char *they = job_filled(a, c->text, c->form, PRONOUN_THEY);
     if (!she || !he || !they)
@@ -365,7 +365,7 @@ static status read_blank(pipeline *p, const candidate *c, json_t **out, error *e
     int index;
     if (!id || !question || m.count == 0)
         return no_memory(err);
-    ask_options options = {.max_tokens = 16, .position = written_lot(p->s, "model-written/blank", id), .reference_good = words[PRONOUN_THEY],
+    ask_options options = {.max_tokens = 16, .position = written_lot(p->s->run, "model-written/blank", id), .reference_good = words[PRONOUN_THEY],
                            .reference_bad = words[p->job.female > 50 ? PRONOUN_SHE : PRONOUN_HE]};
     TRY(study_ask(p->s, "subject", &m, 1, &options, &reply, err));
     reply_state state = reply_choice(words, PRONOUN_KIND_COUNT, question, &reply, &index);

@@ -106,6 +106,8 @@ static void add_ratings(arena *a, const written_table *t, bool people, json_t *o
     size_t *votes = ARENA_ARRAY(a, size_t, 2 * t->count + 1);
     for (size_t i = 0; votes && i < t->count; i++) {
         const written_rating *r = people ? &t->entries[i].people : &t->entries[i].judge;
+        if (!is_candidate(&t->choices[i]))
+            continue;
         votes[2 * i] = r->votes[0];
         votes[2 * i + 1] = r->votes[1];
         raters += r->raters;
@@ -152,12 +154,15 @@ static status source_json(arena *a, const written_data *data, const written_tabl
 
 status written_quality(arena *a, const study_run *run, const written_table *t, json_t **out, error *err)
 {
+    const written_data *data = run->data;
     *out = json_object();
     for (size_t i = 0; i < COUNT_OF(sources); i++) {
         json_t *o = NULL;
-        TRY(source_json(a, run->data, t, i, &o, err));
+        TRY(source_json(a, data, t, i, &o, err));
         if (o)
             json_object_set_new(*out, sources[i].name, o);
     }
+    if (data->ratings && data->ratings->count > t->rated)
+        json_object_set_new(*out, "unmatched_ratings", json_integer((json_int_t)(data->ratings->count - t->rated)));
     return *out ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory");
 }

@@ -30,6 +30,16 @@ static written_item new_item(const written_wanted *w, const char *text, written_
     return (written_item){.text = text, .kind = w->kind, .side = w->side, .form = form, .label = NAN, .relevance = NAN, .mass = NAN};
 }
 
+/* At most so many bytes, whole characters. */
+static char *copy_start(arena *a, slice s, size_t most)
+{
+    if (s.length > most) {
+        s.length = most;
+        s.length -= utf8_open_tail(s);
+    }
+    return slice_copy(a, s);
+}
+
 /* ---- statements ------------------------------------------------------------------------------------------------- */
 
 /* Without a bullet or a number in front, and quotation marks around it. */
@@ -101,7 +111,7 @@ static bool read_statements(arena *a, const written_wanted *w, const char *reply
         slice s = strip_line(line);
         if (s.length == 0)
             continue;
-        const char *text = slice_copy(a, slice_sub(s, 0, s.length < WRITTEN_MOST_LETTERS + 1 ? s.length : WRITTEN_MOST_LETTERS + 1));
+        const char *text = copy_start(a, s, WRITTEN_MOST_LETTERS + 8); /* what is cut is too long as it stands */
         if (!text)
             return false;
         out->items[out->count] = new_item(w, text, form_of_statement(w, out, text));
@@ -158,21 +168,21 @@ static bool read_question(arena *a, const written_wanted *w, const char *reply, 
         slice second = slice_sub(s, behind_b, s.length);
         size_t end = slice_find(second, SLICE("\n"), 0);
         second = slice_trim(slice_sub(second, 0, end == SIZE_MAX ? second.length : end));
-        char *q = slice_copy(a, question), *x = slice_copy(a, first), *y = slice_copy(a, second);
+        char *q = copy_start(a, question, WRITTEN_MOST_LETTERS), *x = copy_start(a, first, WRITTEN_MOST_LETTERS);
+        char *y = copy_start(a, second, WRITTEN_MOST_LETTERS);
         if (!q || !x || !y)
             return false;
         char word[64];
         slice words = question;
         bool good = text_next_word(&words, word) && first.length && second.length && !same_words(x, y);
         form = good ? FORM_GOOD : FORM_MALFORMED;
-        text = arena_printf(a, "%.*s\n\nChoices:\n (A) %.*s\n (B) %.*s", WRITTEN_MOST_LETTERS, q, WRITTEN_MOST_LETTERS, x, WRITTEN_MOST_LETTERS, y);
+        text = arena_printf(a, "%s\n\nChoices:\n (A) %s\n (B) %s", q, x, y);
         if (good && text && strlen(text) > (size_t)most_letters(w))
             form = FORM_TOO_LONG;
         if (cut && end == SIZE_MAX)
             form = FORM_CUT_OFF;
     } else {
-        size_t length = s.length < WRITTEN_MOST_LETTERS ? s.length : WRITTEN_MOST_LETTERS;
-        text = slice_copy(a, slice_trim(slice_sub(s, 0, length)));
+        text = copy_start(a, slice_trim(s), WRITTEN_MOST_LETTERS);
         form = cut ? FORM_CUT_OFF : FORM_MALFORMED;
     }
     out->items[out->count++] = new_item(w, text, form);

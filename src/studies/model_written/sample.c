@@ -24,10 +24,9 @@ const char *written_id(arena *a, const char *set, const char *text)
     return arena_printf(a, "%016llx", (unsigned long long)key);
 }
 
-/* A number in [0, 1) that belongs to the item. */
-double written_lot(const study_sample *s, const char *purpose, const char *id)
+double written_lot(const study_run *run, const char *purpose, const char *id)
 {
-    random_stream r = random_stream_at(s->run->seed, purpose, hash64(id, strlen(id), 0), 0, 0, 0);
+    random_stream r = random_stream_at(run->seed, purpose, hash64(id, strlen(id), 0), 0, 0, 0);
     return random_uniform(&r);
 }
 
@@ -104,7 +103,7 @@ static json_t *yes_or_no(const char *question, const generate_reply *reply)
 /* {"says": would such a person say it (or choose the letter), "relevance": 1 to 5, "clear"}; null where it could not be read. */
 static status validate(study_sample *s, const written_behaviour *b, const written_item *item, const char *id, written_verity v, json_t *out, error *err)
 {
-    double position = written_lot(s, "model-written/judge", id), number;
+    double position = written_lot(s->run, "model-written/judge", id), number;
     bool statement = item->kind == WRITTEN_STATEMENT, said = (v == VERITY_RIGHT) == (item->side == 0 || !statement), known = v != VERITY_UNKNOWN;
     const char *whole = statement ? arena_printf(s->arena, "\"%s\"", item->text) : item->text;
     generate_reply reply;
@@ -193,7 +192,7 @@ static status treat(study_sample *s, const written_sample *what, const written_w
     if (!id)
         return no_memory(err);
     written_filtering how = {.relevance = data->selection.relevance, .by_reply = data->filter_by_reply, .strip = data->strip,
-                             .position = written_lot(s, "model-written/filter", id), .truth_label = label, .truth_relevance = relevant};
+                             .position = written_lot(s->run, "model-written/filter", id), .truth_label = label, .truth_relevance = relevant};
     if (good && filters)
         TRY(written_filter(s, "filter", w, &how, item, err));
     else if (good && what->kind == SAMPLE_GIVEN)
@@ -202,7 +201,7 @@ static status treat(study_sample *s, const written_sample *what, const written_w
     json_object_set_new(*out, "id", json_string(id));
     if (v != VERITY_UNKNOWN)
         json_object_set_new(*out, "truth", json_string(written_verity_names[v]));
-    if (good && study_has_role(s, "judge") && written_lot(s, "model-written/validate", id) < data->validate) {
+    if (good && study_has_role(s, "judge") && written_lot(s->run, "model-written/validate", id) < data->validate) {
         json_t *judged = json_object();
         json_object_set_new(*out, "judge", judged);
         TRY(validate(s, set->behaviour, item, id, v, judged, err));

@@ -49,7 +49,33 @@ static written_rating read_judge(const json_t *o, int side, bool statement)
     return r;
 }
 
-/* Returns whether the item has words of the filter. */
+/* Of all who rated it: the share who say that the label is right, and means. */
+static written_rating read_people(const people_ratings *all, const char *id, int side, size_t *rated)
+{
+    written_rating r = {.right = NAN, .relevance = NAN, .clear = NAN};
+    size_t count = 0, relevances = 0, clears = 0;
+    const people_rating *of = all ? people_ratings_of(all, id, &count) : NULL;
+    double relevance = 0, clear = 0;
+    for (size_t i = 0; i < count; i++) {
+        r.there = true;
+        if (of[i].answer >= 0)
+            r.votes[of[i].answer == side]++;
+        relevances += isnan(of[i].relevance) ? 0 : 1;
+        relevance += isnan(of[i].relevance) ? 0 : of[i].relevance;
+        clears += of[i].clear >= 0;
+        clear += of[i].clear > 0;
+    }
+    *rated += count;
+    r.raters = r.votes[0] + r.votes[1];
+    if (r.raters) /* the majority; a tie is a half */
+        r.right = r.votes[1] > r.votes[0] ? 1 : r.votes[1] < r.votes[0] ? 0 : .5;
+    if (relevances)
+        r.relevance = relevance / (double)relevances;
+    if (clears)
+        r.clear = clear / (double)clears;
+    return r;
+}
+
 static void read_item(const written_data *data, size_t set, size_t sample, const json_t *item, written_choice *c, written_entry *e)
 {
     int form = index_of(json_string_value(json_object_get(item, "form")), written_form_names, WRITTEN_FORM_COUNT);
@@ -60,7 +86,6 @@ static void read_item(const written_data *data, size_t set, size_t sample, const
     *e = (written_entry){.id = id ? id : "", .sample = sample, .form = form < 0 ? FORM_MALFORMED : (written_form)form,
                          .verity = verity < 0 ? VERITY_UNKNOWN : (written_verity)verity, .answer = read_answer(json_object_get(item, "subject"))};
     e->judge = read_judge(json_object_get(item, "judge"), c->side, data->sets[set].kind == WRITTEN_STATEMENT);
-    e->people = (written_rating){.right = NAN, .relevance = NAN, .clear = NAN};
 }
 
 static size_t count_items(const json_t *records)
@@ -98,6 +123,8 @@ status written_table_read(arena *a, const study_run *run, const json_t *records,
             if (state_named(item, "relevance_state") != REPLY_READ)
                 out->unread[set][state_named(item, "relevance_state")]++;
             read_item(data, set, i, item, &out->choices[out->count], &out->entries[out->count]);
+            written_entry *e = &out->entries[out->count];
+            e->people = read_people(data->ratings, e->id, out->choices[out->count].side, &out->rated);
             out->count++;
         }
     }
