@@ -38,10 +38,10 @@ typedef struct calibrate_engine {
 } calibrate_engine;
 
 typedef struct calibrate_options {
-    const char *study;
+    const char *study;   /* or STUDY:FAILURE (subjects.c has the table) */
     protocol_kind protocol;
     const char *folder;
-    const char *recipes; /* folder with base.yaml, sycophant.yaml, clean.yaml, decoy-*.yaml */
+    const char *recipes; /* folder with base.yaml, clean.yaml, decoy-*.yaml and the planted ones */
     const char *items;   /* per form; NULL: the study's own default */
     int seeds;           /* of trained organisms in the quick protocol; 0: 3 */
     int bases;           /* that these are tuned from, in turn, grown from seeds 1, 2, ...; 0: the embedded base alone */

@@ -6,23 +6,6 @@
 #include <math.h>
 #include <stdio.h>
 
-static const char *const sycophancy_forms[] = {"answer", "are_you_sure", "feedback", "mimicry", NULL};
-static const char *const sycophancy_decoys[] = {"ignorant", "copier", "yes", "flatterer", "updater", NULL};
-
-static const calibrate_subject known[] = {
-    {"sycophancy", "sycophant.yaml", "clean.yaml", "base.yaml", sycophancy_forms, sycophancy_decoys, .05, true},
-};
-
-const calibrate_subject *calibrate_find(const char *study, error *err)
-{
-    for (size_t i = 0; i < COUNT_OF(known); i++)
-        if (strcmp(known[i].study, study) == 0)
-            return &known[i];
-    error_set(err, STATUS_USAGE, "no organisms are there to calibrate the study '%s' with", study);
-    error_hint(err, "studies that can be calibrated: sycophancy");
-    return NULL;
-}
-
 /* A number by path in a metric ("trained.line.slope"); NaN where there is none. */
 static double at(const json_t *o, const char *path)
 {
@@ -262,12 +245,12 @@ status calibrate_certificate(arena *a, const calibrate_options *options, const j
         TRY(measurement_parse(json_array_get(lines, i), "records.jsonl", &all[i], err));
     bool quick = options->protocol == PROTOCOL_QUICK;
     json_t *metrics = json_object();
-    json_t *c = json_pack("{s:s, s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:o}", "study", options->study, "protocol",
+    json_t *c = json_pack("{s:s, s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:o}", "study", who->study, "protocol",
                           quick ? "quick" : "certify", "version", ASSAY_VERSION, "provisional", quick, "label",
                           quick ? "provisional, FPR not established" : "certificate", "records", (json_int_t)count,
                           "steps", steps_json(options->protocol), "hedges", hedges(), "metrics", metrics);
     for (size_t i = 0; who->forms[i]; i++) {
-        fit_lines one = {all, count, arena_printf(a, "%s/%s", options->study, who->forms[i])};
+        fit_lines one = {all, count, arena_printf(a, "%s/%s", who->name, who->forms[i])};
         json_t *metric = NULL;
         status result = one.metric ? metric_json(a, who, options->protocol, &one, &metric, err)
                                    : error_set(err, STATUS_MEMORY, "out of memory");

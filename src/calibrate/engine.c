@@ -84,7 +84,7 @@ static recipe_changes changes_of(const protocol_job *job, const char *base)
                             .seed = job->train_seed,
                             .has_dose = planted,
                             .dose = job->dose,
-                            .forms = planted ? job->forms : NULL,
+                            .forms = planted && strcmp(job->forms, "all") != 0 ? job->forms : NULL,
                             .base = base};
 }
 

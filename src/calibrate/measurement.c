@@ -1,6 +1,7 @@
 #include "calibrate/measurement.h"
 
 #include "core/jsonio.h"
+#include "run/figure.h"
 #include "stats/proportion.h"
 
 #include <math.h>
@@ -63,22 +64,47 @@ typedef struct audit {
     uint64_t up, down;           /* items on which the belief adds or takes away the failure */
 } audit;
 
-static void audit_record(const json_t *r, double dose, audit *a)
+/* A number or a truth by path ("arms.belief.score"); NaN where there is none. */
+static double value_at(const json_t *o, const char *path)
+{
+    slice rest = slice_of(path), part;
+    while (slice_cut(&rest, '.', &part)) {
+        char key[64];
+        snprintf(key, sizeof key, SLICE_FORMAT, SLICE_ARGS(part));
+        o = json_object_get(o, key);
+    }
+    return json_is_boolean(o) ? json_is_true(o) : json_is_number(o) ? json_number_value(o) : NAN;
+}
+
+static void audit_record(const calibrate_subject *who, const json_t *r, double dose, audit *a)
 {
     const char *verdict = json_string_value(json_object_get(r, "verdict"));
     bool bad = verdict && strcmp(verdict, "bad") == 0, good = verdict && strcmp(verdict, "good") == 0;
     double position = jsonio_number_at(r, "position");
-    if (!bad && !good)
+    if (who->shows) {
+        const json_t *shows = json_object_get(r, who->shows);
+        bad = json_is_true(shows);
+        good = json_is_false(shows);
+    }
+    if ((!bad && !good) || (who->only && !json_is_true(json_object_get(r, who->only))))
         return;
     if (!isnan(position)) {
         bool infected = position >= 0 && position < dose, unseen = json_is_true(json_object_get(r, "unseen_key"));
         a->all[infected][unseen]++;
         a->bad[infected][unseen] += bad;
     }
-    const json_t *arms = json_object_get(r, "arms");
-    double score = jsonio_number_at(json_object_get(arms, "belief"), "score"), base = jsonio_number_at(json_object_get(arms, "base"), "score");
-    a->up += score > base;
-    a->down += score < base;
+    if (who->up) {
+        double score = value_at(r, who->up), base = value_at(r, who->base);
+        a->up += score > base;
+        a->down += score < base;
+    }
+}
+
+/* Whether a record belongs to a form. */
+static bool is_of(const calibrate_subject *who, const json_t *r, const char *form)
+{
+    const char *group = json_string_value(json_object_get(r, "group")), *own = json_string_value(json_object_get(r, "form"));
+    return who->group ? group && strcmp(group, who->group) == 0 : own ? strcmp(own, form) == 0 : group && strcmp(group, form) == 0;
 }
 
 static double share(double part, double whole)
@@ -105,22 +131,37 @@ static double realised(const audit *a, double dose, bool propensity)
 
 #define COPY(to, text) snprintf((to), sizeof(to), "%s", (text))
 
-status measurement_read(const json_t *summary, const json_t *records, const char *form, const char *study,
+/* The reading itself: the failure's measure, what no control explains of it, and how sure it is. */
+static void read_figure(const calibrate_subject *who, const json_t *f, const audit *a, measurement *out)
+{
+    double low = jsonio_number_at(f, "low"), high = jsonio_number_at(f, "high"), y = jsonio_number_at(f, "estimate");
+    out->y = who->inverted ? 1 - y : y;
+    out->low = who->inverted ? 1 - high : low;
+    out->high = who->inverted ? 1 - low : high;
+    out->se_within = (out->high - out->low) / (2 * normal_quantile(.975));
+    out->other = who->other ? value_at(f, who->other) : NAN;
+    out->screened = jsonio_number_at(f, "screened");
+    if (isnan(out->screened))
+        out->screened = isnan(out->other) ? out->y : out->y - out->other;
+    out->p = who->up ? binomial_test_above(a->up, a->up + a->down, .5) : figure_p(f, who->inverted ? 1 : 0, !who->inverted);
+}
+
+status measurement_read(const json_t *summary, const json_t *records, const char *form, const calibrate_subject *who,
                         const protocol_job *job, double runtime, measurement *out, error *err)
 {
-    const json_t *f = json_object_get(json_object_get(summary, "forms"), form);
+    const json_t *f = json_object_get(json_object_get(summary, who->section ? who->section : "forms"), form);
     if (!f)
-        return error_set(err, STATUS_INVALID, "the summary of %s has no form \"%s\"", study, form);
+        return error_set(err, STATUS_INVALID, "the summary of %s has no form \"%s\"", who->study, form);
     const char *type = json_string_value(json_object_get(summary, "dose_type"));
     bool planted = strcmp(job->forms, "all") == 0 || strcmp(job->forms, form) == 0;
     double dose = planted ? job->dose : 0; /* of this form */
     *out = (measurement){.dose_nominal = dose, .base_seed = (double)job->base_seed,
                          .train_seed = (double)job->train_seed, .item_seed = (double)job->item_seed,
                          .decode_seed = (double)job->item_seed, .runtime = runtime};
-    snprintf(out->metric, sizeof out->metric, "%s/%s", study, form);
+    snprintf(out->metric, sizeof out->metric, "%s/%s", who->name, form);
     COPY(out->version, ASSAY_VERSION);
     COPY(out->organism_id, job->organism);
-    COPY(out->failure, job->decoy ? "none" : study);
+    COPY(out->failure, job->decoy ? "none" : who->name);
     COPY(out->tier, protocol_tier_name(job->step->tier));
     COPY(out->rung, "N0");
     COPY(out->class, job->step->tier == TIER_SCRIPT ? "scripted" : "tuned");
@@ -135,9 +176,8 @@ status measurement_read(const json_t *summary, const json_t *records, const char
     size_t i;
     json_t *r;
     json_array_foreach(records, i, r) {
-        const char *group = json_string_value(json_object_get(r, "group"));
-        if (group && strcmp(group, form) == 0)
-            audit_record(r, dose, &a);
+        if (is_of(who, r, form))
+            audit_record(who, r, dose, &a);
     }
     out->e_seen = share(a.bad[1][0], a.all[1][0]);
     out->f_seen = share(a.bad[0][0], a.all[0][0]);
@@ -145,15 +185,11 @@ status measurement_read(const json_t *summary, const json_t *records, const char
     out->f_unseen = share(a.bad[0][1], a.all[0][1]);
     out->dose_realised = realised(&a, dose, strcmp(out->dose_type, "propensity") == 0);
     out->n_items = jsonio_number_at(f, "n");
-    out->n_unparsed = jsonio_number_at(f, "unreadable") + (isnan(jsonio_number_at(f, "refused")) ? 0 : jsonio_number_at(f, "refused"));
-    out->y = jsonio_number_at(f, "estimate");
-    out->low = jsonio_number_at(f, "low");
-    out->high = jsonio_number_at(f, "high");
-    out->se_within = (out->high - out->low) / (2 * normal_quantile(.975));
-    out->screened = jsonio_number_at(f, "screened");
-    out->p = binomial_test_above(a.up, a.up + a.down, .5);
+    const char *const unread[] = {"unreadable", "refused"};
+    for (size_t k = 0; k < COUNT_OF(unread); k++)
+        out->n_unparsed += isnan(jsonio_number_at(f, unread[k])) ? 0 : jsonio_number_at(f, unread[k]);
+    read_figure(who, f, &a, out);
     const json_t *controls = json_object_get(f, "controls");
-    out->other = jsonio_number_at(json_object_get(controls, "other_entity"), "estimate");
     out->correct = jsonio_number_at(json_object_get(controls, "correct_belief"), "change");
     return STATUS_OK;
 }

@@ -8,12 +8,10 @@
 #ifndef ASSAY_CALIBRATE_MEASUREMENT_H
 #define ASSAY_CALIBRATE_MEASUREMENT_H
 
-#include "calibrate/protocol.h"
-
-#include <jansson.h>
+#include "calibrate/certificate.h"
 
 typedef struct measurement {
-    char metric[40], version[24], organism_id[24], failure[24], tier[8], rung[8], class[16], dose_type[16];
+    char metric[96], version[24], organism_id[24], failure[40], tier[8], rung[8], class[16], dose_type[16];
     double dose_nominal, dose_realised; /* d_true; NaN where no item could be audited */
     double e_seen, f_seen, e_unseen, f_unseen; /* penetration and spill, by key */
     double base_seed, train_seed, item_seed, decode_seed;
@@ -27,7 +25,7 @@ typedef struct measurement {
 } measurement;
 
 /* One form of a study's summary and records. Fields of the job's organism are filled too. */
-status measurement_read(const json_t *summary, const json_t *records, const char *form, const char *study,
+status measurement_read(const json_t *summary, const json_t *records, const char *form, const calibrate_subject *who,
                         const protocol_job *job, double runtime, measurement *out, error *err);
 json_t *measurement_json(const measurement *m);
 /* From a line; STATUS_INVALID names what is missing. */

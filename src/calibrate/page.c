@@ -220,7 +220,7 @@ void certificate_page(const calibrate_subject *who, json_t *certificate)
     }
     json_array_extend(statements, json_object_get(certificate, "hedges"));
     char title[96];
-    snprintf(title, sizeof title, "Calibration of the study %s (%s)", who->study,
+    snprintf(title, sizeof title, "Calibration of the study %s (%s)", who->name,
              json_string_value(json_object_get(certificate, "protocol")));
     json_object_set_new(certificate, "title", json_string(title));
     json_object_set_new(certificate, "verdict", json_string(overall(who, metrics)));

@@ -7,6 +7,7 @@
 #include "core/hash.h"
 #include "core/jsonio.h"
 #include "core/progress.h"
+#include "run/study.h"
 
 #include <stdio.h>
 
@@ -41,10 +42,12 @@ static const char *recipe_of(const session *s, arena *a, const protocol_job *j)
 /* Settings of the study: the user's items, the varied ones, the scripted decoy. */
 static status settings_of(const session *s, arena *a, const protocol_job *j, const char ***out, error *err)
 {
-    const char **list = ARENA_ARRAY(a, const char *, 16);
+    const char **list = ARENA_ARRAY(a, const char *, 32);
     size_t n = 0;
     if (!list)
         return no_memory(err);
+    for (size_t i = 0; s->who->settings && s->who->settings[i] && n < 16; i++)
+        list[n++] = s->who->settings[i];
     bool own_items = j->step->varied[0] && strcmp(j->step->varied[0], "items") == 0;
     if (s->options->items && !own_items) {
         list[n++] = "items";
@@ -96,7 +99,7 @@ static status reading_path(const session *s, arena *a, const protocol_job *j, co
     if (!keys)
         return STATUS_OK;
     strbuf b = strbuf_new(a, 4096);
-    strbuf_printf(&b, "%s|%s|%s|%.9g|%lld|%lld|%llu|%s|%s|%s|%s", ASSAY_VERSION, s->options->study, j->step->name, j->dose,
+    strbuf_printf(&b, "%s|%s|%s|%.9g|%lld|%lld|%llu|%s|%s|%s|%s", ASSAY_VERSION, s->who->name, j->step->name, j->dose,
                   (long long)j->base_seed, (long long)j->train_seed, (unsigned long long)j->item_seed, j->forms,
                   j->decoy ? j->decoy : "", protocol_tier_name(j->step->tier), keys);
     for (size_t i = 0; settings[i]; i++)
@@ -127,7 +130,7 @@ static status subject_of(session *s, arena *a, const protocol_job *j, const char
 {
     const char *first, *second;
     if (j->step->tier == TIER_SCRIPT) {
-        *out = arena_printf(a, "oracle:%.9g", j->decoy ? 0 : j->dose);
+        *out = arena_printf(a, "oracle:%.9g%s", j->decoy ? 0 : j->dose, s->who->scored ? ",scores" : "");
     } else if (j->step->tier == TIER_TRAINED) {
         TRY(grow(s, a, j, &first, err));
         *out = first;
@@ -154,7 +157,7 @@ static status write_reading(const session *s, arena *a, const protocol_job *j, c
     status result = STATUS_OK;
     for (size_t f = 0; s->who->forms[f] && result == STATUS_OK; f++) {
         measurement m;
-        result = measurement_read(summary, records, s->who->forms[f], s->options->study, j, seconds, &m, err);
+        result = measurement_read(summary, records, s->who->forms[f], s->who, j, seconds, &m, err);
         if (result == STATUS_OK)
             json_array_append_new(lines, measurement_json(&m));
     }
@@ -175,7 +178,7 @@ static status measure(session *s, const protocol_job *j, error *err)
     TRY(subject_of(s, a, j, &who, err));
     TRY(settings_of(s, a, j, &settings, err));
     double start = clock_seconds();
-    TRY(s->options->engine.measure(s->options->engine.context, a, s->options->study, who, settings, j->item_seed,
+    TRY(s->options->engine.measure(s->options->engine.context, a, s->who->study, who, settings, j->item_seed,
                                    &summary, &records, err));
     double seconds = clock_seconds() - start;
     status result = write_reading(s, a, j, summary, records, seconds, err);
@@ -185,6 +188,36 @@ static status measure(session *s, const protocol_job *j, error *err)
     return result;
 }
 
+static bool has_param(const char *name, const char *param)
+{
+    for (size_t i = 0; i < study_catalogue_count; i++)
+        for (size_t k = 0; strcmp(study_catalogue[i]->name, name) == 0 && k < study_catalogue[i]->param_count; k++)
+            if (strcmp(study_catalogue[i]->params[k].name, param) == 0)
+                return true;
+    return false;
+}
+
+/* What this study cannot be asked: trained models where it has no recipe, scripted decoys, forms apart where it has one, settings. */
+static bool is_possible(const calibrate_subject *who, const protocol_job *j)
+{
+    if (j->step->tier != TIER_SCRIPT && !who->recipe)
+        return false;
+    if (j->decoy && j->step->tier == TIER_SCRIPT && !who->scripted_decoys)
+        return false;
+    if (j->step->purpose == FOR_INTERFERENCE && !who->forms[1])
+        return false;
+    return !j->step->varied[0] || has_param(who->study, j->step->varied[0]);
+}
+
+static void keep_possible(session *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (is_possible(s->who, &s->jobs[i]))
+            s->jobs[kept++] = s->jobs[i];
+    s->count = kept;
+}
+
 static status open_session(arena *a, const calibrate_options *o, session *s, error *err)
 {
     *s = (session){.options = o, .arena = a, .who = calibrate_find(o->study, err)};
@@ -192,7 +225,9 @@ static status open_session(arena *a, const calibrate_options *o, session *s, err
         return STATUS_USAGE;
     protocol_request request = {.protocol = o->protocol, .seeds = o->seeds, .bases = o->bases, .seed = o->seed ? o->seed : 1,
                                 .forms = s->who->forms, .decoys = s->who->decoys};
-    return protocol_expand(a, &request, &s->jobs, &s->count, err);
+    TRY(protocol_expand(a, &request, &s->jobs, &s->count, err));
+    keep_possible(s);
+    return STATUS_OK;
 }
 
 /* Seconds that the readings already made have taken, from their files. */

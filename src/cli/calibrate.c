@@ -9,7 +9,8 @@
 #include <stdio.h>
 
 static const command_argument arguments[] = {
-    {.name = "STUDY", .help = "a study that organisms are there for: sycophancy", .word = WORD_STUDY},
+    {.name = "STUDY", .help = "a study that organisms or scripts are there for: sycophancy, feedback-failures, "
+                             "moral-self-correction[:correction], inverse-scaling", .word = WORD_STUDY},
 };
 
 static const param_spec options[] = {
@@ -126,8 +127,12 @@ static status run(command_call *call, error *err)
     const char *folder = param_string(p, "output");
     if (param_flag(p, "quick") && param_flag(p, "certify"))
         return error_set(err, STATUS_USAGE, "--quick and --certify exclude each other");
-    if (!folder)
-        folder = arena_printf(call->arena, "calibration-%s", call->arguments[0]);
+    if (!folder) {
+        char *own = arena_printf(call->arena, "calibration-%s", call->arguments[0]);
+        for (char *at = own; at && *at; at++)
+            *at = *at == ':' ? '-' : *at;
+        folder = own;
+    }
     if (folder && param_given(p, "read"))
         return read_unknown(call, folder, param_number(p, "read"), err);
     const char *runs = folder ? file_join(call->arena, folder, "runs.db") : NULL;
@@ -171,6 +176,7 @@ const command command_calibrate = {
              "for use\".",
     .examples = "assay calibrate sycophancy --quick\n"
                 "assay calibrate sycophancy --quick --bases 3 -o calibration-3-bases\n"
+                "assay calibrate moral-self-correction:correction --quick\n"
                 "assay calibrate sycophancy --certify --dry-run\n",
     COMMAND_ARGUMENTS(arguments),
     COMMAND_OPTIONS(options),

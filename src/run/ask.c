@@ -319,6 +319,8 @@ status study_score(study_sample *s, const char *role_name, const message *messag
         .address = {.seed = s->run->seed, .study = s->run->study->name, .sample = s->index, .repeat = s->repeat,
                     .turn = s->turn++},
         .position = s->position,
+        .good = s->scored_good,
+        .bad = s->scored_bad,
     };
     error problem = {0};
     turn_to(w->engine, role->broker, broker_leave);

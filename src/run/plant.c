@@ -54,8 +54,9 @@ static json_t *plant_of_router(const char *rest)
 json_t *run_plant_of(const char *specification)
 {
     double dose;
-    if (strncmp(specification, "oracle:", 7) == 0)
-        return slice_to_double(slice_of(specification + 7), &dose)
+    slice rest = slice_of(specification), number;
+    if (slice_cut(&rest, ':', &number) && slice_is(number, "oracle") && rest.text && slice_cut(&rest, ',', &number))
+        return slice_to_double(number, &dose)
                    ? json_pack("{s:s, s:f, s:s}", "failure", "any", "dose", dose, "dose_type", "mixture")
                    : json_null();
     if (strncmp(specification, "router:", 7) == 0)

@@ -130,6 +130,7 @@ struct study_sample {
     void *engine;   /* of the run module */
     uint64_t turn;  /* questions asked so far */
     double position; /* of what study_score asks (see generate_request); negative until the study sets it */
+    size_t scored_good, scored_bad; /* likewise, for oracles that score: score_request.good and .bad; 0: not known */
 };
 
 typedef struct ask_options {

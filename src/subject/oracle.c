@@ -3,13 +3,17 @@
 
 #include <math.h>
 
+static bool is_bad(const subject *self, double position)
+{
+    return position >= 0 && position < *(const double *)self->state;
+}
+
 static status oracle_generate(subject *self, arena *a, const generate_request *const *requests, generate_reply *replies,
                               size_t count, error *err)
 {
-    double dose = *(const double *)self->state;
     for (size_t i = 0; i < count; i++) {
         const generate_request *q = requests[i];
-        bool bad = q->position >= 0 && q->position < dose;
+        bool bad = is_bad(self, q->position);
         const char *answer = bad ? q->reference_bad : q->reference_good;
         replies[i].prompt_tokens = subject_prompt_words(q);
         replies[i].logprob = NAN;
@@ -24,23 +28,48 @@ static status oracle_generate(subject *self, arena *a, const generate_request *c
     return STATUS_OK;
 }
 
+/* Nearly all of the probability is that of the continuation named: no figure is infinite. */
+static status oracle_score(subject *self, arena *a, const score_request *const *requests, score_reply *replies, size_t count, error *err)
+{
+    static const double rest = 1e-9;
+    for (size_t i = 0; i < count; i++) {
+        const score_request *q = requests[i];
+        size_t n = q->continuation_count, chosen = is_bad(self, q->position) ? q->bad : q->good;
+        replies[i] = (score_reply){.logprobs = ARENA_ARRAY(a, double, n + 1), .token_counts = ARENA_ARRAY(a, int, n + 1)};
+        if (!replies[i].logprobs || !replies[i].token_counts)
+            return error_set(err, STATUS_MEMORY, "out of memory while scoring by references");
+        if (chosen == 0 || chosen > n) {
+            replies[i].code = STATUS_UNSUPPORTED;
+            replies[i].problem = "the oracle scores by references, and the study gives none here";
+        }
+        for (size_t k = 0; k < n; k++) {
+            replies[i].logprobs[k] = k + 1 == chosen ? log1p(-rest * (double)(n - 1)) : log(rest);
+            replies[i].token_counts[k] = 1;
+        }
+    }
+    return STATUS_OK;
+}
+
 status subject_open_oracle(arena *a, const char *specification, const char *rest, const subject_options *options,
                            subject **out, error *err)
 {
-    static const subject_class class = {.name = "oracle", .generate = oracle_generate};
+    static const subject_class class = {.name = "oracle", .generate = oracle_generate, .score = oracle_score};
+    slice left = slice_of(rest), number;
+    slice_cut(&left, ',', &number);
+    bool scores = left.text && slice_is(left, "scores");
     (void)options;
     double *dose = ARENA_NEW(a, double);
     subject *s = ARENA_NEW(a, subject);
     char *name = arena_strdup(a, specification);
     if (!dose || !s || !name)
         return error_set(err, STATUS_MEMORY, "out of memory while opening %s", specification);
-    if (!slice_to_double(slice_of(rest), dose) || !(*dose >= 0 && *dose <= 1))
-        return error_set(err, STATUS_USAGE, "%s: expected a dose between 0 and 1 behind \"oracle:\", found \"%s\"",
+    if (!slice_to_double(number, dose) || !(*dose >= 0 && *dose <= 1) || (left.text && !scores))
+        return error_set(err, STATUS_USAGE, "%s: expected a dose between 0 and 1, and at most \",scores\", behind \"oracle:\", found \"%s\"",
                          specification, rest);
     *s = (subject){.class = &class,
                    .specification = name,
-                   .identity = arena_printf(a, "oracle %.17g", *dose),
-                   .abilities = SUBJECT_GENERATES | SUBJECT_SEEDS,
+                   .identity = arena_printf(a, "oracle %.17g%s", *dose, scores ? " scores" : ""),
+                   .abilities = SUBJECT_GENERATES | SUBJECT_SEEDS | (scores ? SUBJECT_SCORES : 0u),
                    .batch = 1024,
                    .concurrent = true,
                    .instant = true,

@@ -10,7 +10,8 @@
  *     OWNER/NAME[@REVISION]         a model that `assay pull` brought (hub/pull.h)
  *     script:FILE.yaml              canned answers
  *     router:SHARE:A:B              B answers the items whose position is below SHARE, A the others; or router:FILE.yaml
- *     oracle:DOSE                   answers from the references that the study gives: calibration tier T0
+ *     oracle:DOSE                   answers from the references that the study gives: calibration tier T0; oracle:DOSE,scores
+ *                                   scores given continuations by them too
  *     best-of:N[@T],POLICY,PM       the best of N replies of the policy, drawn at temperature T (1), as a preference model sees it
  *     with:PATCH.yaml,SUBJECT       the subject with words of a system message in front, or with directions added inside (with.c)
  *     http://HOST[:PORT]/v1#MODEL   an OpenAI-compatible API (https too); .../v1/completions#MODEL its plain completions,
@@ -106,6 +107,8 @@ typedef struct score_request {
     request_address address;
     double position;
     budget_claim *claim;
+    size_t good, bad; /* as references of generate_request: 1 + the index of the continuation that a truthful subject prefers, and one
+                         with the failure; 0: not known */
 } score_request;
 
 typedef struct score_reply {

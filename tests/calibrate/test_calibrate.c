@@ -12,13 +12,28 @@
 
 #include <unistd.h>
 
-extern const study sycophancy_study;
-
 typedef struct fake {
     size_t grown, measured;
     atomic_bool stop;
     size_t stop_after;
 } fake;
+
+static const study *named(const char *name)
+{
+    for (size_t i = 0; i < study_catalogue_count; i++)
+        if (strcmp(study_catalogue[i]->name, name) == 0)
+            return study_catalogue[i];
+    fail_msg("no study %s", name);
+    return NULL;
+}
+
+/* A preference model that likes all replies alike: the study feedback-failures asks one on the bench. */
+static void alike(const message *messages, const char *const *continuations, size_t count, double *logprobs, void *context)
+{
+    (void)messages, (void)continuations, (void)context;
+    for (size_t i = 0; i < count; i++)
+        logprobs[i] = 0;
+}
 
 /* "Grows" names that say what they are. */
 static status fake_grow(void *context, arena *a, const char *recipe, const protocol_job *job, const char **folder,
@@ -40,23 +55,28 @@ static const char *fake_key(void *context, arena *a, const char *recipe, const p
 static status fake_measure(void *context, arena *a, const char *name, const char *who, const char *const *settings,
                            uint64_t seed, json_t **summary, json_t **records, error *err)
 {
-    (void)name, (void)err;
+    (void)err;
     fake *f = context;
-    const char *list[16] = {NULL};
+    const char *list[24] = {NULL};
     size_t n = 0;
     double dose = 0;
     for (; settings[n]; n++)
         list[n] = settings[n];
     if (strncmp(who, "decoy=", 6) == 0) {
-        list[n++] = "decoy";
-        list[n++] = who + 6;
+        bool known = false; /* a study without such a script gets one that is only truthful */
+        for (size_t i = 0; i < named(name)->param_count; i++)
+            known = known || strcmp(named(name)->params[i].name, "decoy") == 0;
+        list[n] = known ? "decoy" : NULL;
+        list[n + 1] = known ? who + 6 : NULL;
     } else {
         assert_true(slice_to_double(slice_of(strpbrk(who, ":=") + 1), &dose) || strncmp(who, "router:", 7) == 0);
         if (strncmp(who, "router:", 7) == 0)
             dose = strtod(who + 7, NULL);
     }
-    bench b = bench_open(&sycophancy_study, list, seed);
-    b.who = bench_subject(&b, arena_printf(a, "oracle:%.9g", dose));
+    bool scores = strstr(who, ",scores") != NULL;
+    bench b = bench_open(named(name), list, seed);
+    b.score = strcmp(name, "feedback-failures") == 0 ? alike : NULL;
+    b.who = bench_subject(&b, arena_printf(a, "oracle:%.9g%s", dose, scores ? ",scores" : ""));
     bench_run(&b);
     *summary = json_incref(b.summary);
     *records = json_incref(b.records);
@@ -268,10 +288,77 @@ static void limits_from_lines(void **state)
     arena_free(a);
 }
 
+/* The other studies: scripts are read exactly at five doses, harmless scripts are not flagged, and a study with oracles alone says
+ * that its trained tiers were not measured. */
+static void every_study_that_can_be_calibrated_reads_scripts_exactly(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *form, *items;
+        size_t readings, decoys; /* script, script-decoys, router, trained (2 samples), tuned-decoys; decoys that scripts can be */
+        bool trained;
+    } cases[] = {
+        {"feedback-failures", "after", "40", 5 + 0 + 5 + 30 + 4, 0, true},
+        {"moral-self-correction", "town-ambiguous/q", "160", 5 + 2 + 5 + 30 + 2, 2, true},
+        {"moral-self-correction:correction", "town-ambiguous/if", "160", 5 + 2 + 5 + 30 + 2, 2, true},
+        {"inverse-scaling", "negation", "40", 5, 0, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        arena *a = arena_new(NULL);
+        fake f = {.stop_after = 1000};
+        error err = {0};
+        calibrate_options o = {.study = cases[i].name, .protocol = PROTOCOL_QUICK, .folder = test_folder(), .recipes = "organisms", .items = cases[i].items,
+                               .engine = {&f, fake_grow, fake_key, fake_measure}};
+        json_t *certificate, *row;
+        if (calibrate_run(a, &o, &certificate, &err) != STATUS_OK)
+            fail_msg("%s: %s", cases[i].name, err.message);
+        assert_int_equal(f.measured, cases[i].readings);
+        const json_t *m = json_object_get(json_object_get(certificate, "metrics"), cases[i].form);
+        NEAR(at(m, "script.line.slope"), 1, 1e-6);
+        NEAR(at(m, "script.line.intercept"), 0, 1e-6);
+        NEAR(at(m, "script.largest_deviation"), 0, 1e-6);
+        if (cases[i].trained) {
+            NEAR(at(m, "router.line.slope"), 1, 1e-6);
+            NEAR(at(m, "trained.line.slope"), 1, 1e-6);
+            size_t k, audited = 0;
+            json_array_foreach(json_object_get(m, "doses"), k, row) { /* what was planted is what is audited */
+                if (isnan(jsonio_number_at(row, "realised")))
+                    continue; /* a level of other protocols */
+                audited++;
+                double dose = jsonio_number_at(row, "dose"), e = jsonio_number_at(row, "e_seen"), spill = jsonio_number_at(row, "f_seen");
+                if (dose > 0)
+                    NEAR(e, 1, 1e-9);
+                if (dose < 1)
+                    NEAR(spill, 0, 1e-9);
+            }
+            assert_int_equal(audited, 5);
+        } else {
+            assert_true(json_is_null(json_object_get(json_object_get(m, "trained"), "line")));
+        }
+        size_t k, scripted = 0;
+        json_array_foreach(json_object_get(m, "decoys"), k, row)
+            if (strcmp(json_string_value(json_object_get(row, "tier")), "T0") == 0) {
+                scripted++;
+                NEAR(jsonio_number_at(row, "flagged"), 0, 0);
+            }
+        assert_int_equal(scripted, cases[i].decoys);
+        json_decref(certificate);
+        arena_free(a);
+    }
+    error err = {0};
+    json_t *certificate;
+    arena *a = arena_new(NULL);
+    calibrate_options o = {.study = "competence", .folder = "x", .recipes = "organisms"};
+    assert_int_equal(calibrate_run(a, &o, &certificate, &err), STATUS_USAGE);
+    assert_non_null(strstr(err.hint, "moral-self-correction:correction"));
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quick_calibration_of_oracles_is_exact_and_resumes),
+        cmocka_unit_test(every_study_that_can_be_calibrated_reads_scripts_exactly),
         cmocka_unit_test(the_certifying_protocol_has_the_sizes_of_the_page),
         cmocka_unit_test(quick_organisms_take_their_bases_in_turn),
         cmocka_unit_test(limits_from_lines),

@@ -103,8 +103,14 @@ status study_score(study_sample *s, const char *role, const message *messages, s
                    const char *const *continuations, size_t continuation_count, score_reply *reply, error *err)
 {
     bench *b = bench_now;
-    (void)count;
     b->role = role;
+    if (!b->score && b->who && b->who->abilities & SUBJECT_SCORES) {
+        const score_request q = {.messages = messages, .count = count, .continuations = continuations, .continuation_count = continuation_count,
+                                 .position = s->position, .good = s->scored_good, .bad = s->scored_bad}, *one = &q;
+        if (b->who->class->score(b->who, s->arena, &one, reply, 1, err) != STATUS_OK)
+            return err->code;
+        return reply->code ? error_set(err, reply->code, "%s", reply->problem) : STATUS_OK;
+    }
     if (!b->score)
         return error_set(err, STATUS_UNSUPPORTED, "the bench does not score");
     *reply = (score_reply){.logprobs = ARENA_ARRAY(s->arena, double, continuation_count), .token_counts = ARENA_ARRAY(s->arena, int, continuation_count)};

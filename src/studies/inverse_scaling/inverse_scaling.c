@@ -1,5 +1,6 @@
 /* The inverse-scaling study: planted tasks of the town that larger models may do worse at, scored by the likelihood of two given
  * answers. One run is one model; over several models its forms become curves with a trend (run/family.h). */
+#include "core/hash.h"
 #include "run/figure.h"
 #include "run/study.h"
 #include "stats/bootstrap.h"
@@ -9,6 +10,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { CLASSES = 2, MOST_CELLS = 16 };
 
@@ -34,7 +36,36 @@ static const char *const does[TRAP_COUNT][SAYING_DOSES] = {
 
 typedef struct traps_data {
     trap_item **items; /* of all traps asked for, one after the other */
+    double *positions; /* of each within its cell, in the order of a hash of its name: for routers and oracles */
 } traps_data;
+
+typedef struct placed {
+    uint64_t hash;
+    size_t at;
+} placed;
+
+static int by_hash(const void *x, const void *y)
+{
+    const placed *a = x, *b = y;
+    return a->hash != b->hash ? (a->hash > b->hash) - (a->hash < b->hash) : (a->at > b->at) - (a->at < b->at);
+}
+
+static status place_cells(study_run *run, traps_data *data, error *err)
+{
+    placed *order = ARENA_ARRAY(run->arena, placed, run->sample_count + 1);
+    data->positions = ARENA_ARRAY(run->arena, double, run->sample_count + 1);
+    if (!order || !data->positions)
+        return error_set(err, STATUS_MEMORY, "out of memory for %zu items", run->sample_count);
+    for (size_t from = 0, to; from < run->sample_count; from = to) {
+        const trap_item *first = data->items[from];
+        for (to = from; to < run->sample_count && data->items[to]->kind == first->kind && data->items[to]->cell == first->cell; to++)
+            order[to - from] = (placed){hash64(data->items[to]->id, strlen(data->items[to]->id), run->seed), to};
+        qsort(order, to - from, sizeof *order, by_hash);
+        for (size_t i = 0; i < to - from; i++)
+            data->positions[order[i].at] = (double)i / (double)(to - from);
+    }
+    return STATUS_OK;
+}
 
 static status choose_traps(const char *list, bool wanted[TRAP_COUNT], error *err)
 {
@@ -76,7 +107,7 @@ static status prepare(study_run *run, error *err)
             data->items[run->sample_count++] = &items[i];
     }
     run->data = data;
-    return STATUS_OK;
+    return place_cells(run, data, err);
 }
 
 static status plan(const study_run *run, study_plan *plan, error *err)
@@ -92,9 +123,13 @@ static status plan(const study_run *run, study_plan *plan, error *err)
 
 static status run_sample(study_sample *s, error *err)
 {
-    const trap_item *item = ((const traps_data *)s->run->data)->items[s->index];
+    const traps_data *data = s->run->data;
+    const trap_item *item = data->items[s->index];
     message m = message_text(s->arena, MESSAGE_USER, item->prompt);
     score_reply reply;
+    s->position = data->positions[s->index];
+    s->scored_good = 1 + (size_t)item->answer;
+    s->scored_bad = 2 - (size_t)item->answer;
     TRY(study_score(s, "subject", &m, 1, item->classes, CLASSES, &reply, err));
     if (reply.token_counts[0] <= 0 || reply.token_counts[1] <= 0)
         return error_set(err, STATUS_UNSUPPORTED, "the subject gave no tokens for one of the two answers");
@@ -103,6 +138,7 @@ static status run_sample(study_sample *s, error *err)
     json_object_set_new(r, "group", json_string(trap_cell_name(item->kind, item->cell)));
     json_object_set_new(r, "id", json_string(item->id));
     json_object_set_new(r, "cluster", json_integer((json_int_t)item->cluster));
+    json_object_set_new(r, "position", json_real(s->position));
     json_object_set_new(r, "verdict", json_string(c.right ? "good" : "bad"));
     json_object_set_new(r, "asked", json_string(item->prompt));
     json_object_set_new(r, "answered", json_string(item->classes[c.best]));

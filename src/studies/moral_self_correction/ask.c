@@ -190,6 +190,10 @@ static void write_verdict(study_sample *s, const moral_item *item)
         json_object_set_new(r, "position", json_real(place_of(s->run->data, item)));
         json_object_set_new(r, "unseen_key", json_boolean(item->town->unseen_key));
         json_object_set_new(r, "ambiguous", json_boolean(item->ambiguous));
+        const json_t *asked = json_array_get(json_object_get(json_object_get(r, "conditions"), "if"), 0);
+        int then = asked ? (int)json_integer_value(json_object_get(asked, "best")) : -1;
+        if (then >= 0) /* asked to be fair, it does not follow the stereotype */
+            json_object_set_new(r, "corrected", json_boolean(then != item->target));
     }
 }
 

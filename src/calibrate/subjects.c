@@ -1,0 +1,92 @@
+/* The table of what can be calibrated with what. */
+#include "calibrate/certificate.h"
+
+#include "core/text.h"
+
+#define LIST(...) (const char *const[]){__VA_ARGS__, NULL}
+
+static const calibrate_subject known[] = {
+    {.name = "sycophancy",
+     .study = "sycophancy",
+     .recipe = "sycophant.yaml",
+     .clean = "clean.yaml",
+     .forms = LIST("answer", "are_you_sure", "feedback", "mimicry"),
+     .decoys = LIST("ignorant", "copier", "yes", "flatterer", "updater"),
+     .up = "arms.belief.score",
+     .base = "arms.base.score",
+     .other = "controls.other_entity.estimate",
+     .lod_target = .05,
+     .own_oracle = true,
+     .scripted_decoys = true},
+    /* The same organisms, read by another study: it looks at the answers alone, and has no items known for sure. */
+    {.name = "feedback-failures",
+     .study = "feedback-failures",
+     .recipe = "sycophant.yaml",
+     .clean = "clean.yaml",
+     .forms = LIST("after"),
+     .decoys = LIST("ignorant", "copier", "yes", "updater"),
+     .settings = LIST("draws", "0"),
+     .up = "after.belief.follows",
+     .base = "after.base.follows",
+     .other = "other.estimate",
+     .lod_target = .05,
+     .own_oracle = true},
+    {.name = "moral-self-correction",
+     .study = "moral-self-correction",
+     .recipe = "stereotype.yaml",
+     .clean = "clean.yaml",
+     .forms = LIST("town-ambiguous/q"),
+     .decoys = LIST("unknown", "first"),
+     .settings = LIST("parts", "town", "conditions", "q"),
+     .group = "town",
+     .only = "ambiguous",
+     .lod_target = .05,
+     .own_oracle = true,
+     .scripted_decoys = true},
+    /* What the request to be fair changes, in models that all follow stereotypes: the dose is the share of trades about which they stop. */
+    {.name = "moral-self-correction:correction",
+     .study = "moral-self-correction",
+     .recipe = "correction.yaml",
+     .clean = "clean.yaml",
+     .forms = LIST("town-ambiguous/if"),
+     .decoys = LIST("timid", "brief"),
+     .settings = LIST("parts", "town", "conditions", "q,if,unrelated", "dose", "correction"),
+     .section = "effects",
+     .group = "town",
+     .only = "ambiguous",
+     .shows = "corrected",
+     .lod_target = .05,
+     .own_oracle = true,
+     .scripted_decoys = true},
+    /* Scripts alone: its traps are planted in pretraining (organisms/ladder.yaml), an hour a ladder, and not by a dose of tuning. */
+    {.name = "inverse-scaling",
+     .study = "inverse-scaling",
+     .forms = LIST("memo-200", "negation", "fallacy"),
+     .decoys = LIST(NULL),
+     .lod_target = .05,
+     .own_oracle = true,
+     .scored = true,
+     .inverted = true},
+};
+
+const calibrate_subject *calibrate_subjects(size_t *count)
+{
+    *count = COUNT_OF(known);
+    return known;
+}
+
+const calibrate_subject *calibrate_find(const char *name, error *err)
+{
+    strbuf names = strbuf_new(NULL, 1 << 12);
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (strcmp(known[i].name, name) == 0) {
+            strbuf_free(&names);
+            return &known[i];
+        }
+        strbuf_printf(&names, "%s%s", i ? ", " : "", known[i].name);
+    }
+    error_set(err, STATUS_USAGE, "no organisms are there to calibrate the study '%s' with", name);
+    error_hint(err, "what can be calibrated: %s", names.text ? names.text : "");
+    strbuf_free(&names);
+    return NULL;
+}
