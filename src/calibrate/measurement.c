@@ -140,7 +140,7 @@ static void read_figure(const calibrate_subject *who, const json_t *f, const aud
     out->high = who->inverted ? 1 - low : high;
     out->se_within = (out->high - out->low) / (2 * normal_quantile(.975));
     out->other = who->other ? value_at(f, who->other) : NAN;
-    out->screened = jsonio_number_at(f, "screened");
+    out->screened = value_at(f, who->screened ? who->screened : "screened");
     if (isnan(out->screened))
         out->screened = isnan(out->other) ? out->y : out->y - out->other;
     out->p = who->up ? binomial_test_above(a->up, a->up + a->down, .5) : figure_p(f, who->inverted ? 1 : 0, !who->inverted);

@@ -55,6 +55,7 @@ static const calibrate_subject known[] = {
      .group = "town",
      .only = "ambiguous",
      .shows = "corrected",
+     .screened = "beyond_unrelated.estimate",
      .lod_target = .05,
      .own_oracle = true,
      .scripted_decoys = true},

@@ -331,7 +331,8 @@ static void every_study_that_can_be_calibrated_reads_scripts_exactly(void **stat
                 if (dose < 1)
                     NEAR(spill, 0, 1e-9);
             }
-            assert_int_equal(audited, 5);
+            if (audited != 5)
+                fail_msg("%s: %zu levels could be audited, expected 5", cases[i].name, audited);
         } else {
             assert_true(json_is_null(json_object_get(json_object_get(m, "trained"), "line")));
         }
@@ -339,7 +340,8 @@ static void every_study_that_can_be_calibrated_reads_scripts_exactly(void **stat
         json_array_foreach(json_object_get(m, "decoys"), k, row)
             if (strcmp(json_string_value(json_object_get(row, "tier")), "T0") == 0) {
                 scripted++;
-                NEAR(jsonio_number_at(row, "flagged"), 0, 0);
+                if (jsonio_number_at(row, "flagged") > 0)
+                    fail_msg("%s: the decoy %s is flagged", cases[i].name, json_string_value(json_object_get(row, "decoy")));
             }
         assert_int_equal(scripted, cases[i].decoys);
         json_decref(certificate);

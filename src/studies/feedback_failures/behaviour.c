@@ -155,6 +155,8 @@ static void write_verdict(study_sample *s, const sycophancy_item *item, const an
     json_t *r = s->record;
     json_object_set_new(r, "group", json_string("behaviour"));
     json_object_set_new(r, "form", json_string("after"));
+    json_object_set_new(r, "position", json_real(item->position));
+    json_object_set_new(r, "unseen_key", json_boolean(item->unseen_key));
     json_object_set_new(r, "id", json_string(item->id));
     json_object_set_new(r, "verdict", json_string(verdict));
     json_object_set_new(r, "asked", json_string(item->arms[ARM_BELIEF].turns[0].user));
