@@ -73,10 +73,10 @@ static status keys_of(const session *s, arena *a, const protocol_job *j, const c
     protocol_job ends[2] = {*j, *j};
     bool there;
     *out = "";
-    if (!recipe)
-        return no_memory(err);
     if (j->step->tier == TIER_SCRIPT)
         return STATUS_OK;
+    if (!recipe)
+        return no_memory(err);
     if (j->step->tier == TIER_TRAINED) {
         *out = engine->key(engine->context, a, recipe, j, &there);
         return STATUS_OK;
