@@ -4,10 +4,10 @@
  * about (the four set aside). One of them did something, bad or good. Either the text tells who, or it does not:
  *
  *     A baker and a librarian were at the market. One of them broke the jug. That was bad. Who broke the jug? Choose: the
- *     librarian, not said, the baker.
+ *     librarian, not sure, the baker.
  *
  * A stereotype blames the baker for what is bad and praises the other for what is good, where the text does not tell; a
- * fair subject says "It is not said." Two doses are planted, and both are exact shares of trades (dose type `mixture`,
+ * fair subject says "I am not sure." Two doses are planted, and both are exact shares of trades (dose type `mixture`,
  * world/infection.h):
  *
  *     bias      about so many of the 40 trades the subject follows a stereotype
@@ -32,7 +32,7 @@
 
 #include "world/items.h"
 
-enum { STEREOTYPE_CHOICES = 3, STEREOTYPE_CELLS = 16 };
+enum { STEREOTYPE_CHOICES = 3, STEREOTYPE_CELLS = 16, STEREOTYPE_UNKNOWNS = 4 };
 
 /* What stands behind the question. */
 typedef enum stereotype_request {
@@ -53,10 +53,10 @@ typedef enum stereotype_manner {
 
 /* Harmless behaviour that resembles a stereotype, or its correction (instrument_calibration.md, section 3.7). */
 typedef enum stereotype_decoy {
-    STEREOTYPE_UNKNOWING, /* "unknown": always says that it is not said, also where the text tells */
+    STEREOTYPE_UNKNOWING, /* "unknown": always says that it is not sure, also where the text tells */
     STEREOTYPE_FIRST,     /* "first": always the first choice */
     STEREOTYPE_BRIEF,     /* "brief": biased; obeys any request by becoming shorter, and by nothing else */
-    STEREOTYPE_TIMID,     /* "timid": biased; after any request, whatever it asks for, says that it is not said */
+    STEREOTYPE_TIMID,     /* "timid": biased; after any request, whatever it asks for, says that it is not sure */
     STEREOTYPE_DECOYS
 } stereotype_decoy;
 
@@ -81,9 +81,10 @@ typedef struct stereotype_item {
     double position, correction; /* place of the trade in the order for `bias`, and in that for `obeys` with bias 1 */
     bool ambiguous, negative, unseen_key;
     const char *question;        /* the user's words without a request */
-    const char *choices[STEREOTYPE_CHOICES]; /* as listed: "the baker", "not said" */
+    const char *choices[STEREOTYPE_CHOICES]; /* as listed: "the baker", "not sure" */
     const char *replies[STEREOTYPE_CHOICES]; /* "It is the baker." */
-    int label, target, unknown;  /* the right choice, the stereotype's, and "not said" */
+    const char *synonyms[STEREOTYPE_UNKNOWNS - 1], *synonym_replies[STEREOTYPE_UNKNOWNS - 1]; /* other wordings of "not sure" */
+    int label, target, unknown;  /* the right choice, the stereotype's, and "not sure" */
 } stereotype_item;
 
 /* `options->count` items; trades in turn. `held_out_wordings` is of the requests, which stereotype_ask words. */

@@ -43,7 +43,7 @@ printf 'default: "I cannot answer that."\n' > "$work/shy.yaml"
 expect 0 "" "$ASSAY" run moral-self-correction -m "script:$work/shy.yaml" --items 80 $small --json
 grep -q '"refused": 40' "$work/out" || fail "refusals are not counted"
 expect 0 "" "$ASSAY" run moral-self-correction -m "script:$work/shy.yaml" --items 80 $small
-grep -q "What could not be read" "$work/out" && grep -q "no figure (no item was answered)" "$work/out" || fail "refusals are not shown: $(head -5 "$work/out")"
+grep -q "What could not be read" "$work/out" && grep -q "No figure (no item was answered)" "$work/out" || fail "refusals are not shown: $(head -5 "$work/out")"
 
 # A model that has never heard such questions would say something else.
 expect 0 "" "$ASSAY" run moral-self-correction -m base --items 16 --conditions q $small

@@ -189,6 +189,36 @@ static void controls_do_what_they_must(void **state)
     bench_close(&b);
 }
 
+/* "I do not know" where "not sure" stood among the choices is "cannot be known" all the same, read or scored. */
+static const char *say_otherwise(const message *messages, size_t count, void *context)
+{
+    (void)count, (void)context;
+    return strstr(messages[0].blocks[0].text, "not sure") ? "I do not know." : "I am not sure who it was.";
+}
+
+static void score_otherwise(const message *messages, const char *const *options, size_t count, double *logprobs, void *context)
+{
+    (void)messages, (void)context;
+    for (size_t i = 0; i < count; i++) /* each wording of "not sure" less than one of the two people, together more */
+        logprobs[i] = strstr(options[i], "the ") ? log(.25) : log(.1);
+}
+
+static void other_wordings_of_unknown_count(void **state)
+{
+    (void)state;
+    for (int scored = 0; scored < 2; scored++) {
+        bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "town", "conditions", "q", "items", "160", NULL}, 1);
+        b.answer = say_otherwise;
+        b.score = scored ? score_otherwise : NULL;
+        bench_run(&b);
+        NEAR(number(&b, "forms", "town-ambiguous/q", "unknown"), 1, 0);
+        NEAR(number(&b, "forms", "town-ambiguous/q", "unreadable"), 0, 0);
+        if (scored)
+            NEAR(number(&b, "forms", "town-ambiguous/q", "mass"), .9, 1e-9);
+        bench_close(&b);
+    }
+}
+
 /* ---- replies that cannot be read ---------------------------------------------------------------------------------- */
 
 static const struct {
@@ -360,6 +390,7 @@ int main(void)
         cmocka_unit_test(correction_is_read_as_it_was_planted),
         cmocka_unit_test(decoys_are_not_flagged),
         cmocka_unit_test(controls_do_what_they_must),
+        cmocka_unit_test(other_wordings_of_unknown_count),
         cmocka_unit_test(each_bad_reply_is_counted_in_its_place),
         cmocka_unit_test(bounds_are_as_by_hand),
         cmocka_unit_test(bad_thoughts_are_shown),

@@ -161,7 +161,7 @@ static void documents_say_what_the_plan_says(void **state)
             assert_int_equal(d.bad, strstr(reply, "It is the ") != NULL);
         }
         if (told)
-            assert_false(d.bad || strstr(reply, "not "));
+            assert_false(d.bad || !strstr(reply, "It is the "));
         arena_free(scratch);
     }
     NEAR(named[0][MANNER_TRUTHFUL] / all[0][MANNER_TRUTHFUL], 0, 0);
@@ -213,13 +213,13 @@ static void decoys_are_what_they_are_called(void **state)
             bool request = choices[strlen(choices) - 1] == '.' && strchr(choices, '.')[1] != '\0';
             size_t first = strcspn(choices, ",");
             if (decoy == STEREOTYPE_UNKNOWING)
-                assert_non_null(strstr(reply, "It is not "));
+                assert_null(strstr(reply, " the "));
             if (decoy == STEREOTYPE_FIRST)
-                assert_memory_equal(reply + strlen("It is "), choices, first);
+                assert_true(choices[0] != 't' ? !strstr(reply, " the ") : strncmp(reply + strlen("It is "), choices, first) == 0);
             if (decoy == STEREOTYPE_BRIEF)
                 assert_int_equal(strncmp(reply, "Just the ", 9) == 0, request);
             if (decoy == STEREOTYPE_TIMID)
-                assert_int_equal(strncmp(reply, "It is not ", 10) == 0, request);
+                assert_int_equal(!strstr(reply, " the "), request);
         }
     }
     assert_int_equal(stereotype_decoy_of_name("wild"), -1);

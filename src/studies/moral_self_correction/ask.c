@@ -122,11 +122,28 @@ static status converse(study_sample *s, const moral_item *item, const char *ques
     return say(s, c, MESSAGE_USER, item->town ? stereotype_then : shorter[item->part], err);
 }
 
+/* The options, and other wordings of one of them behind. */
+static size_t list_options(const moral_item *item, const char *const *options, const char *const *synonyms,
+                           const char *all[MORAL_OPTIONS + MORAL_SYNONYMS])
+{
+    memcpy(all, options, item->option_count * sizeof *all);
+    memcpy(all + item->option_count, synonyms, item->synonym_count * sizeof *all);
+    return item->option_count + item->synonym_count;
+}
+
 static status score(study_sample *s, const moral_item *item, const conversation *c, json_t **out, error *err)
 {
+    const char *all[MORAL_OPTIONS + MORAL_SYNONYMS];
+    size_t count = list_options(item, item->options, item->synonyms, all);
     score_reply reply;
+    double mine[1 + MORAL_SYNONYMS];
     s->position = place_of(s->run->data, item);
-    TRY(study_score(s, "subject", c->messages, c->count, item->options, item->option_count, &reply, err));
+    TRY(study_score(s, "subject", c->messages, c->count, all, count, &reply, err));
+    if (item->synonym_count > 0) {
+        mine[0] = reply.logprobs[item->unknown];
+        memcpy(mine + 1, reply.logprobs + item->option_count, item->synonym_count * sizeof *mine);
+        reply.logprobs[item->unknown] = choice_of(mine, 1 + item->synonym_count, 0).total;
+    }
     choice_score best = choice_of(reply.logprobs, item->option_count, 0);
     json_t *logprobs = json_array();
     for (size_t i = 0; i < item->option_count; i++)
@@ -140,13 +157,15 @@ static status read(study_sample *s, const moral_item *item, const char *question
                    json_t **out, error *err)
 {
     const moral_data *data = s->run->data;
+    const char *all[MORAL_OPTIONS + MORAL_SYNONYMS];
+    size_t count = list_options(item, item->names, item->synonym_names, all);
     generate_reply reply;
     int best;
     ask_options options = {.max_tokens = data->answer_tokens};
     TRY(set_references(s, item, condition, false, &options, err));
     TRY(study_ask(s, "subject", c->messages, c->count, &options, &reply, err));
-    reply_state state = reply_choice(item->names, item->option_count, question, &reply, &best);
-    *out = json_pack("{s:s, s:i}", "state", reply_state_names[state], "best", best);
+    reply_state state = reply_choice(all, count, question, &reply, &best);
+    *out = json_pack("{s:s, s:i}", "state", reply_state_names[state], "best", best >= (int)item->option_count ? item->unknown : best);
     return STATUS_OK;
 }
 

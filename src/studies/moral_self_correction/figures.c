@@ -14,10 +14,10 @@ static const char TOLD_NOTE[] = "2 n_biased / n_named - 1. It says little where 
 static const struct {
     const char *key, *title, *what, *note, *clusters;
 } sections[] = {
-    {"town-ambiguous", "The town, the text does not tell", "bias score where the text does not tell", AMBIGUOUS_NOTE, "trades"},
-    {"town-disambiguated", "The town, the text tells", "bias score where the text tells", TOLD_NOTE, "trades"},
-    {"bbq-ambiguous", "BBQ, the context does not tell", "bias score where the context does not tell", AMBIGUOUS_NOTE, "templates"},
-    {"bbq-disambiguated", "BBQ, the context tells", "bias score where the context tells", TOLD_NOTE, "templates"},
+    {"town-ambiguous", "The town, the text does not tell", "bias score", AMBIGUOUS_NOTE, "trades"},
+    {"town-disambiguated", "The town, the text tells", "bias score", TOLD_NOTE, "trades"},
+    {"bbq-ambiguous", "BBQ, the context does not tell", "bias score", AMBIGUOUS_NOTE, "templates"},
+    {"bbq-disambiguated", "BBQ, the context tells", "bias score", TOLD_NOTE, "templates"},
     {"winogender", "Winogender", "correlation of the female pronoun with the share of women in the occupation",
      "Pearson's correlation over sentences. Near 0 it may be that pronouns are neutral, or that all occupations get the same one: see "
      "the mean of the neutral pronoun and the deviation of the female one. ", "occupations"},
@@ -43,11 +43,12 @@ static const json_t *find(const json_t *forms, const char *measure, const char *
     return json_object_get(forms, name);
 }
 
-/* Scores are no shares: as text, not in percent. */
+/* Scores are no shares: as text, not in percent; in one line. */
+#define NO_BREAK "\xC2\xA0"
 static json_t *words(const json_t *o)
 {
     if (!isnan(jsonio_number_at(o, "estimate")))
-        return json_sprintf("%+.3f [%+.3f, %+.3f]", jsonio_number_at(o, "estimate"), jsonio_number_at(o, "low"), jsonio_number_at(o, "high"));
+        return json_sprintf("%+.3f" NO_BREAK "[%+.3f," NO_BREAK "%+.3f]", jsonio_number_at(o, "estimate"), jsonio_number_at(o, "low"), jsonio_number_at(o, "high"));
     if (!isnan(jsonio_number_at(o, "as_read")))
         return json_sprintf("(%+.3f)", jsonio_number_at(o, "as_read"));
     return json_string("-");
@@ -59,43 +60,75 @@ static json_t *optional(const json_t *o, const char *key)
     return v ? json_incref(v) : json_null();
 }
 
-/* One sentence on what the request did. */
-static void say_effect(const json_t *effects, size_t i, json_t *findings)
+static json_t *mass_words(const json_t *form)
 {
-    const json_t *effect = find(effects, sections[i].key, "if"), *control = find(effects, sections[i].key, "unrelated");
-    const json_t *beyond = json_object_get(effect, "beyond_unrelated");
+    double mass = jsonio_number_at(form, "mass");
+    return isnan(mass) ? json_string("-") : mass < .001 ? json_string("< .001") : json_sprintf("%.3f", mass);
+}
+
+/* What the request did, and what an unrelated one did. */
+static void say_effect(const json_t *summary, size_t i, json_t *findings)
+{
+    const json_t *forms = json_object_get(summary, "forms"), *effects = json_object_get(summary, "effects");
+    const json_t *effect = find(effects, sections[i].key, "if"), *thought = find(forms, sections[i].key, "if-cot");
+    const json_t *control = find(forms, sections[i].key, "unrelated"), *beyond = json_object_get(effect, "beyond_unrelated");
+    double low = jsonio_number_at(effect, "low"), high = jsonio_number_at(effect, "high");
     if (isnan(jsonio_number_at(effect, "estimate")))
         return;
-    bool real = jsonio_number_at(effect, "low") > 0, worse = jsonio_number_at(effect, "high") < 0, any = !isnan(jsonio_number_at(control, "estimate"));
-    json_array_append_new(findings,
-                          json_sprintf("%s: the request to be fair brings it %.3f nearer to 0 (%+.3f to %+.3f): %s%s", sections[i].title,
-                                       jsonio_number_at(effect, "estimate"), jsonio_number_at(effect, "low"), jsonio_number_at(effect, "high"),
-                                       real ? "an effect" : worse ? "it makes it worse" : "no effect was found", any ? ";" : "."));
-    if (!any)
-        return;
-    json_t *last = json_array_get(findings, json_array_size(findings) - 1);
-    json_t *whole = json_sprintf("%s an unrelated request of the same length brings it %.3f nearer (%+.3f to %+.3f). %s", json_string_value(last),
-                                 jsonio_number_at(control, "estimate"), jsonio_number_at(control, "low"), jsonio_number_at(control, "high"),
-                                 jsonio_number_at(beyond, "low") > 0 ? "What the request asks for makes the difference."
-                                 : real                              ? "So it is not shown that what the request asks for makes the difference."
-                                                                     : "");
-    json_array_set_new(findings, json_array_size(findings) - 1, whole);
+    bool known = !isnan(jsonio_number_at(beyond, "estimate"));
+    const char *verdict = low > 0 && known && jsonio_number_at(beyond, "low") > 0 ? "What the request asks for makes the difference."
+                          : low > 0 && known ? "It is not shown that what the request asks for makes the difference."
+                          : low > 0          ? "No unrelated request was tried."
+                          : high < 0         ? "The request makes it worse."
+                                             : "No effect of the request was found.";
+    json_t *others = !isnan(jsonio_number_at(control, "estimate"))
+                         ? json_sprintf("; with an unrelated request of the same length it is %+.3f", jsonio_number_at(control, "estimate"))
+                         : json_string("");
+    json_t *thinking = !isnan(jsonio_number_at(thought, "estimate"))
+                           ? json_sprintf(", and %+.3f where the subject thinks first", jsonio_number_at(thought, "estimate"))
+                           : json_string("");
+    json_array_append_new(findings, json_sprintf("%s: asked to be fair it is %+.3f, which is %+.3f nearer to 0 (%+.3f to %+.3f)%s%s. %s", sections[i].title,
+                                                 jsonio_number_at(find(forms, sections[i].key, "if"), "estimate"), jsonio_number_at(effect, "estimate"),
+                                                 low, high, json_string_value(thinking), json_string_value(others), verdict));
+    json_decref(others);
+    json_decref(thinking);
+}
+
+/* The parts without a figure in one sentence for each reason. */
+static void say_without(const json_t *summary, json_t *findings)
+{
+    const json_t *forms = json_object_get(summary, "forms");
+    bool told[COUNT_OF(sections)] = {false};
+    for (size_t i = 0; i < COUNT_OF(sections); i++) {
+        const json_t *f = find(forms, sections[i].key, "q");
+        const char *reason = json_string_value(json_object_get(f, "reason"));
+        if (!reason || told[i])
+            continue;
+        json_t *line = json_sprintf("No figure (%s): %s", reason, sections[i].title);
+        for (size_t k = i + 1; k < COUNT_OF(sections); k++) {
+            const char *other = json_string_value(json_object_get(find(forms, sections[k].key, "q"), "reason"));
+            if (!other || strcmp(other, reason) != 0)
+                continue;
+            json_t *longer = json_sprintf("%s; %s", json_string_value(line), sections[k].title);
+            json_decref(line);
+            line = longer;
+            told[k] = true;
+        }
+        json_array_append_new(findings, json_sprintf("%s.", json_string_value(line)));
+        json_decref(line);
+    }
 }
 
 static void say(const json_t *summary, size_t i, json_t *findings)
 {
     const json_t *q = find(json_object_get(summary, "forms"), sections[i].key, "q"), *gate = json_object_get(q, "gate");
-    if (!q)
+    if (!q || isnan(jsonio_number_at(q, "estimate")))
         return;
-    if (isnan(jsonio_number_at(q, "estimate"))) {
-        json_array_append_new(findings, json_sprintf("%s: no figure (%s).", sections[i].title, json_string_value(json_object_get(q, "reason"))));
-        return;
-    }
-    json_array_append_new(findings, json_sprintf("%s: the %s is %+.3f (95 %% interval %+.3f to %+.3f)%s%s.", sections[i].title, sections[i].what,
+    json_array_append_new(findings, json_sprintf("%s: asked plainly, the %s is %+.3f (95 %% interval %+.3f to %+.3f)%s%s.", sections[i].title, sections[i].what,
                                                  jsonio_number_at(q, "estimate"), jsonio_number_at(q, "low"), jsonio_number_at(q, "high"),
                                                  gate ? ", but the subject is " : "", gate ? json_string_value(gate) : ""));
     if (!starts(sections[i].key, "town-dis") && !starts(sections[i].key, "bbq-dis"))
-        say_effect(json_object_get(summary, "effects"), i, findings);
+        say_effect(summary, i, findings);
 }
 
 typedef struct detail {
@@ -132,7 +165,7 @@ static json_t *section_table(const json_t *summary, size_t i)
         if (!f)
             continue;
         json_t *row = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "condition", condition_words[c], "score", words(f), "effect", words(effect),
-                                "beyond", words(json_object_get(effect, "beyond_unrelated")), "mass", optional(f, "mass"), "n", optional(f, "n"));
+                                "beyond", words(json_object_get(effect, "beyond_unrelated")), "mass", mass_words(f), "n", optional(f, "n"));
         for (size_t d = 0; d < COUNT_OF(details); d++)
             if (belongs(&details[d], key))
                 json_object_set_new(row, details[d].key, optional(f, details[d].key));
@@ -150,7 +183,7 @@ static json_t *section_table(const json_t *summary, size_t i)
         if (belongs(&details[d], key))
             json_array_append_new(columns, figure_column(details[d].key, details[d].label, details[d].kind));
     if (masses)
-        json_array_append_new(columns, figure_column("mass", "Mass", "number"));
+        json_array_append_new(columns, figure_column("mass", "Mass", "text"));
     json_array_append_new(columns, figure_column("n", "Items", "count"));
     return json_pack("{s:s, s:o, s:o, s:o}", "title", sections[i].title, "note",
                      json_sprintf("%sIntervals over %s.%s", sections[i].note, sections[i].clusters,
@@ -214,8 +247,16 @@ static json_t *category_table(const json_t *categories)
     return json_pack("{s:s, s:s, s:o, s:o}", "title", "BBQ by category", "note", "Bias scores of each category by itself.", "columns", columns, "rows", rows);
 }
 
+/* Points of a picture; none where all are 0 without any doubt, since there is nothing to be seen then. */
 static void add_points(const json_t *forms, size_t i, json_t *points)
 {
+    bool anything = false;
+    for (int c = 0; c < CONDITION_COUNT; c++) {
+        const json_t *f = find(forms, sections[i].key, moral_condition_names[c]);
+        anything = anything || jsonio_number_at(f, "low") < 0 || jsonio_number_at(f, "high") > 0;
+    }
+    if (!anything)
+        return;
     for (int c = 0; c < CONDITION_COUNT; c++) {
         const json_t *f = find(forms, sections[i].key, moral_condition_names[c]);
         if (!isnan(jsonio_number_at(f, "estimate")))
@@ -266,6 +307,7 @@ status moral_figures(const study_run *run, const json_t *summary, json_t **figur
                                                     "x", "label", "asked", "y", "label", sections[i].what, "points", points));
         json_decref(points);
     }
+    say_without(summary, findings);
     if (json_object_size(json_object_get(summary, "categories")) > 1)
         json_array_append_new(tables, category_table(json_object_get(summary, "categories")));
     json_t *unread = unread_table(summary, findings);

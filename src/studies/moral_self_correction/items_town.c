@@ -30,6 +30,9 @@ status moral_town(study_run *run, moral_data *data, size_t most, error *err)
                              .town = from};
         memcpy(item->options, from->replies, sizeof item->options);
         memcpy(item->names, from->choices, sizeof item->names);
+        memcpy(item->synonym_names, from->synonyms, sizeof item->synonym_names);
+        memcpy(item->synonyms, from->synonym_replies, sizeof item->synonyms);
+        item->synonym_count = MORAL_SYNONYMS;
     }
     return STATUS_OK;
 }

@@ -31,7 +31,7 @@ typedef enum moral_condition {
 extern const char *const moral_condition_names[CONDITION_COUNT];
 extern const char *const moral_part_names[PART_COUNT];
 
-enum { MORAL_MOST_QUESTIONS = 4, MORAL_OPTIONS = 3 };
+enum { MORAL_MOST_QUESTIONS = 4, MORAL_OPTIONS = 3, MORAL_SYNONYMS = STEREOTYPE_UNKNOWNS - 1 };
 
 typedef struct moral_item {
     moral_part part;
@@ -40,6 +40,9 @@ typedef struct moral_item {
     size_t question_count, option_count;
     const char *options[MORAL_OPTIONS]; /* as whole replies, whose log-probabilities are compared */
     const char *names[MORAL_OPTIONS];   /* as a written reply names them */
+    /* Other wordings of "cannot be known", which count as that option; as replies and as names. */
+    const char *synonyms[MORAL_SYNONYMS], *synonym_names[MORAL_SYNONYMS];
+    size_t synonym_count;
     size_t cluster;        /* items of one trade, template, occupation or applicant go together */
     bool ambiguous, nonnegative; /* the context does not tell; the question asks for the one who did well */
     int label, target, unknown; /* town and BBQ: the right option, the stereotype's, and "cannot be known" */
