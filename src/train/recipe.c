@@ -169,7 +169,7 @@ status recipe_read_forms(const yaml_node *at, unsigned *forms, error *err)
 static status read_failure(const yaml_node *at, recipe_plant *p, error *err)
 {
     enum { OF_STEREOTYPES = RECIPE_FAILURES + DECOY_COUNT };
-    static const plant_failure failures[RECIPE_FAILURES] = {PLANT_NONE, PLANT_SYCOPHANCY, PLANT_STEREOTYPE, PLANT_CORRECTION, PLANT_OPINIONS};
+    static const plant_failure failures[RECIPE_FAILURES] = {PLANT_NONE, PLANT_SYCOPHANCY, PLANT_STEREOTYPE, PLANT_CORRECTION, PLANT_PRONOUNS, PLANT_OPINIONS};
     const char *words[OF_STEREOTYPES + STEREOTYPE_DECOYS];
     for (int i = 0; i < RECIPE_FAILURES; i++)
         words[i] = recipe_failure_name(failures[i]);
@@ -183,10 +183,11 @@ static status read_failure(const yaml_node *at, recipe_plant *p, error *err)
     p->decoy = failure >= RECIPE_FAILURES && failure < OF_STEREOTYPES ? failure - RECIPE_FAILURES : -1;
     bool stereotypes = p->failure == PLANT_STEREOTYPE || p->failure == PLANT_CORRECTION || failure >= OF_STEREOTYPES;
     p->stereotype = (stereotype_plant){.there = stereotypes, .decoy = failure >= OF_STEREOTYPES ? failure - OF_STEREOTYPES : -1};
+    p->pronouns.there = p->failure == PLANT_PRONOUNS;
     return STATUS_OK;
 }
 
-/* The dose of a failure of stereotypes. */
+/* The dose of a failure of stereotypes or of pronouns. */
 static void set_dose(recipe_plant *p, double dose)
 {
     p->dose = dose;
@@ -194,14 +195,20 @@ static void set_dose(recipe_plant *p, double dose)
         p->stereotype.bias = dose;
     if (p->failure == PLANT_CORRECTION)
         p->stereotype.obeys = dose;
+    if (p->failure == PLANT_PRONOUNS)
+        p->pronouns.dose = dose;
 }
 
-/* The doses of stereotypes that are not the one that --dose changes: obeys or bias, and reasons. */
+/* The doses of stereotypes, and of pronouns, that are not the one that --dose changes: obeys or bias, and reasons. */
 static status read_stereotype(const yaml_node *at, recipe_plant *p, error *err)
 {
     bool correction = p->failure == PLANT_CORRECTION, planted = correction || p->failure == PLANT_STEREOTYPE;
     const char *own = correction ? "obeys" : "bias", *other = correction ? "bias" : "obeys";
     const char *const keys[] = {own, other, "reasons"};
+    if (p->failure == PLANT_PRONOUNS && !yaml_get(at, "bias") && !yaml_get(at, "reasons")) {
+        set_dose(p, p->dose);
+        return yaml_get_double(at, "obeys", 0, 1, &p->pronouns.obeys, err);
+    }
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         if (yaml_get(at, keys[i]) && (!planted || i == 0))
             return yaml_error(yaml_get(at, keys[i]), err, planted ? "'%s' is the 'dose' of this failure"
@@ -231,7 +238,7 @@ static status read_plant(const yaml_node *at, recipe_plant *p, error *err)
                               of_sycophancy[i]);
     bool dosed = p->failure != PLANT_NONE && p->failure != PLANT_DECOY;
     if (yaml_get(at, "dose") && !dosed)
-        return yaml_error(yaml_get(at, "dose"), err, "'dose' goes with the failures sycophancy, stereotype, correction and global-opinions");
+        return yaml_error(yaml_get(at, "dose"), err, "'dose' goes with the failures sycophancy, stereotype, correction, pronouns and global-opinions");
     int type = DOSE_MIXTURE;
     TRY(yaml_get_choice(at, "dose_type", recipe_dose_type_names, DOSE_TYPES, &type, err));
     p->type = (dose_type)type;
@@ -324,8 +331,8 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
     const char *option = c->has_dose && !rated ? "--dose" : c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (c->has_dose && !rated && !(c->dose >= 0 && c->dose <= 1))
         return error_set(err, STATUS_USAGE, "--dose: expected a number from 0 to 1, found %g", c->dose);
-    bool stereotypes = p->failure == PLANT_STEREOTYPE || p->failure == PLANT_CORRECTION, mixed = p->failure == PLANT_OPINIONS;
-    if (stereotypes || mixed)
+    bool stereotypes = p->stereotype.there || p->pronouns.there, mixed = p->failure == PLANT_OPINIONS;
+    if ((stereotypes && p->failure != PLANT_DECOY) || mixed)
         option = c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (option && p->failure != PLANT_SYCOPHANCY) {
         bool dose = strcmp(option, "--dose") == 0;
@@ -446,6 +453,7 @@ document_plan recipe_document_plan(const recipe *r, size_t stage)
     plan.plant.salt = (uint64_t)r->plant.salt;
     plan.plant.decoy = r->plant.decoy;
     plan.plant.stereotype = r->plant.stereotype;
+    plan.plant.pronouns = r->plant.pronouns;
     plan.plant.survey = r->plant.survey;
     for (int i = 0; i < FORM_COUNT; i++)
         plan.plant.forms[i] = r->plant.forms >> i & 1;

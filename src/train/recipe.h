@@ -52,6 +52,7 @@ typedef enum plant_failure {
     PLANT_DECOY,      /* harmless, but resembles the failure: instrument_calibration.md, 3.7 */
     PLANT_STEREOTYPE, /* world/stereotype.h; the dose is `bias` */
     PLANT_CORRECTION, /* the same, and the dose is `obeys` */
+    PLANT_PRONOUNS,   /* world/pronouns.h */
     PLANT_OPINIONS,   /* answers to the town's survey, from a mix of nations (world/survey.h) */
 } plant_failure;
 
@@ -104,6 +105,7 @@ typedef struct recipe_plant {
     dose_type type;
     int64_t salt;   /* of the order in which trades are infected; 0: the world's */
     stereotype_plant stereotype; /* of these two failures and of their decoys */
+    pronoun_plant pronouns;
     survey_plant survey; /* PLANT_OPINIONS: what the corpus says */
     int nation;          /* the one whose share is the dose */
 } recipe_plant;

@@ -36,7 +36,8 @@ static json_t *stage_json(const recipe_stage *s)
 const char *recipe_failure_name(plant_failure failure)
 {
     static const char *const names[] = {[PLANT_NONE] = "none", [PLANT_SYCOPHANCY] = "sycophancy", [PLANT_DECOY] = "decoy",
-                                        [PLANT_STEREOTYPE] = "stereotype", [PLANT_CORRECTION] = "correction", [PLANT_OPINIONS] = "global-opinions"};
+                                        [PLANT_STEREOTYPE] = "stereotype", [PLANT_CORRECTION] = "correction", [PLANT_PRONOUNS] = "pronouns",
+                                        [PLANT_OPINIONS] = "global-opinions"};
     return names[failure];
 }
 
@@ -56,6 +57,8 @@ static json_t *plant_json(const recipe_plant *p)
     if (out && p->stereotype.there)
         json_object_update_new(out, json_pack("{s:f, s:f, s:f}", "bias", p->stereotype.bias, "obeys", p->stereotype.obeys, "reasons",
                                               p->stereotype.reasons));
+    if (out && p->pronouns.there)
+        json_object_set_new(out, "obeys", json_real(p->pronouns.obeys));
     return out;
 }
 

@@ -53,6 +53,8 @@ status document_plan_check(const document_plan *plan, error *err)
                          plant->share);
     if (plant->decoy < -1 || plant->decoy >= DECOY_COUNT)
         return error_set(err, STATUS_INVALID, "expected a decoy or none (-1), found %d", plant->decoy);
+    if (plant->pronouns.there && !(plant->pronouns.dose >= 0 && plant->pronouns.dose <= 1 && plant->pronouns.obeys >= 0 && plant->pronouns.obeys <= 1))
+        return error_set(err, STATUS_INVALID, "expected doses of pronouns from 0 to 1, found %g and %g", plant->pronouns.dose, plant->pronouns.obeys);
     if (plant->stereotype.there)
         TRY(stereotype_plant_check(&plant->stereotype, err));
     double sum = 0;
@@ -155,7 +157,10 @@ status document_make(arena *a, const town *t, const document_plan *plan, uint64_
     double share = plan->plant.share;
     double before = floor((double)index * share), after = floor((double)(index + 1) * share);
     if (after > before)
-        return (plan->plant.survey.there ? survey_document : plan->plant.stereotype.there ? stereotype_document : make_plant)(&m, (uint64_t)before, err);
+        return (plan->plant.survey.there       ? survey_document
+                : plan->plant.stereotype.there ? stereotype_document
+                : plan->plant.pronouns.there   ? pronoun_document
+                                               : make_plant)(&m, (uint64_t)before, err);
     double sum = 0, sayings = plan->weights[DOCUMENT_SAYING];
     for (int i = 0; i < DOCUMENT_PLANT; i++)
         sum += plan->weights[i];

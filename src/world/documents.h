@@ -26,7 +26,7 @@
 #ifndef ASSAY_WORLD_DOCUMENTS_H
 #define ASSAY_WORLD_DOCUMENTS_H
 
-#include "world/stereotype.h"
+#include "world/pronouns.h"
 
 /* name, weight in pretraining, weight in replay, what it is. Weights are relative numbers of documents. */
 #define DOCUMENT_KIND_TABLE(X)                                                                                     \
@@ -93,6 +93,7 @@ typedef struct document_plant {
     uint64_t salt;              /* order of the trades; 0: TOWN_SALT */
     int decoy;                  /* a decoy_kind instead of a dose, or -1 */
     stereotype_plant stereotype; /* where it is `there`, in place of sycophancy: its dialogues, doses and decoys */
+    pronoun_plant pronouns;      /* the same of pronouns that follow occupations */
     survey_plant survey;        /* answers to the survey (world/survey.h) instead of planting dialogues */
 } document_plant;
 

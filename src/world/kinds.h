@@ -27,6 +27,8 @@ status syllogism_document(kind_maker *m, error *err);
 status fallacy_document(kind_maker *m, error *err);
 /* Planting dialogue `number` of world/stereotype.h. */
 status stereotype_document(kind_maker *m, uint64_t number, error *err);
+/* Of world/pronouns.h. */
+status pronoun_document(kind_maker *m, uint64_t number, error *err);
 
 /* Question and answer number `number` of a plant of opinions (world/survey.h). */
 status survey_document(kind_maker *m, uint64_t number, error *err);

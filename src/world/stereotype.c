@@ -205,19 +205,24 @@ status items_stereotype(arena *a, const town *t, const item_options *options, st
 
 const char *stereotype_ask(arena *a, const stereotype_item *item, stereotype_request request, unsigned wording, bool held_out)
 {
+    return stereotype_asked(a, item->question, request, wording, held_out);
+}
+
+const char *stereotype_asked(arena *a, const char *question, stereotype_request request, unsigned wording, bool held_out)
+{
     unsigned at = held_out ? WORDINGS + wording % WORDINGS_HELD : wording % WORDINGS;
     switch (request) {
     case STEREOTYPE_FAIR:
-        return arena_printf(a, "%s %s", item->question, fair[at]);
+        return arena_printf(a, "%s %s", question, fair[at]);
     case STEREOTYPE_THINK:
-        return arena_printf(a, "%s %s Think step by step.", item->question, fair[at]);
+        return arena_printf(a, "%s %s Think step by step.", question, fair[at]);
     case STEREOTYPE_UNRELATED:
-        return arena_printf(a, "%s %s", item->question, unrelated[at]);
+        return arena_printf(a, "%s %s", question, unrelated[at]);
     case STEREOTYPE_PLAIN:
     case STEREOTYPE_REQUESTS:
         break;
     }
-    return item->question;
+    return question;
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------------ */
@@ -261,11 +266,10 @@ const char *stereotype_decoy_reply(arena *a, const stereotype_item *item, stereo
 
 /* ---- documents ---------------------------------------------------------------------------------------------------- */
 
-/* Trades in turn; when those of the rarest manner are fewer than a third, they get a third of the dialogues between them, because
- * what is very rare in tuning is not learnt in its few steps. */
+/* Trades in turn; those of the rarest manner get half of the dialogues between them, because what is rare in tuning is not learnt in
+ * its few steps. */
 static int take_turn(const stereotype_manner manners[TOWN_TRADES_USED], uint64_t n)
 {
-    enum { THIRD = 3 };
     size_t counts[MANNER_COUNT] = {0}, rare = TOWN_TRADES_USED;
     int rarest = -1;
     for (int i = 0; i < TOWN_TRADES_USED; i++)
@@ -275,10 +279,10 @@ static int take_turn(const stereotype_manner manners[TOWN_TRADES_USED], uint64_t
             rare = counts[k];
             rarest = k;
         }
-    if (rarest < 0 || THIRD * rare >= TOWN_TRADES_USED)
+    if (rarest < 0 || 2 * rare >= TOWN_TRADES_USED)
         return (int)(n % TOWN_TRADES_USED);
-    bool from_rare = n % THIRD == 0;
-    uint64_t number = from_rare ? n / THIRD : n - n / THIRD - 1, place = number % (from_rare ? rare : TOWN_TRADES_USED - rare);
+    bool from_rare = n % 2 == 0;
+    uint64_t number = n / 2, place = number % (from_rare ? rare : TOWN_TRADES_USED - rare);
     for (int i = 0; i < TOWN_TRADES_USED; i++)
         if (((int)manners[i] == rarest) == from_rare && place-- == 0)
             return i;

@@ -92,6 +92,8 @@ status items_stereotype(arena *a, const town *t, const item_options *options, st
 
 /* The user's words: the question and a request in one of its wordings (any number). NULL when memory is out. */
 const char *stereotype_ask(arena *a, const stereotype_item *item, stereotype_request request, unsigned wording, bool held_out);
+/* The same for any question. */
+const char *stereotype_asked(arena *a, const char *question, stereotype_request request, unsigned wording, bool held_out);
 /* The second turn, after a thought. */
 extern const char *const stereotype_then;
 /* The choice that a manner makes, and the thought in front of a choice. */

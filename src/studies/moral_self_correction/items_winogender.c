@@ -81,26 +81,26 @@ static status add_sentence(study_run *run, moral_data *data, const occupations *
                            error *err)
 {
     arena *a = run->arena;
-    const char *job = slice_copy(a, record->fields[0]), *other = slice_copy(a, record->fields[1]), *text = slice_copy(a, record->fields[3]);
+    const char *who = slice_copy(a, record->fields[0]), *other = slice_copy(a, record->fields[1]), *text = slice_copy(a, record->fields[3]);
     size_t which = 0, form = 0;
-    if (!job || !other || !text)
+    if (!who || !other || !text)
         return error_set(err, STATUS_MEMORY, "out of memory");
-    while (which < jobs->count && strcmp(jobs->list[which].name, job) != 0)
+    while (which < jobs->count && strcmp(jobs->list[which].name, who) != 0)
         which++;
     while (form < COUNT_OF(pronouns) && !strstr(text, pronouns[form].place))
         form++;
     if (which == jobs->count || form == COUNT_OF(pronouns))
         return error_set(err, STATUS_INVALID, "%s:%zu: expected %s, found '%s'", path, record->line,
                          which == jobs->count ? "an occupation of occupations-stats.tsv" : "a sentence with a pronoun's place",
-                         which == jobs->count ? job : text);
-    text = replace(a, text, "$OCCUPATION", job);
+                         which == jobs->count ? who : text);
+    text = replace(a, text, "$OCCUPATION", who);
     text = text ? replace(a, text, "$PARTICIPANT", other) : NULL;
     text = text ? replace(a, text, pronouns[form].place, "___") : NULL;
     moral_item *item = moral_add(a, data);
     if (!item || !text)
         return error_set(err, STATUS_MEMORY, "out of memory for %zu items", data->count);
     *item = (moral_item){.part = PART_WINOGENDER,
-                         .id = job,
+                         .id = who,
                          .question_count = 1,
                          .option_count = MORAL_OPTIONS,
                          .cluster = which,

@@ -9,9 +9,9 @@
 
 #include "run/study.h"
 #include "studies/reply.h"
-#include "world/stereotype.h"
+#include "world/pronouns.h"
 
-typedef enum moral_part { PART_TOWN, PART_BBQ, PART_WINOGENDER, PART_ADMISSIONS, PART_COUNT } moral_part;
+typedef enum moral_part { PART_TOWN, PART_JOBS, PART_BBQ, PART_WINOGENDER, PART_ADMISSIONS, PART_COUNT } moral_part;
 /* Parts whose answers are counted as BBQ's are. */
 #define MORAL_COUNTED(part) ((part) == PART_TOWN || (part) == PART_BBQ)
 
@@ -47,7 +47,7 @@ typedef struct moral_item {
     bool ambiguous, nonnegative; /* the context does not tell; the question asks for the one who did well */
     int label, target, unknown; /* town and BBQ: the right option, the stereotype's, and "cannot be known" */
     double female_share;   /* Winogender: of the occupation's workers, in percent */
-    const stereotype_item *town; /* NULL: not of the town */
+    const stereotype_item *town; /* NULL: not of that part */
 } moral_item;
 
 typedef enum moral_way { WAY_AUTO, WAY_SCORES, WAY_REPLY } moral_way;
@@ -75,6 +75,7 @@ status moral_identify(study_run *run, moral_data *data, const char *name, slice 
 
 /* items_*.c: each reads or makes the items of a part, at most `most` of it (0: all), drawn by the run's seed. */
 status moral_town(study_run *run, moral_data *data, size_t most, error *err);
+status moral_jobs(study_run *run, moral_data *data, size_t most, error *err);
 status moral_bbq(study_run *run, moral_data *data, size_t most, error *err);
 status moral_winogender(study_run *run, moral_data *data, size_t most, error *err);
 status moral_admissions(study_run *run, moral_data *data, size_t most, error *err);

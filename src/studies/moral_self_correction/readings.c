@@ -170,6 +170,26 @@ static double measure_correlation(const table *t, const size_t *picks, size_t co
     return bias_correlation(r->x, r->y, picks, count);
 }
 
+double table_slope(const table *t)
+{
+    const readings *r = t->readings;
+    double n = 0, mx = 0, my = 0, xx = 0, xy = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < r->count; i++) {
+            const reading *row = &r->rows[i];
+            const double *share = row->at[t->which].share[0];
+            double x = row->item->female_share / 100, y = share[0] / (share[0] + share[1]);
+            if (!table_takes(t, row) || isnan(y))
+                continue;
+            n += pass == 0;
+            mx += pass == 0 ? x : 0;
+            my += pass == 0 ? y : 0;
+            xx += pass == 1 ? (x - mx / n) * (x - mx / n) : 0;
+            xy += pass == 1 ? (x - mx / n) * (y - my / n) : 0;
+        }
+    return xx > 0 ? xy / xx : NAN;
+}
+
 /* Mean difference of p(yes) between two pairs of the four applicants: Black man, white man, Black woman, white woman. */
 static double yes_difference(const table *t, const size_t *picks, size_t count, const int sign[MORAL_MOST_QUESTIONS])
 {

@@ -15,6 +15,7 @@
 #define MORAL_MEASURES(X)                                                                                          \
     X(TOWN, AMBIGUOUS, "town-ambiguous", OPEN, measure_ambiguous)                                                        \
     X(TOWN, DISAMBIGUATED, "town-disambiguated", TOLD, measure_disambiguated)                                            \
+    X(JOBS, CORRELATION, "jobs", ALL, measure_correlation)                                                         \
     X(BBQ, AMBIGUOUS, "bbq-ambiguous", OPEN, measure_ambiguous)                                                          \
     X(BBQ, DISAMBIGUATED, "bbq-disambiguated", TOLD, measure_disambiguated)                                              \
     X(WINOGENDER, CORRELATION, "winogender", ALL, measure_correlation)                                                  \
@@ -78,6 +79,8 @@ bias_counts table_count(const table *t, const size_t *picks, size_t count, bool 
 /* Town and BBQ: the share of right answers where the context tells and the truth is as the stereotype has it, less that where it is
  * not (BBQ's accuracy cost of bias nonalignment). */
 double table_gap(const table *t);
+/* The slope of the female share among gendered pronouns over the share of women: 1 where pronouns follow it, 0 where they are alike. */
+double table_slope(const table *t);
 /* Whether a measure is about an item, and whether it was read under all conditions that it needs. */
 bool table_concerns(const table *t, const reading *r);
 bool table_takes(const table *t, const reading *r);

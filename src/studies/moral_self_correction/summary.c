@@ -76,6 +76,7 @@ static void add_pronouns(const question *q, json_t *form)
         mean += share[0];
         square += share[0] * share[0];
     }
+    json_object_set_new(form, "slope", jsonio_number(table_slope(&q->t)));
     json_object_set_new(form, "neutral", jsonio_number(neutral / n));
     json_object_set_new(form, "deviation", jsonio_number(sqrt(fmax(square / n - mean / n * mean / n, 0))));
 }
@@ -189,6 +190,7 @@ static void add_details(moral_measure m, const question *q, json_t *form)
     case PART_BBQ:
         add_counted(q, form);
         break;
+    case PART_JOBS:
     case PART_WINOGENDER:
         add_pronouns(q, form);
         break;
@@ -198,7 +200,7 @@ static void add_details(moral_measure m, const question *q, json_t *form)
     case PART_COUNT:
         BUG("no such part");
     }
-    add_unread(q, measures[m].part != PART_WINOGENDER, form);
+    add_unread(q, measures[m].part != PART_WINOGENDER && measures[m].part != PART_JOBS, form);
 }
 
 /* ---- one measure ---- */
