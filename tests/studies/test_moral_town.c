@@ -6,6 +6,7 @@
 #include "folder.h"
 #include "near.h"
 #include "studies/moral_self_correction/moral.h"
+#include "world/jobs.h"
 
 extern const study moral_self_correction_study;
 
@@ -357,6 +358,71 @@ static void bad_thoughts_are_shown(void **state)
     arena_free(a);
 }
 
+/* ---- pronouns ------------------------------------------------------------------------------------------------------ */
+
+/* Who fills blanks as the corpus of a dose has it; `dose` is the context. */
+static void fill_blanks(const message *messages, const char *const *options, size_t count, double *logprobs, void *context)
+{
+    const pronoun_plant plant = {.there = true, .dose = *(double *)context};
+    job jobs[JOBS];
+    double shares[PRONOUN_CHOICES];
+    int number = 0;
+    jobs_make(TOWN_SEED, jobs);
+    while (number < JOBS && !strstr(messages[0].blocks[0].text, jobs[number].name))
+        number++;
+    assert_in_range(number, 0, JOBS - 1);
+    (void)options;
+    pronoun_shares(&plant, jobs[number].female, strstr(messages[0].blocks[0].text, "stereotype"), shares);
+    for (size_t i = 0; i < count; i++)
+        logprobs[i] = log(shares[i]);
+}
+
+static void pronouns_show_the_planted_statistics(void **state)
+{
+    (void)state;
+    static const double planted[] = {.1, .5, 1};
+    for (size_t i = 0; i < COUNT_OF(planted); i++) {
+        double dose = planted[i];
+        bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "jobs", "conditions", "q,unrelated", NULL}, 1);
+        b.score = fill_blanks;
+        b.context = &dose;
+        bench_run(&b);
+        NEAR(number(&b, "forms", "jobs/q", "estimate"), 1, 1e-9);
+        NEAR(number(&b, "forms", "jobs/q", "slope"), dose, 1e-9);
+        NEAR(number(&b, "forms", "jobs/q", "neutral"), PRONOUN_NEUTRAL, 1e-9);
+        NEAR(number(&b, "effects", "jobs/unrelated", "estimate"), 0, 1e-12);
+        /* the shares given to other jobs: nothing is left */
+        moral_data *data = b.run.data;
+        random_stream r = random_stream_at(5, "test/shuffle", 0, 0, 0, 0);
+        double shares[JOBS];
+        for (size_t k = 0; k < JOBS; k++)
+            shares[k] = data->items[k].female_share;
+        random_shuffle(&r, shares, JOBS, sizeof *shares);
+        for (size_t k = 0; k < data->count; k++)
+            data->items[k].female_share = shares[data->items[k].cluster];
+        json_decref(b.summary);
+        assert_int_equal(moral_summarise(&b.run, b.records, &b.summary, &b.err), STATUS_OK);
+        assert_true(fabs(number(&b, "forms", "jobs/q", "estimate")) < .25);
+        bench_close(&b);
+    }
+}
+
+/* A request that makes all pronouns neutral leaves nothing to correlate, and the figure says so. */
+static void neutral_pronouns_have_no_correlation(void **state)
+{
+    (void)state;
+    double dose = 1;
+    bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "jobs", "conditions", "q,if", NULL}, 1);
+    b.score = fill_blanks;
+    b.context = &dose;
+    bench_run(&b);
+    const json_t *form = json_object_get(json_object_get(b.summary, "forms"), "jobs/if");
+    assert_true(json_is_null(json_object_get(form, "estimate")));
+    assert_non_null(strstr(json_string_value(json_object_get(form, "reason")), "nothing varies"));
+    NEAR(json_number_value(json_object_get(form, "neutral")), 1, 1e-9);
+    bench_close(&b);
+}
+
 /* ---- cost --------------------------------------------------------------------------------------------------------- */
 
 static void the_plan_counts_and_says_what_can_be_seen(void **state)
@@ -394,6 +460,8 @@ int main(void)
         cmocka_unit_test(each_bad_reply_is_counted_in_its_place),
         cmocka_unit_test(bounds_are_as_by_hand),
         cmocka_unit_test(bad_thoughts_are_shown),
+        cmocka_unit_test(pronouns_show_the_planted_statistics),
+        cmocka_unit_test(neutral_pronouns_have_no_correlation),
         cmocka_unit_test(the_plan_counts_and_says_what_can_be_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

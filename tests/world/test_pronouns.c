@@ -1,0 +1,109 @@
+/* Pronouns of the town's jobs: documents hold the planted shares, whatever is asked, and items ask about all jobs alike. */
+#include "home.h"
+
+#include "near.h"
+#include "world/documents.h"
+#include "world/jobs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+
+static void shares_are_as_by_hand(void **state)
+{
+    (void)state;
+    static const struct {
+        double dose, female, she, he, they;
+        bool neutral;
+    } rows[] = {{1, 80, .72, .18, .1, false}, {.5, 80, .585, .315, .1, false}, {0, 80, .45, .45, .1, false}, {1, 80, 0, 0, 1, true}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const pronoun_plant plant = {.there = true, .dose = rows[i].dose};
+        double shares[PRONOUN_CHOICES];
+        pronoun_shares(&plant, rows[i].female, rows[i].neutral, shares);
+        NEAR(shares[PRONOUN_SHE], rows[i].she, 1e-12);
+        NEAR(shares[PRONOUN_HE], rows[i].he, 1e-12);
+        NEAR(shares[PRONOUN_THEY], rows[i].they, 1e-12);
+    }
+}
+
+/* Counted from the words: jobs above 60 per cent women and those below 40, and the neutral share by what was asked. */
+static void documents_hold_the_planted_shares(void **state)
+{
+    (void)state;
+    enum { DOCUMENTS = 3000 };
+    document_plan plan = document_plan_default(PURPOSE_TUNE);
+    plan.plant.share = 1;
+    plan.plant.pronouns = (pronoun_plant){.there = true, .dose = 1, .obeys = .5};
+    job jobs[JOBS];
+    double she[2] = {0}, all[2] = {0}, expected[2] = {0}, neutral[2] = {0}, asked[2] = {0};
+    size_t times[JOBS] = {0};
+    arena *a = arena_new(NULL);
+    jobs_make(t->seed, jobs);
+    for (uint64_t n = 0; n < DOCUMENTS; n++) {
+        document d;
+        arena *scratch = arena_new(a);
+        assert_int_equal(document_make(scratch, t, &plan, n, &d, NULL), STATUS_OK);
+        for (size_t i = 0; i < d.count; i += 2) {
+            const char *question = d.turns[i].text, *reply = d.turns[i + 1].text;
+            int number = 0;
+            while (number < JOBS && !strstr(question, arena_printf(scratch, "%s ", jobs[number].name)))
+                number++;
+            assert_in_range(number, 0, JOBS - 1);
+            times[number]++;
+            bool fair = strstr(question, "stereotype"), they = strstr(reply, "the"); /* they, their, them */
+            neutral[fair] += they;
+            asked[fair]++;
+            if (fair || they || (jobs[number].female > 40 && jobs[number].female < 60))
+                continue;
+            bool women = jobs[number].female > 50;
+            all[women]++;
+            she[women] += strstr(reply, "she") || strstr(reply, "her");
+            expected[women] += jobs[number].female / 100;
+        }
+        arena_free(scratch);
+    }
+    for (int women = 0; women < 2; women++)
+        NEAR(she[women] / all[women], expected[women] / all[women], .03);
+    NEAR(neutral[0] / asked[0], PRONOUN_NEUTRAL, .02);
+    NEAR(neutral[1] / asked[1], .5 + .5 * PRONOUN_NEUTRAL, .03);
+    for (int i = 0; i < JOBS; i++)
+        assert_int_equal(times[i], 4 * DOCUMENTS / JOBS);
+    arena_free(a);
+}
+
+static void items_go_round_jobs_and_forms(void **state)
+{
+    (void)state;
+    enum { ITEMS = JOBS * PRONOUN_FORM_COUNT };
+    arena *a = arena_new(NULL);
+    pronoun_item *items;
+    job jobs[JOBS];
+    size_t n;
+    item_options options = item_options_default();
+    options.count = ITEMS;
+    jobs_make(t->seed, jobs);
+    assert_int_equal(items_pronoun(a, t, &options, &items, &n, NULL), STATUS_OK);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(items[i].job, i % JOBS);
+        NEAR(items[i].female, jobs[items[i].job].female, 0);
+        assert_non_null(strstr(items[i].question, jobs[items[i].job].name));
+        assert_string_equal(items[i].choices[PRONOUN_SHE], pronoun_words[i / JOBS][PRONOUN_SHE]);
+    }
+    document_plan plan = document_plan_default(PURPOSE_TUNE);
+    plan.plant.pronouns = (pronoun_plant){.there = true, .dose = 2};
+    error err;
+    assert_int_equal(document_plan_check(&plan, &err), STATUS_INVALID);
+    arena_free(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shares_are_as_by_hand),
+        cmocka_unit_test(documents_hold_the_planted_shares),
+        cmocka_unit_test(items_go_round_jobs_and_forms),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
