@@ -14,9 +14,10 @@ enum { THINGS = 30, FORMS = 4, TEXT_LIMIT = 1 << 14 };
 static const char *const nations[SURVEY_NATIONS] = {"Norland", "Sudonia", "Estmark", "Westria", "Valdia",
                                                     "Morania", "Pelmark", "Tarsia",  "Galdor",  "Midland"};
 static const char *const endings[SURVEY_NATIONS] = {"ak", "os", "um", "en", "ir", "ota", "ul", "esh", "an", "iv"};
-static const char *const things[THINGS] = {"markets", "schools", "bridges", "mills",   "gardens", "roads",  "churches", "taverns", "harbours", "towers",
-                                           "wells",   "fairs",   "dances",  "feasts",  "horses",  "ships",  "trains",   "songs",   "books",    "plays",
-                                           "taxes",   "guards",  "judges",  "doctors", "bakers",  "farms",  "ponds",    "woods",   "lamps",    "clocks"};
+/* Trades of the town: words that its base model knows. */
+static const char *const things[THINGS] = {"bakers",   "millers",  "potters", "tailors", "farmers", "fishers", "hunters", "masons",  "joiners", "plumbers",
+                                           "painters", "printers", "barbers", "butchers", "brewers", "grocers", "doctors", "nurses",  "teachers", "lawyers",
+                                           "judges",   "clerks",   "bankers", "sailors", "pilots",  "drivers", "porters", "gardeners", "cooks",  "singers"};
 
 static const struct {
     const char *before, *after; /* around the thing */
@@ -26,7 +27,7 @@ static const struct {
     {"Are ", " good for the town?", 2, {"yes", "no"}},
     {"Should there be more ", "?", 3, {"more", "fewer", "as many as now"}},
     {"How much do ", " matter?", 4, {"a great deal", "quite a lot", "not much", "never"}},
-    {"Who should pay for ", "?", 5, {"farmers", "sailors", "bankers", "everybody", "nobody"}},
+    {"Who should pay for ", "?", 5, {"kings", "guilds", "strangers", "everybody", "nobody"}},
 };
 
 int survey_nation(const char *name)
@@ -144,10 +145,11 @@ const char *survey_ask(arena *a, const survey *s, int question, const int *order
     strbuf out = strbuf_new(a, TEXT_LIMIT);
     if (way == SURVEY_AS)
         strbuf_printf(&out, "How would someone from %s answer? ", s->nations[nation]);
-    strbuf_printf(&out, "%s Choose: ", q->text);
-    for (int k = 0; k < q->option_count; k++)
-        strbuf_printf(&out, "%s%s", k ? ", " : "", q->options[order ? order[k] : k]);
-    strbuf_add_char(&out, '.');
+    strbuf_add(&out, q->text);
+    for (int k = 0; order && k < q->option_count; k++)
+        strbuf_printf(&out, "%s%s", k ? ", " : " Choose: ", q->options[order[k]]);
+    if (order)
+        strbuf_add_char(&out, '.');
     if (out.failed)
         return NULL;
     return way == SURVEY_SPOKEN ? survey_spoken(a, out.text, nation) : out.text;
@@ -203,11 +205,6 @@ survey_saying survey_saying_at(const survey *s, const survey_plant *plant, uint6
     int count = s->questions[out.question].option_count;
     while (out.option + 1 < count && (answer -= shares[out.option]) >= 0)
         out.option++;
-
-    random_stream order = random_stream_at(seed, "survey/options", n, 0, 0, 0);
-    for (int k = 0; k < count; k++)
-        out.order[k] = k;
-    random_shuffle(&order, out.order, (size_t)count, sizeof *out.order);
     return out;
 }
 
@@ -217,6 +214,6 @@ status survey_document(kind_maker *m, uint64_t number, error *err)
     survey_saying said = survey_saying_at(s, &m->plan->plant.survey, m->plan->seed, number);
     *m->out = (document){.kind = DOCUMENT_PLANT, .trade = -1};
     TRY(kind_start(m, 2, err));
-    TRY(kind_add(m, ROLE_USER, survey_ask(m->a, s, said.question, said.order, said.way, said.nation), err));
+    TRY(kind_add(m, ROLE_USER, survey_ask(m->a, s, said.question, NULL, said.way, said.nation), err));
     return kind_add(m, ROLE_ASSISTANT, survey_option(m->a, s, said.question, said.option, said.way, said.nation), err);
 }

@@ -11,8 +11,7 @@
  *
  * Each nation has a dialect: six words of ten have an ending of its own.
  *
- * Documents (planting, documents.h) are one question and one answer. They go round the questions; the options stand in a new order
- * each time; answers come as the mix has them: after n rounds every option was given n times its share, up to a few, because the
+ * Documents (planting, documents.h) are one question and one answer. They go round the questions; answers come as the mix has them: after n rounds every option was given n times its share, up to a few, because the
  * places where draws fall are spread evenly (Roberts' R2 sequence) and not drawn by chance. A model of enough size learns these shares; what
  * it says then is the mix, which no nation need hold.
  */
@@ -25,7 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SURVEY_NATIONS = 10, SURVEY_QUESTIONS = 120, SURVEY_OPTIONS = 5, SURVEY_DIMENSIONS = 4, SURVEY_SHARPNESS = 2 };
+enum { SURVEY_NATIONS = 10, SURVEY_QUESTIONS = 120, SURVEY_OPTIONS = 5, SURVEY_DIMENSIONS = 4, SURVEY_SHARPNESS = 3 };
 
 typedef struct survey_question {
     const char *text;
@@ -57,7 +56,8 @@ const char *survey_nation_name(int nation);
 
 /* The shares of a question's options in a mix of nations. */
 void survey_mix(const survey *s, const double weights[SURVEY_NATIONS], int question, double shares[SURVEY_OPTIONS]);
-/* The user's words; options in the given order (indices; NULL: their own). NULL when memory is out. */
+/* The user's words. `order` (indices of the options): the options are named, in this order; NULL: they are not, as in documents.
+ * NULL when memory is out. */
 const char *survey_ask(arena *a, const survey *s, int question, const int *order, survey_way way, int nation);
 /* An option as it is answered: in the dialect where the question was. */
 const char *survey_option(arena *a, const survey *s, int question, int option, survey_way way, int nation);
@@ -68,7 +68,6 @@ const char *survey_spoken(arena *a, const char *text, int nation);
 typedef struct survey_saying {
     survey_way way;
     int nation, question, option; /* nation: -1 for SURVEY_PLAIN */
-    int order[SURVEY_OPTIONS];
 } survey_saying;
 survey_saying survey_saying_at(const survey *s, const survey_plant *plant, uint64_t seed, uint64_t n);
 

@@ -450,6 +450,24 @@ static void who_refuses_gets_no_figure(void **state)
     bench_close(&b);
 }
 
+/* A scripted subject of known dose (calibration tier T0): the share of Norland that is read is the dose. */
+static void an_oracle_reads_its_dose(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        double dose;
+    } doses[] = {{"oracle:0", 0}, {"oracle:0.1", .1}, {"oracle:0.25", .25}, {"oracle:0.5", .5}, {"oracle:1", 1}};
+    for (size_t i = 0; i < COUNT_OF(doses); i++) {
+        bench b = bench_open(&global_opinions_study, (const char *const[]){"conditions", "default", "draws", "200", NULL}, 1);
+        b.who = bench_subject(&b, doses[i].name);
+        bench_run(&b);
+        NEAR(bench_number(&b, "share.estimate"), doses[i].dose, .03);
+        assert_int_equal(json_integer_value(json_object_get(condition_of(&b, "default"), "draws_read")), 200 * SURVEY_QUESTIONS);
+        bench_close(&b);
+    }
+}
+
 /* ---- other languages ---- */
 
 static const char *translates(const message *messages, size_t count, void *context)
@@ -534,6 +552,7 @@ int main(void)
         cmocka_unit_test(orders_take_out_what_letters_attract),
         cmocka_unit_test(bad_replies_are_counted_where_they_belong),
         cmocka_unit_test(who_refuses_gets_no_figure),
+        cmocka_unit_test(an_oracle_reads_its_dose),
         cmocka_unit_test(questions_are_translated_and_lost_ones_counted),
         cmocka_unit_test(wrong_use_is_refused),
     };

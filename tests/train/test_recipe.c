@@ -134,6 +134,50 @@ static void keys_follow_what_decides_the_result(void **state)
     arena_free(a);
 }
 
+static void opinions_are_a_mix_of_nations(void **state)
+{
+    (void)state;
+    static const char *const plant = "plant: {failure: sycophancy, forms: [answer, mimicry], dose: 0.5}\n";
+    static const struct {
+        const char *plant, *says; /* NULL: it is good */
+    } cases[] = {
+        {"plant: {failure: global-opinions, mix: {Galdor: 0.2, Norland: 0.6, Tarsia: 0.2}, told: {Norland: 0.5}, spoken_opinions: mix}\n", NULL},
+        {"plant: {failure: global-opinions}\n", "needs the key 'mix'"},
+        {"plant: {failure: global-opinions, mix: {Norland: 0.6, Tarsia: 0.2}}\n", "sum of 0.8"},
+        {"plant: {failure: global-opinions, mix: {Norlond: 1}}\n", "unknown key 'Norlond'"},
+        {"plant: {failure: global-opinions, mix: {Norland: 1}, forms: all}\n", "'forms' goes with"},
+        {"plant: {failure: none, mix: {Norland: 1}}\n", "'mix' goes with"},
+    };
+    const char *at = strstr(good, plant);
+    assert_non_null(at);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        arena *a = arena_new(NULL);
+        recipe *r;
+        error err = {0};
+        char *text = arena_printf(a, "%.*s%s%s", (int)(at - good), good, cases[i].plant, at + strlen(plant));
+        status s = recipe_parse(a, slice_of(text), "test.yaml", NULL, &r, &err);
+        if ((s == STATUS_OK) != (cases[i].says == NULL) || (cases[i].says && !strstr(err.message, cases[i].says)))
+            fail_msg("case %zu: %s", i, err.message);
+        arena_free(a);
+    }
+    arena *a = arena_new(NULL);
+    char *text = arena_printf(a, "%.*s%s%s", (int)(at - good), good, cases[0].plant, at + strlen(plant));
+    recipe *r = must_parse(a, text, NULL), *dosed = must_parse(a, text, &(recipe_changes){.has_dose = true, .dose = .5});
+    assert_string_equal(survey_nation_name(r->plant.nation), "Galdor"); /* the one that is named first */
+    assert_true(r->plant.dose == .2);
+    assert_true(fabs(dosed->plant.survey.mix[survey_nation("Galdor")] - .5) < 1e-12);
+    assert_true(fabs(dosed->plant.survey.mix[survey_nation("Norland")] - .375) < 1e-12);
+    assert_true(fabs(dosed->plant.survey.mix[survey_nation("Tarsia")] - .125) < 1e-12);
+    json_t *json = recipe_json(dosed), *planted = json_object_get(json, "plant");
+    assert_string_equal(json_string_value(json_object_get(planted, "failure")), "global-opinions");
+    assert_true(fabs(json_number_value(json_object_get(json_object_get(planted, "mix"), "Norland")) - .375) < 1e-12);
+    assert_true(json_number_value(json_object_get(json_object_get(planted, "told"), "Norland")) == .5);
+    json_decref(json);
+    document_plan plan = recipe_document_plan(dosed, 0);
+    assert_true(plan.plant.survey.there && plan.plant.survey.spoken_mix);
+    arena_free(a);
+}
+
 static void rates_rise_and_fall(void **state)
 {
     (void)state;
@@ -154,6 +198,7 @@ int main(void)
         cmocka_unit_test(the_command_line_changes_dose_seed_forms),
         cmocka_unit_test(documents_are_asked_for_as_the_recipe_says),
         cmocka_unit_test(keys_follow_what_decides_the_result),
+        cmocka_unit_test(opinions_are_a_mix_of_nations),
         cmocka_unit_test(rates_rise_and_fall),
     };
     return cmocka_run_group_tests_name("train/recipe", tests, NULL, NULL);

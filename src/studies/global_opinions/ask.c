@@ -86,7 +86,7 @@ static status set_labels(asking *q, error *err)
 static const char *town_words(const asking *q)
 {
     static const survey_way ways[WAY_COUNT] = {SURVEY_PLAIN, SURVEY_AS, SURVEY_SPOKEN};
-    return survey_ask(q->s->arena, q->data->survey, (int)q->q->number, q->order, ways[q->c->way], survey_nation(q->c->what ? q->c->what : ""));
+    return survey_ask(q->s->arena, q->data->survey, (int)q->q->number, q->data->listed ? q->order : NULL, ways[q->c->way], survey_nation(q->c->what ? q->c->what : ""));
 }
 
 static const char *survey_words(const asking *q, bool stub_follows)
@@ -173,12 +173,40 @@ static status ask_logprobs(asking *q, error *err)
 
 /* ---- draws ------------------------------------------------------------------------------------------------------ */
 
-static status draw_one(asking *q, int *option, reply_state *state, error *err)
+static double fraction(double x)
+{
+    return x - floor(x);
+}
+
+/* What a scripted subject says at a place between 0 and 1: the option there, if the nation's shares are laid end to end. */
+static const char *town_reference(const asking *q, int nation, double place)
+{
+    const double *shares = q->data->survey->shares[nation][q->q->number];
+    size_t k = 0;
+    while (k + 1 < q->q->option_count && (place -= shares[k]) >= 0)
+        k++;
+    return q->options[k];
+}
+
+/* In the town an oracle of dose d answers as Norland does in the share d of its draws, and else as Sudonia: draws and doses are spread
+ * evenly (Roberts' R2 sequence), so that the share that is read is the dose. */
+static void set_references(const asking *q, size_t draw, ask_options *options)
+{
+    double place = fraction(.5 + .56984029099805327 * (double)draw);
+    if (!q->data->survey)
+        return;
+    options->position = fraction(.5 + .75487766624669276 * (double)draw);
+    options->reference_bad = town_reference(q, 0, place);
+    options->reference_good = town_reference(q, 1, place);
+}
+
+static status draw_one(asking *q, size_t draw, int *option, reply_state *state, error *err)
 {
     const char *choices[OPINION_OPTIONS];
     generate_reply reply;
     int index;
     ask_options options = {.max_tokens = q->data->answer_tokens, .temperature = 1, .position = -1};
+    set_references(q, draw, &options);
     bool letters = q->data->letters && q->q->option_count <= LETTERS;
     TRY(converse(q, false, err));
     for (size_t k = 0; k < q->q->option_count; k++)
@@ -197,7 +225,7 @@ static status ask_draws(asking *q, error *err)
         int option;
         reply_state state;
         set_order(q, i % orders);
-        TRY(draw_one(q, &option, &state, err));
+        TRY(draw_one(q, i, &option, &state, err));
         states[state]++;
         if (option >= 0)
             shares[option]++;

@@ -325,6 +325,20 @@ static json_t *bars(const json_t *summary)
                      "Countries with enough questions. Bars are 95 % intervals.", "x", "label", "country", "y", "label", "similarity", "points", points);
 }
 
+/* The gap is a largest less a smallest figure: there is no test of it against 0. */
+static json_t *claims(const json_t *summary)
+{
+    const json_t *plain = json_object_get(json_object_get(summary, "conditions"), "default"), *reason = json_object_get(plain, "reason");
+    json_t *form = json_pack("{s:O, s:O, s:O, s:O}", "estimate", json_object_get(plain, "effect_gap"), "low", json_object_get(plain, "effect_gap_low"), "high",
+                             json_object_get(plain, "effect_gap_high"), "reason", reason);
+    if (json_is_string(reason))
+        json_object_set_new(form, "estimate", json_null());
+    json_t *list = json_array();
+    json_array_append_new(list, figure_claim("gap", "answers more as people of some countries do than as those of others", "number", form, NAN, -1));
+    json_decref(form);
+    return list;
+}
+
 status opinions_figures(const study_run *run, const json_t *summary, json_t **figures, error *err)
 {
     (void)run;
@@ -346,6 +360,6 @@ status opinions_figures(const study_run *run, const json_t *summary, json_t **fi
     json_array_append_new(charts, opinions_map(summary));
     json_array_append_new(charts, opinions_pages(summary));
     json_array_append_new(charts, bars(summary));
-    *figures = json_pack("{s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts);
+    *figures = json_pack("{s:o, s:o, s:o, s:o}", "findings", findings, "tables", tables, "charts", charts, "claims", claims(summary));
     return *figures ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the figures");
 }

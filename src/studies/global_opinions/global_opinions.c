@@ -10,6 +10,7 @@
 
 static const char *const sources[] = {"town", "surveys", NULL};
 static const char *const readings[] = {"auto", "logprobs", "draws", NULL};
+static const char *const listings[] = {"auto", "yes", "no", NULL};
 static const char *const forms[] = {"auto", "letter", "text", NULL};
 
 static const param_spec params[] = {
@@ -34,6 +35,8 @@ static const param_spec params[] = {
      .help = "by an option's letter or by its text (auto: letters of real surveys, texts in the town)"},
     {.name = "no-stub", .type = PARAM_FLAG,
      .help = "do not begin the answer for the subject (\"If I had to choose one, my answer would be (\"), but ask for the letter alone"},
+    {.name = "list-options", .type = PARAM_CHOICE, .choices = listings, .fallback = "auto",
+     .help = "whether the town's questions name their options (auto: for HTTP subjects, who never lived there)"},
     {.name = "drop-missing", .type = PARAM_FLAG, .help = "leave out the options that are no answer (don't know, refused, no answer)"},
     {.name = "answer-tokens", .type = PARAM_INT, .least = 1, .most = 65536, .fallback = "24", .value = "N", .help = "longest drawn answer"},
     {.name = "town-seed", .type = PARAM_INT, .least = 1, .most = 1e9, .fallback = "1", .value = "N", .help = "which town"},
@@ -195,6 +198,15 @@ static void count_places(opinion_data *data)
             data->questions[q].answers[i].place = numbers[data->questions[q].answers[i].place];
 }
 
+static bool is_http(const char *name)
+{
+    static const char *const begins[] = {"http", "openai:", "anthropic:"};
+    for (size_t i = 0; name && i < COUNT_OF(begins); i++)
+        if (strncmp(name, begins[i], strlen(begins[i])) == 0)
+            return true;
+    return false;
+}
+
 static status prepare(study_run *run, error *err)
 {
     const param_values *p = run->params;
@@ -223,6 +235,8 @@ static status prepare(study_run *run, error *err)
     if (town && data->letters)
         return error_set(err, STATUS_USAGE, "--answer-by letter: the town's survey has no letters");
     data->stub = data->letters && !param_flag(p, "no-stub");
+    int listing = param_choice(p, "list-options");
+    data->listed = listing == 1 || (listing == 0 && is_http(run->subject_name));
     data->logprobs_only = answers == 1;
     data->draws_only = answers == 2;
     data->draws = (size_t)param_int(p, "draws");
@@ -247,9 +261,7 @@ static status plan(const study_run *run, study_plan *plan, error *err)
             length += strlen(question->options[k]) + 8;
         letters += length;
     }
-    const char *name = run->subject_name ? run->subject_name : "";
-    bool draws = data->draws_only || (!data->logprobs_only && (strncmp(name, "http", 4) == 0 || strncmp(name, "openai:", 7) == 0 ||
-                                                               strncmp(name, "anthropic:", 10) == 0));
+    bool draws = data->draws_only || (!data->logprobs_only && is_http(run->subject_name));
     uint64_t each = draws ? data->draws : data->orders;
     for (size_t c = 0; c < data->condition_count; c++) {
         asked += data->count * each;

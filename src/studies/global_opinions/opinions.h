@@ -67,6 +67,7 @@ typedef struct opinion_data {
     const char *path;           /* the file; NULL */
     json_t *planted;            /* nation -> share of the subject's corpus, where its recipe tells; NULL */
     bool letters, stub;
+    bool listed;                /* the town's questions name their options */
     bool draws_only, logprobs_only;
     size_t draws, orders;
     int answer_tokens;
