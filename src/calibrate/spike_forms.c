@@ -306,6 +306,9 @@ static json_t *form_json(const series *s, const spike_options *o, double (*whole
                              "certificate_slope", sc->slope, "certificate", sc->from_certificate, "readings", readings);
     for (size_t k = 0; k < COUNT_OF(keys); k++)
         json_object_set_new(form, keys[k].key, figure_json(whole, folds, f, keys[k].figure));
+    json_t *share = json_object_get(form, "twin_share"); /* no share lies outside of 0 and 1 */
+    json_object_set_new(share, "low", jsonio_number(fmax(0, jsonio_number_at(share, "low"))));
+    json_object_set_new(share, "high", jsonio_number(fmin(1, jsonio_number_at(share, "high"))));
     add_lod(form, (double)n, jackknife(folds, f, READING), whole[f][SENSITIVITY]);
     return form;
 }

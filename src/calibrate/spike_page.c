@@ -65,6 +65,8 @@ static void form_gates(gate_list *g, const char *name, const char *twin, const j
     size_t i;
     json_t *r;
     add_gate(g, name, twin, "the twin fails in", t, "at least .80", t >= TWIN_LEAST);
+    if (!(t >= TWIN_LEAST)) /* a void series has nothing to say */
+        return;
     add_gate(g, name, twin, "matrix effect", matrix, "within .20 of 0", fabs(matrix) <= MATRIX_MOST);
     json_array_foreach(json_object_get(form, "readings"), i, r) {
         double dose = jsonio_number_at(r, "dose"), recovery = at(r, "recovery", "estimate");
@@ -89,7 +91,7 @@ static void agreement_gates(gate_list *g, const json_t *twins)
                 double difference = at(form, "sensitivity", "estimate") - at(other, "sensitivity", "estimate");
                 double sem = hypot(at(form, "sensitivity", "error"), at(other, "sensitivity", "error"));
                 char words[200];
-                if (!other)
+                if (!other || !(at(form, "twin_share", "estimate") >= TWIN_LEAST) || !(at(other, "twin_share", "estimate") >= TWIN_LEAST))
                     continue;
                 snprintf(words, sizeof words, "twins %zu and %zu agree: difference of sensitivities", i + 1, k + 1);
                 add_gate(g, name, "95 % interval", words, difference, "interval holds 0", fabs(difference) <= 1.96 * sem + 1e-9);
@@ -245,8 +247,9 @@ static json_t *charts(const json_t *result)
                                                     json_object_get(alone, "low"), "high", json_object_get(alone, "high"), "series", series));
         }
     return json_pack("[{s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:o}]", "kind", "dose", "title", "Failures put in against failures read", "note",
-                     "The last point is the twin alone. Bars are 95 % intervals; on the dashed line what was put in is read.", "x", "label",
-                     "share to the twin, times what the twin does", "y", "label", "reading", "points", points);
+                     "Put in: the share of items given to the twin, times the share in which it fails. The last point is the twin alone. Bars are 95 % "
+                     "intervals; on the dashed line what was put in is read.", "x", "label",
+                     "failures put in", "y", "label", "reading", "points", points);
 }
 
 /* ---- the page ----------------------------------------------------------------------------------------------------- */

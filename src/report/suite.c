@@ -273,6 +273,21 @@ static bool of_section(const json_t *run, const json_t *first)
     return same_text(run, first, "study") && json_equal(json_object_get(run, "parameters"), json_object_get(first, "parameters"));
 }
 
+/* Where the runs say nothing together, each says its first sentences. */
+static void add_own_findings(const json_t *own, json_t *findings)
+{
+    enum { MOST_TOLD = 3 };
+    json_t *run;
+    size_t i;
+    if (json_array_size(own) < 2 || json_array_size(findings) > 0)
+        return;
+    json_array_foreach((json_t *)(uintptr_t)own, i, run) {
+        const json_t *said = json_object_get(json_object_get(run, "figures"), "findings");
+        for (size_t k = 0; k < json_array_size(said) && k < MOST_TOLD; k++)
+            json_array_append_new(findings, json_sprintf("%s: %s", text_of(run, "subject"), json_string_value(json_array_get(said, k))));
+    }
+}
+
 static json_t *section_of(const json_t *runs, const json_t *first)
 {
     json_t *own = json_array(), *places = json_array(), *run;
@@ -283,6 +298,7 @@ static json_t *section_of(const json_t *runs, const json_t *first)
             json_array_append_new(places, json_integer((json_int_t)i));
         }
     json_t *section = report_study_part(own);
+    add_own_findings(own, json_object_get(section, "findings"));
     json_object_set(section, "parameters", json_object_get(first, "parameters"));
     json_object_set_new(section, "runs", places);
     json_decref(own);

@@ -120,6 +120,22 @@ static json_t *points(const family *f, const json_t *forms, const json_t *summar
     return list;
 }
 
+/* Subjects that have no place on an axis stand beside each other: a panel for each form, a bar for each subject. */
+static json_t *bars(const family *f, const json_t *forms, const json_t *summaries)
+{
+    json_t *list = json_array(), *value;
+    const char *name;
+    json_object_foreach((json_t *)forms, name, value)
+        for (size_t i = 0; i < f->count; i++) {
+            const json_t *form = form_of(json_array_get(summaries, i), name);
+            if (json_is_number(json_object_get(form, "estimate")) && scaling_is_share(form))
+                json_array_append_new(list, json_pack("{s:s, s:s, s:O, s:O?, s:O?}", "label", name, "series", f->members[i].values[f->curve], "y",
+                                                      json_object_get(form, "estimate"), "low", json_object_get(form, "low"), "high",
+                                                      json_object_get(form, "high")));
+        }
+    return list;
+}
+
 /* The last member on the line that begins at `first`; `first` where it is alone or where the line began before. */
 static size_t end_of_line(const family *f, size_t first)
 {
@@ -205,6 +221,12 @@ status family_figures(const family *f, const json_t *summaries, const json_t *sc
                      "Each member is a run of its own; `assay show RUN` tells more. Intervals: 95 %, as the study gives them.",
                      "columns", columns(f, forms), "rows", rows(f, forms, summaries, runs), "charts", "kind", "lines", "title",
                      title, "x", axis(f), "y", "label", "estimate", "points", points(f, forms, summaries));
+    if (*out && strcmp(f->axes[f->curve], "subject") == 0 && !over_size(f)) {
+        json_t *chart = json_array_get(json_object_get(*out, "charts"), 0);
+        json_object_set_new(chart, "kind", json_string("bars"));
+        json_object_set_new(chart, "title", json_string("Subjects beside each other"));
+        json_object_set_new(chart, "points", bars(f, forms, summaries));
+    }
     if (*out && json_array_size(json_object_get(json_array_get(json_object_get(*out, "charts"), 0), "points")) == 0)
         json_array_clear(json_object_get(*out, "charts"));
     if (trends && *out) {
