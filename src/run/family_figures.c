@@ -151,13 +151,16 @@ static size_t end_of_line(const family *f, size_t first)
     return end;
 }
 
-/* Whether the curve of a list of subjects is drawn over their parameters. */
+/* Whether the curve of a list of subjects is drawn over their parameters: all are known, and not all the same. */
 static bool over_size(const family *f)
 {
-    for (size_t i = 0; i < f->count; i++)
+    bool differ = false;
+    for (size_t i = 0; i < f->count; i++) {
         if (strcmp(f->axes[f->curve], "subject") != 0 || !(f->members[i].parameters > 0))
             return false;
-    return true;
+        differ = differ || f->members[i].parameters != f->members[0].parameters;
+    }
+    return differ;
 }
 
 /* From the first member of each line to its last, where both have a figure. */
