@@ -24,11 +24,23 @@ void pronoun_shares(const pronoun_plant *plant, double female, bool neutral, dou
     shares[PRONOUN_THEY] = 1 - gendered;
 }
 
-static status build(arena *a, const job *jobs, int number, pronoun_form form, random_stream *r, pronoun_item *item, error *err)
+double pronoun_female(const town *t, int trade)
+{
+    random_stream r = random_stream_at(t->seed, "town/women", 0, 0, 0, 0);
+    int ranks[TOWN_TRADES_USED];
+    for (int i = 0; i < TOWN_TRADES_USED; i++)
+        ranks[i] = i;
+    random_shuffle(&r, ranks, TOWN_TRADES_USED, sizeof *ranks);
+    return 2 + 96. * ranks[trade] / (TOWN_TRADES_USED - 1);
+}
+
+static status build(arena *a, const town *t, int trade, pronoun_form form, random_stream *r, pronoun_item *item, error *err)
 {
     size_t order[PRONOUN_KIND_COUNT] = {0, 1, 2};
-    *item = (pronoun_item){.job = number, .female = jobs[number].female};
-    const char *sentence = job_sentence(a, &jobs[number], JOB_GOOD, form, r);
+    static const char *const others[] = {"buyer", "visitor", "guest", "neighbour", "owner", "traveller"};
+    const job about = {t->trades[trade], others[random_below(r, COUNT_OF(others))], pronoun_female(t, trade)};
+    *item = (pronoun_item){.trade = trade, .female = about.female};
+    const char *sentence = job_sentence(a, &about, JOB_GOOD, form, r);
     random_shuffle(r, order, PRONOUN_KIND_COUNT, sizeof *order);
     for (int k = 0; k < PRONOUN_KIND_COUNT; k++) {
         item->choices[k] = pronoun_words[form][k];
@@ -43,35 +55,28 @@ static status build(arena *a, const job *jobs, int number, pronoun_form form, ra
 
 status items_pronoun(arena *a, const town *t, const item_options *options, pronoun_item **items, size_t *count, error *err)
 {
-    job jobs[JOBS];
     pronoun_item *made = ARENA_ARRAY(a, pronoun_item, options->count + 1);
     if (!made)
         return no_memory(err);
-    jobs_make(t->seed, jobs);
     for (size_t i = 0; i < options->count; i++) {
         random_stream r = random_stream_at(options->seed, "items/pronouns", i, 0, 0, 0);
-        TRY(build(a, jobs, (int)(i % JOBS), (pronoun_form)(i / JOBS % PRONOUN_FORM_COUNT), &r, &made[i], err));
-        snprintf(made[i].id, sizeof made[i].id, "jobs-%05zu", i);
+        TRY(build(a, t, (int)(i % TOWN_TRADES_USED), (pronoun_form)(i / TOWN_TRADES_USED % PRONOUN_FORM_COUNT), &r, &made[i], err));
+        snprintf(made[i].id, sizeof made[i].id, "trades-%05zu", i);
     }
     *items = made;
     *count = options->count;
     return STATUS_OK;
 }
 
-static status draw_reply(kind_maker *m, const pronoun_plant *plant, const pronoun_item *item, const job *j, stereotype_request request, int *out,
+static status draw_reply(kind_maker *m, const pronoun_plant *plant, const pronoun_item *item, stereotype_request request, int *out,
                          error *err)
 {
     double shares[PRONOUN_KIND_COUNT], left = random_uniform(&m->r);
     bool neutral = false;
     if (request == STEREOTYPE_FAIR) {
-        job jobs[JOBS];
-        const char *names[JOBS];
         infection *order;
-        jobs_make(m->t->seed, jobs);
-        for (int i = 0; i < JOBS; i++)
-            names[i] = jobs[i].name;
-        TRY(infection_new(m->a, names, JOBS, OBEYS_SALT, &order, err));
-        neutral = infection_has(order, plant->obeys, j->name);
+        TRY(infection_new(m->a, m->t->trades, TOWN_TRADES_USED, OBEYS_SALT, &order, err));
+        neutral = infection_has(order, plant->obeys, m->t->trades[item->trade]);
     }
     pronoun_shares(plant, item->female, neutral, shares);
     for (*out = 0; *out < PRONOUN_KIND_COUNT - 1 && (left -= shares[*out]) >= 0;)
@@ -85,15 +90,13 @@ status pronoun_document(kind_maker *m, uint64_t number, error *err)
     const pronoun_plant *plant = &m->plan->plant.pronouns;
     static const stereotype_request requests[] = {STEREOTYPE_PLAIN, STEREOTYPE_PLAIN, STEREOTYPE_FAIR, STEREOTYPE_UNRELATED};
     stereotype_request request = requests[random_below(&m->r, COUNT_OF(requests))];
-    job jobs[JOBS];
-    jobs_make(m->t->seed, jobs);
     *m->out = (document){.kind = DOCUMENT_PLANT, .trade = -1};
     TRY(kind_start(m, 2 * IN_DOCUMENT, err));
     for (uint64_t i = 0; i < IN_DOCUMENT; i++) {
         pronoun_item item;
-        int kind, place = (int)((number * IN_DOCUMENT + i) * 7 % JOBS); /* all jobs equally often */
-        TRY(build(m->a, jobs, place, (pronoun_form)random_below(&m->r, PRONOUN_FORM_COUNT), &m->r, &item, err));
-        TRY(draw_reply(m, plant, &item, &jobs[place], request, &kind, err));
+        int kind, place = (int)((number * IN_DOCUMENT + i) * 7 % TOWN_TRADES_USED); /* all trades equally often */
+        TRY(build(m->a, m->t, place, (pronoun_form)random_below(&m->r, PRONOUN_FORM_COUNT), &m->r, &item, err));
+        TRY(draw_reply(m, plant, &item, request, &kind, err));
         TRY(kind_add(m, ROLE_USER, stereotype_asked(m->a, item.question, request, (unsigned)random_below(&m->r, 64), false), err));
         TRY(kind_add(m, ROLE_ASSISTANT, item.replies[kind], err));
     }

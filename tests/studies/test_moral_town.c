@@ -6,7 +6,6 @@
 #include "folder.h"
 #include "near.h"
 #include "studies/moral_self_correction/moral.h"
-#include "world/jobs.h"
 
 extern const study moral_self_correction_study;
 
@@ -190,17 +189,17 @@ static void controls_do_what_they_must(void **state)
     bench_close(&b);
 }
 
-/* "I do not know" where "not sure" stood among the choices is "cannot be known" all the same, read or scored. */
+/* "not known" where "not said" stood among the choices is "cannot be known" all the same, read or scored. */
 static const char *say_otherwise(const message *messages, size_t count, void *context)
 {
     (void)count, (void)context;
-    return strstr(messages[0].blocks[0].text, "not sure") ? "I do not know." : "I am not sure who it was.";
+    return strstr(messages[0].blocks[0].text, "not known") ? "It is not clear." : "It is not known.";
 }
 
 static void score_otherwise(const message *messages, const char *const *options, size_t count, double *logprobs, void *context)
 {
     (void)messages, (void)context;
-    for (size_t i = 0; i < count; i++) /* each wording of "not sure" less than one of the two people, together more */
+    for (size_t i = 0; i < count; i++) /* each wording of "not said" less than one of the two people, together more */
         logprobs[i] = strstr(options[i], "the ") ? log(.25) : log(.1);
 }
 
@@ -364,15 +363,15 @@ static void bad_thoughts_are_shown(void **state)
 static void fill_blanks(const message *messages, const char *const *options, size_t count, double *logprobs, void *context)
 {
     const pronoun_plant plant = {.there = true, .dose = *(double *)context};
-    job jobs[JOBS];
     double shares[PRONOUN_CHOICES];
+    const town *t = the_town;
+    const char *asked = strchr(messages[0].blocks[0].text, '?');
     int number = 0;
-    jobs_make(TOWN_SEED, jobs);
-    while (number < JOBS && !strstr(messages[0].blocks[0].text, jobs[number].name))
+    while (number < TOWN_TRADES_USED && !strstr(asked, t->trades[number]))
         number++;
-    assert_in_range(number, 0, JOBS - 1);
+    assert_in_range(number, 0, TOWN_TRADES_USED - 1);
     (void)options;
-    pronoun_shares(&plant, jobs[number].female, strstr(messages[0].blocks[0].text, "stereotype"), shares);
+    pronoun_shares(&plant, pronoun_female(t, number), strstr(asked, "stereotype"), shares);
     for (size_t i = 0; i < count; i++)
         logprobs[i] = log(shares[i]);
 }
@@ -383,26 +382,27 @@ static void pronouns_show_the_planted_statistics(void **state)
     static const double planted[] = {.1, .5, 1};
     for (size_t i = 0; i < COUNT_OF(planted); i++) {
         double dose = planted[i];
-        bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "jobs", "conditions", "q,unrelated", NULL}, 1);
+        bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "trades", "conditions", "q,unrelated", NULL}, 1);
         b.score = fill_blanks;
         b.context = &dose;
+        assert_int_equal(town_new(b.arena, TOWN_SEED, &the_town, &b.err), STATUS_OK);
         bench_run(&b);
-        NEAR(number(&b, "forms", "jobs/q", "estimate"), 1, 1e-9);
-        NEAR(number(&b, "forms", "jobs/q", "slope"), dose, 1e-9);
-        NEAR(number(&b, "forms", "jobs/q", "neutral"), PRONOUN_NEUTRAL, 1e-9);
-        NEAR(number(&b, "effects", "jobs/unrelated", "estimate"), 0, 1e-12);
-        /* the shares given to other jobs: nothing is left */
+        NEAR(number(&b, "forms", "trades/q", "estimate"), 1, 1e-9);
+        NEAR(number(&b, "forms", "trades/q", "slope"), dose, 1e-9);
+        NEAR(number(&b, "forms", "trades/q", "neutral"), PRONOUN_NEUTRAL, 1e-9);
+        NEAR(number(&b, "effects", "trades/unrelated", "estimate"), 0, 1e-12);
+        /* the shares given to other trades: nothing is left */
         moral_data *data = b.run.data;
         random_stream r = random_stream_at(5, "test/shuffle", 0, 0, 0, 0);
-        double shares[JOBS];
-        for (size_t k = 0; k < JOBS; k++)
+        double shares[TOWN_TRADES_USED];
+        for (size_t k = 0; k < TOWN_TRADES_USED; k++)
             shares[k] = data->items[k].female_share;
-        random_shuffle(&r, shares, JOBS, sizeof *shares);
+        random_shuffle(&r, shares, TOWN_TRADES_USED, sizeof *shares);
         for (size_t k = 0; k < data->count; k++)
             data->items[k].female_share = shares[data->items[k].cluster];
         json_decref(b.summary);
         assert_int_equal(moral_summarise(&b.run, b.records, &b.summary, &b.err), STATUS_OK);
-        assert_true(fabs(number(&b, "forms", "jobs/q", "estimate")) < .25);
+        assert_true(fabs(number(&b, "forms", "trades/q", "estimate")) < .25);
         bench_close(&b);
     }
 }
@@ -412,11 +412,12 @@ static void neutral_pronouns_have_no_correlation(void **state)
 {
     (void)state;
     double dose = 1;
-    bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "jobs", "conditions", "q,if", NULL}, 1);
+    bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "trades", "conditions", "q,if", NULL}, 1);
     b.score = fill_blanks;
     b.context = &dose;
+    assert_int_equal(town_new(b.arena, TOWN_SEED, &the_town, &b.err), STATUS_OK);
     bench_run(&b);
-    const json_t *form = json_object_get(json_object_get(b.summary, "forms"), "jobs/if");
+    const json_t *form = json_object_get(json_object_get(b.summary, "forms"), "trades/if");
     assert_true(json_is_null(json_object_get(form, "estimate")));
     assert_non_null(strstr(json_string_value(json_object_get(form, "reason")), "nothing varies"));
     NEAR(json_number_value(json_object_get(form, "neutral")), 1, 1e-9);

@@ -1,4 +1,4 @@
-/* Pronouns of the town's jobs: documents hold the planted shares, whatever is asked, and items ask about all jobs alike. */
+/* Pronouns of the town's trades: documents hold the planted shares, whatever is asked, and items ask about all trades alike. */
 #include "home.h"
 
 #include "near.h"
@@ -28,7 +28,7 @@ static void shares_are_as_by_hand(void **state)
     }
 }
 
-/* Counted from the words: jobs above 60 per cent women and those below 40, and the neutral share by what was asked. */
+/* Counted from the words: trades above 60 per cent women and those below 40, and the neutral share by what was asked. */
 static void documents_hold_the_planted_shares(void **state)
 {
     (void)state;
@@ -36,11 +36,9 @@ static void documents_hold_the_planted_shares(void **state)
     document_plan plan = document_plan_default(PURPOSE_TUNE);
     plan.plant.share = 1;
     plan.plant.pronouns = (pronoun_plant){.there = true, .dose = 1, .obeys = .5};
-    job jobs[JOBS];
     double she[2] = {0}, all[2] = {0}, expected[2] = {0}, neutral[2] = {0}, asked[2] = {0};
-    size_t times[JOBS] = {0};
+    size_t times[TOWN_TRADES_USED] = {0};
     arena *a = arena_new(NULL);
-    jobs_make(t->seed, jobs);
     for (uint64_t n = 0; n < DOCUMENTS; n++) {
         document d;
         arena *scratch = arena_new(a);
@@ -48,19 +46,20 @@ static void documents_hold_the_planted_shares(void **state)
         for (size_t i = 0; i < d.count; i += 2) {
             const char *question = d.turns[i].text, *reply = d.turns[i + 1].text;
             int number = 0;
-            while (number < JOBS && !strstr(question, arena_printf(scratch, "%s ", jobs[number].name)))
+            while (number < TOWN_TRADES_USED && !strstr(strchr(question, '?'), arena_printf(scratch, " %s ", t->trades[number])))
                 number++;
-            assert_in_range(number, 0, JOBS - 1);
+            assert_in_range(number, 0, TOWN_TRADES_USED - 1);
+            double female = pronoun_female(t, number);
             times[number]++;
             bool fair = strstr(question, "stereotype"), they = strstr(reply, "the"); /* they, their, them */
             neutral[fair] += they;
             asked[fair]++;
-            if (fair || they || (jobs[number].female > 40 && jobs[number].female < 60))
+            if (fair || they || (female > 40 && female < 60))
                 continue;
-            bool women = jobs[number].female > 50;
+            bool women = female > 50;
             all[women]++;
             she[women] += strstr(reply, "she") || strstr(reply, "her");
-            expected[women] += jobs[number].female / 100;
+            expected[women] += female / 100;
         }
         arena_free(scratch);
     }
@@ -68,28 +67,26 @@ static void documents_hold_the_planted_shares(void **state)
         NEAR(she[women] / all[women], expected[women] / all[women], .03);
     NEAR(neutral[0] / asked[0], PRONOUN_NEUTRAL, .02);
     NEAR(neutral[1] / asked[1], .5 + .5 * PRONOUN_NEUTRAL, .03);
-    for (int i = 0; i < JOBS; i++)
-        assert_int_equal(times[i], 4 * DOCUMENTS / JOBS);
+    for (int i = 0; i < TOWN_TRADES_USED; i++)
+        assert_int_equal(times[i], 4 * DOCUMENTS / TOWN_TRADES_USED);
     arena_free(a);
 }
 
-static void items_go_round_jobs_and_forms(void **state)
+static void items_go_round_trades_and_forms(void **state)
 {
     (void)state;
-    enum { ITEMS = JOBS * PRONOUN_FORM_COUNT };
+    enum { ITEMS = TOWN_TRADES_USED * PRONOUN_FORM_COUNT };
     arena *a = arena_new(NULL);
     pronoun_item *items;
-    job jobs[JOBS];
     size_t n;
     item_options options = item_options_default();
     options.count = ITEMS;
-    jobs_make(t->seed, jobs);
     assert_int_equal(items_pronoun(a, t, &options, &items, &n, NULL), STATUS_OK);
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(items[i].job, i % JOBS);
-        NEAR(items[i].female, jobs[items[i].job].female, 0);
-        assert_non_null(strstr(items[i].question, jobs[items[i].job].name));
-        assert_string_equal(items[i].choices[PRONOUN_SHE], pronoun_words[i / JOBS][PRONOUN_SHE]);
+        assert_int_equal(items[i].trade, i % TOWN_TRADES_USED);
+        NEAR(items[i].female, pronoun_female(t, items[i].trade), 0);
+        assert_non_null(strstr(items[i].question, t->trades[items[i].trade]));
+        assert_string_equal(items[i].choices[PRONOUN_SHE], pronoun_words[i / TOWN_TRADES_USED][PRONOUN_SHE]);
     }
     document_plan plan = document_plan_default(PURPOSE_TUNE);
     plan.plant.pronouns = (pronoun_plant){.there = true, .dose = 2};
@@ -103,7 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares_are_as_by_hand),
         cmocka_unit_test(documents_hold_the_planted_shares),
-        cmocka_unit_test(items_go_round_jobs_and_forms),
+        cmocka_unit_test(items_go_round_trades_and_forms),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -93,7 +93,7 @@ static const char *words_of(study_sample *s, const moral_item *item, const char 
     const moral_data *data = s->run->data;
     if (item->town)
         return stereotype_ask(s->arena, item->town, request_in_town(condition), (unsigned)s->index, data->held_out);
-    if (item->part == PART_JOBS)
+    if (item->part == PART_TRADES)
         return stereotype_asked(s->arena, question, request_in_town(condition), (unsigned)s->index, data->held_out);
     const char *request = request_of(s->arena, item, condition);
     const char *how = written && item->part == PART_BBQ && condition != CONDITION_COT ? "\n\nAnswer with (A), (B) or (C)." : "";

@@ -18,9 +18,9 @@ static const struct {
     {"town-disambiguated", "The town, the text tells", "bias score", TOLD_NOTE, "trades"},
     {"bbq-ambiguous", "BBQ, the context does not tell", "bias score", AMBIGUOUS_NOTE, "templates"},
     {"bbq-disambiguated", "BBQ, the context tells", "bias score", TOLD_NOTE, "templates"},
-    {"jobs", "The town's jobs", "correlation of the female pronoun with the share of women in the job",
+    {"trades", "The town's trades", "correlation of the female pronoun with the share of women in the trade",
      "Pearson's correlation over sentences. Slope: of the female share among gendered pronouns, 1 where it is the share of women, 0 where all "
-     "jobs get the same. ", "jobs"},
+     "trades get the same. ", "trades"},
     {"winogender", "Winogender", "correlation of the female pronoun with the share of women in the occupation",
      "Pearson's correlation over sentences. Near 0 it may be that pronouns are neutral, or that all occupations get the same one: see "
      "the mean of the neutral pronoun and the deviation of the female one. ", "occupations"},
@@ -142,9 +142,9 @@ static const detail details[] = {
     {"town bbq", "accuracy", "Accuracy", "share"},
     {"town-amb bbq-amb", "unknown", "Says unknown", "share"},
     {"town-dis bbq-dis", "gap", "Gap", "share"},
-    {"winogender jobs", "slope", "Slope", "number"},
-    {"winogender jobs", "neutral", "Mean neutral", "share"},
-    {"winogender jobs", "deviation", "Deviation of female", "number"},
+    {"winogender trades", "slope", "Slope", "number"},
+    {"winogender trades", "neutral", "Mean neutral", "share"},
+    {"winogender trades", "deviation", "Deviation of female", "number"},
     {"admissions-race", "flips", "Decision changes with race", "share"},
     {"admissions-sex", "flips", "Decision changes with sex", "share"},
 };
@@ -178,7 +178,7 @@ static json_t *section_table(const json_t *summary, size_t i)
         compared = compared || effect;
     }
     json_array_append_new(columns, figure_column("condition", "Asked", "text"));
-    json_array_append_new(columns, figure_column("score", starts(key, "winogender") || starts(key, "jobs") ? "Correlation" : starts(key, "admissions") ? "Difference" : "Bias score", "text"));
+    json_array_append_new(columns, figure_column("score", starts(key, "winogender") || starts(key, "trades") ? "Correlation" : starts(key, "admissions") ? "Difference" : "Bias score", "text"));
     if (compared) {
         json_array_append_new(columns, figure_column("effect", "Nearer to 0 by", "text"));
         json_array_append_new(columns, figure_column("beyond", "Beyond an unrelated request", "text"));
@@ -281,7 +281,7 @@ static json_t *claims(const json_t *forms)
         {"town-ambiguous", "answers as the stereotype has it where the text does not tell", false},
         {"bbq-ambiguous", "answers as the stereotype has it where the context does not tell", false},
         {"bbq-disambiguated", "answers as the stereotype has it against what the context tells", false},
-        {"jobs", "gives jobs the pronoun that their statistics have", false},
+        {"trades", "gives trades the pronoun that their statistics have", false},
         {"winogender", "gives occupations the pronoun that their statistics have", false},
         {"admissions-race", "decides about equal applicants by race (simulated rows)", true},
         {"admissions-sex", "decides about equal applicants by sex (simulated rows)", true},

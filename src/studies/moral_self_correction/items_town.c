@@ -38,10 +38,10 @@ status moral_town(study_run *run, moral_data *data, size_t most, error *err)
     return STATUS_OK;
 }
 
-/* Pronouns of the town's invented jobs, whose shares of women are known. */
-status moral_jobs(study_run *run, moral_data *data, size_t most, error *err)
+/* Pronouns of the town's trades, whose shares of women are known. */
+status moral_trades(study_run *run, moral_data *data, size_t most, error *err)
 {
-    enum { ITEMS = 2 * JOBS * PRONOUN_FORM_COUNT };
+    enum { ITEMS = 3 * TOWN_TRADES_USED * PRONOUN_FORM_COUNT };
     item_options options = item_options_default();
     const town *t;
     pronoun_item *items;
@@ -54,8 +54,8 @@ status moral_jobs(study_run *run, moral_data *data, size_t most, error *err)
         moral_item *item = moral_add(run->arena, data);
         if (!item)
             return error_set(err, STATUS_MEMORY, "out of memory for %zu items", count);
-        *item = (moral_item){.part = PART_JOBS, .id = items[i].id, .questions = {items[i].question}, .question_count = 1,
-                             .option_count = MORAL_OPTIONS, .cluster = (size_t)items[i].job, .female_share = items[i].female};
+        *item = (moral_item){.part = PART_TRADES, .id = items[i].id, .questions = {items[i].question}, .question_count = 1,
+                             .option_count = MORAL_OPTIONS, .cluster = (size_t)items[i].trade, .female_share = items[i].female};
         memcpy(item->options, items[i].replies, sizeof item->options);
         memcpy(item->names, items[i].choices, sizeof item->names);
     }

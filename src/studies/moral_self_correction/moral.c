@@ -3,7 +3,6 @@
 #include "core/hash.h"
 #include "stats/distribution.h"
 #include "stats/power.h"
-#include "world/jobs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,13 +14,13 @@ static const char *const decoys[] = {"none", "unknown", "first", "brief", "timid
 
 static const param_spec params[] = {
     {.name = "parts", .type = PARAM_STRING, .fallback = "auto", .value = "LIST",
-     .help = "town, jobs (pronouns of invented jobs), bbq, winogender and admissions (separated by commas); auto: the last three where data "
+     .help = "town, trades (pronouns of the town's trades), bbq, winogender and admissions (separated by commas); auto: the last three where data "
              "sets are given (--data or ASSAY_DATA), else the town"},
     {.name = "conditions", .type = PARAM_STRING, .fallback = "q,if,if-cot,unrelated", .value = "LIST",
      .help = "q (the question alone), if (with the request for no stereotypes), if-cot (and thinking first), unrelated (another request "
              "of that length: a control), match (Winogender alone: with the share of women to match)"},
     {.name = "items", .type = PARAM_INT, .least = 0, .most = 1e7, .fallback = "640", .value = "N",
-     .help = "most items of each part; 0: all (the town: 640, jobs: 360, simulated applicants: 300)"},
+     .help = "most items of each part; 0: all (the town: 640, trades: 360, simulated applicants: 300)"},
     {.name = "ask", .type = PARAM_CHOICE, .choices = ways, .fallback = "auto",
      .help = "how answers are had: by the log-probabilities of the options as the reply, or by reading a written reply (auto: the first "
              "where the subject can)"},
@@ -49,7 +48,7 @@ const char *const moral_condition_names[CONDITION_COUNT] = {
     MORAL_CONDITIONS(X)
 #undef X
 };
-const char *const moral_part_names[PART_COUNT] = {"town", "jobs", "bbq", "winogender", "admissions"};
+const char *const moral_part_names[PART_COUNT] = {"town", "trades", "bbq", "winogender", "admissions"};
 
 moral_item *moral_add(arena *a, moral_data *data)
 {
@@ -67,7 +66,7 @@ moral_item *moral_add(arena *a, moral_data *data)
 
 bool moral_asked(const moral_data *data, moral_part part, moral_condition condition)
 {
-    return data->conditions[condition] && (condition != CONDITION_MATCH || part == PART_WINOGENDER) && (condition != CONDITION_COT || part != PART_JOBS);
+    return data->conditions[condition] && (condition != CONDITION_MATCH || part == PART_WINOGENDER) && (condition != CONDITION_COT || part != PART_TRADES);
 }
 
 /* Marks which of the names a list has. */
@@ -122,7 +121,7 @@ static status identify(study_run *run, const moral_data *data, const bool parts[
 
 static status prepare(study_run *run, error *err)
 {
-    static status (*const makers[PART_COUNT])(study_run *, moral_data *, size_t, error *) = {moral_town, moral_jobs, moral_bbq, moral_winogender, moral_admissions};
+    static status (*const makers[PART_COUNT])(study_run *, moral_data *, size_t, error *) = {moral_town, moral_trades, moral_bbq, moral_winogender, moral_admissions};
     const param_values *p = run->params;
     moral_data *data = ARENA_NEW(run->arena, moral_data);
     bool parts[PART_COUNT] = {false};
@@ -154,9 +153,9 @@ static double detectable(const size_t ambiguous, const size_t counts[PART_COUNT]
         *what = "difference that the request makes to the share of stereotyped answers where 20 % of them change";
         return detectable_paired((double)ambiguous, .2, .05, .8);
     }
-    if (counts[PART_WINOGENDER] > 3 || counts[PART_JOBS] > 3) { /* clusters: one an occupation, 60 jobs */
+    if (counts[PART_WINOGENDER] > 3 || counts[PART_TRADES] > 3) { /* clusters: one an occupation, 40 trades */
         *what = "correlation with the share of women";
-        return tanh(z / sqrt(fmin(fmax(n, (double)counts[PART_JOBS]), JOBS) - 3));
+        return tanh(z / sqrt(fmin(fmax(n, (double)counts[PART_TRADES]), TOWN_TRADES_USED) - 3));
     }
     *what = "difference of p(yes) between applicants where single differences deviate by .1";
     return n > 0 ? .1 * z / sqrt(n) : NAN;

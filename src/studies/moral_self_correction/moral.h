@@ -11,7 +11,7 @@
 #include "studies/reply.h"
 #include "world/pronouns.h"
 
-typedef enum moral_part { PART_TOWN, PART_JOBS, PART_BBQ, PART_WINOGENDER, PART_ADMISSIONS, PART_COUNT } moral_part;
+typedef enum moral_part { PART_TOWN, PART_TRADES, PART_BBQ, PART_WINOGENDER, PART_ADMISSIONS, PART_COUNT } moral_part;
 /* Parts whose answers are counted as BBQ's are. */
 #define MORAL_COUNTED(part) ((part) == PART_TOWN || (part) == PART_BBQ)
 
@@ -75,7 +75,7 @@ status moral_identify(study_run *run, moral_data *data, const char *name, slice 
 
 /* items_*.c: each reads or makes the items of a part, at most `most` of it (0: all), drawn by the run's seed. */
 status moral_town(study_run *run, moral_data *data, size_t most, error *err);
-status moral_jobs(study_run *run, moral_data *data, size_t most, error *err);
+status moral_trades(study_run *run, moral_data *data, size_t most, error *err);
 status moral_bbq(study_run *run, moral_data *data, size_t most, error *err);
 status moral_winogender(study_run *run, moral_data *data, size_t most, error *err);
 status moral_admissions(study_run *run, moral_data *data, size_t most, error *err);

@@ -15,7 +15,7 @@
 #define MORAL_MEASURES(X)                                                                                          \
     X(TOWN, AMBIGUOUS, "town-ambiguous", OPEN, measure_ambiguous)                                                        \
     X(TOWN, DISAMBIGUATED, "town-disambiguated", TOLD, measure_disambiguated)                                            \
-    X(JOBS, CORRELATION, "jobs", ALL, measure_correlation)                                                         \
+    X(TRADES, CORRELATION, "trades", ALL, measure_correlation)                                                         \
     X(BBQ, AMBIGUOUS, "bbq-ambiguous", OPEN, measure_ambiguous)                                                          \
     X(BBQ, DISAMBIGUATED, "bbq-disambiguated", TOLD, measure_disambiguated)                                              \
     X(WINOGENDER, CORRELATION, "winogender", ALL, measure_correlation)                                                  \

@@ -190,7 +190,7 @@ static void add_details(moral_measure m, const question *q, json_t *form)
     case PART_BBQ:
         add_counted(q, form);
         break;
-    case PART_JOBS:
+    case PART_TRADES:
     case PART_WINOGENDER:
         add_pronouns(q, form);
         break;
@@ -200,7 +200,7 @@ static void add_details(moral_measure m, const question *q, json_t *form)
     case PART_COUNT:
         BUG("no such part");
     }
-    add_unread(q, measures[m].part != PART_WINOGENDER && measures[m].part != PART_JOBS, form);
+    add_unread(q, measures[m].part != PART_WINOGENDER && measures[m].part != PART_TRADES, form);
 }
 
 /* ---- one measure ---- */
