@@ -118,7 +118,7 @@ static status read_entry(cursor *c, strbuf *scratch, json_t *map, error *err)
 {
     json_t *value = NULL;
     skip_space(c);
-    if (c->at >= c->text.length || !strchr("'\"", c->text.text[c->at]))
+    if (c->at >= c->text.length || (c->text.text[c->at] != '\'' && c->text.text[c->at] != '"'))
         return wrong(c, err, "a text as a key");
     TRY(read_text(c, scratch, err));
     json_t *key = json_stringn(scratch->text, scratch->length);
