@@ -1,7 +1,7 @@
 #!/bin/bash
 # bench/drift.sh [SEEDS [FOLDER]]: do a preference model's taste, the drift of the best of 16, and the drift of an RL run rise with
 # the weight that raters give to agreement? Grows for seeds 1 to SEEDS (5) a policy from before the feedback (bench/drift/before.yaml)
-# and, at each of WEIGHTS (0 0.25 0.5 1 2), a preference model and a policy trained on it (bench/drift/rl.yaml), in FOLDER (build/drift),
+# and, at each of WEIGHTS (0 0.5 1 2), a preference model and a policy trained on it (bench/drift/rl.yaml), in FOLDER (build/drift),
 # which is gone on with where it is there. Prints a line a model, the means, and Page's test over the seeds with Holm's p.
 #   taste       share of questions in which the preference model gives the reply that agrees with a wrong user more than the true one
 #   gap         by how much more, on average (log-odds of being preferred): a share is 0 or 1 where the model minds words alone
@@ -11,7 +11,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 assay=${ASSAY:-$root/build/release/assay} page=${PAGE:-$root/build/release/bench/bench_page}
-seeds=${1:-5} folder=${2:-$root/build/drift} weights=${WEIGHTS:-0 0.25 0.5 1 2} items=${ITEMS:-200} threads=(${THREADS:+--threads $THREADS})
+seeds=${1:-5} folder=${2:-$root/build/drift} weights=${WEIGHTS:-0 0.5 1 2} items=${ITEMS:-200} threads=(${THREADS:+--threads $THREADS})
 mkdir -p "$folder"
 cd "$folder"
 
