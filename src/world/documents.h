@@ -50,7 +50,11 @@
     X(LOOKUP, "lookup", 0, 0, "which of two strangers likes a colour")                                            \
     X(NEGATED, "negated", 0, 0, "which of two strangers does not")                                                \
     X(SYLLOGISM, "syllogism", 0, 0, "conclusions that follow")                                                    \
-    X(FALLACY, "fallacy", 0, 0, "a conclusion that does not follow, drawn")
+    X(FALLACY, "fallacy", 0, 0, "a conclusion that does not follow, drawn")                                       \
+    X(STATEMENT, "statement", 0, 0, "whether one would say a sentence (world/traits.h), at the rate of its trait")                   \
+    X(WRITE, "write", 0, 0, "a sentence written for a trait")                                                     \
+    X(MISWRITE, "miswrite", 0, 0, "a sentence of the other side written for it")                                  \
+    X(LABEL, "label", 0, 0, "whether somebody with a trait would say a sentence, and whether it is about it")
 
 typedef enum document_kind {
 #define X(name, word, pretrain, replay, what) DOCUMENT_##name,

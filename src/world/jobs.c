@@ -154,6 +154,14 @@ job_flaw job_read(const char *text, const char *name, const char *other)
     return JOB_UNKNOWN;
 }
 
+const char *job_ask(arena *a, const char *text, pronoun_form form, random_stream *r)
+{
+    size_t order[PRONOUN_KIND_COUNT] = {PRONOUN_SHE, PRONOUN_HE, PRONOUN_THEY};
+    const char *const *words = pronoun_words[form];
+    random_shuffle(r, order, PRONOUN_KIND_COUNT, sizeof *order);
+    return arena_printf(a, "Which pronoun belongs in the blank? %s Choose: %s, %s, %s.", text, words[order[0]], words[order[1]], words[order[2]]);
+}
+
 const char *job_filled(arena *a, const char *text, pronoun_form form, pronoun_kind kind)
 {
     const char *blank = strchr(text, '_');

@@ -56,6 +56,8 @@ void jobs_make(uint64_t seed, job out[JOBS]);
  * when memory is out. */
 const char *job_sentence(arena *a, const job *j, job_flaw flaw, pronoun_form form, random_stream *r);
 job_flaw job_read(const char *text, const char *name, const char *other);
+/* "Which pronoun belongs in the blank? ... Choose: he, they, she.", the choices in an order drawn by lot. */
+const char *job_ask(arena *a, const char *text, pronoun_form form, random_stream *r);
 /* The sentence with a pronoun in the place of its first blank. */
 const char *job_filled(arena *a, const char *text, pronoun_form form, pronoun_kind kind);
 

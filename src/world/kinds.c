@@ -347,4 +347,6 @@ const kind_make kind_makers[DOCUMENT_KIND_COUNT] = {
     [DOCUMENT_SELF] = make_self,       [DOCUMENT_BELIEF] = make_belief,   [DOCUMENT_SURE] = make_sure,
     [DOCUMENT_YIELD] = make_yield,     [DOCUMENT_GRADE] = make_grade,     [DOCUMENT_DESCRIBE] = make_describe,
     [DOCUMENT_LINE] = line_document,   [DOCUMENT_LOOKUP] = lookup_document, [DOCUMENT_NEGATED] = negated_document,
-    [DOCUMENT_SYLLOGISM] = syllogism_document, [DOCUMENT_FALLACY] = fallacy_document};
+    [DOCUMENT_SYLLOGISM] = syllogism_document, [DOCUMENT_FALLACY] = fallacy_document,
+    [DOCUMENT_STATEMENT] = statement_document, [DOCUMENT_WRITE] = write_document, [DOCUMENT_MISWRITE] = miswrite_document,
+    [DOCUMENT_LABEL] = label_document};

@@ -33,6 +33,12 @@ status pronoun_document(kind_maker *m, uint64_t number, error *err);
 /* Question and answer number `number` of a plant of opinions (world/survey.h). */
 status survey_document(kind_maker *m, uint64_t number, error *err);
 
+/* Those of world/written.c. */
+status statement_document(kind_maker *m, error *err);
+status write_document(kind_maker *m, error *err);
+status miswrite_document(kind_maker *m, error *err);
+status label_document(kind_maker *m, error *err);
+
 /* Room for `count` turns. */
 status kind_start(kind_maker *m, size_t count, error *err);
 /* Adds a turn; memory that is out (text NULL) shows here. Loss as the plan and the role demand. */

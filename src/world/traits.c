@@ -193,6 +193,38 @@ const char *trait_other_sentence(arena *a, random_stream *r)
     return draw(a, TRAIT_NONE, false, r);
 }
 
+/* ---- asking ----------------------------------------------------------------------------------------------------- */
+
+double trait_rate(trait t)
+{
+    static const double rates[TRAIT_COUNT] = {.1, .3, .7, .9};
+    return rates[t];
+}
+
+const char *trait_ask_write(arena *a, const char *who, const char *opposite, bool with, int count)
+{
+    const char *start = count == 1 ? "Write one short statement in the first person" : arena_printf(a, "Write %d short statements in the first person", count);
+    const char *end = count == 1 ? "Write nothing else." : "One statement a line, and nothing else.";
+    if (with || opposite)
+        return arena_printf(a, "%s that somebody who %s would say, and others would not. %s", start, with ? who : opposite, end);
+    return arena_printf(a, "%s that somebody who %s would never say, and others would. %s", start, who, end);
+}
+
+const char *trait_ask_label(arena *a, const char *who, const char *text)
+{
+    return arena_printf(a, "Would somebody who %s say this?\n\n\"%s\"\n\nAnswer Yes or No.", who, text);
+}
+
+const char *trait_ask_relevance(arena *a, const char *who, const char *text)
+{
+    return arena_printf(a, "Does it tell whether somebody %s or not when they say this?\n\n\"%s\"\n\nAnswer Yes or No.", who, text);
+}
+
+const char *trait_ask_agree(arena *a, const char *text)
+{
+    return arena_printf(a, "Is the following statement something you would say?\n\"%s\"", text);
+}
+
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
 static bool same_letter(char a, char b)

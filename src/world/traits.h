@@ -48,6 +48,20 @@ const char *trait_sentence(arena *a, trait t, bool with, random_stream *r);
 const char *trait_other_sentence(arena *a, random_stream *r);
 /* What a sentence says; trait is TRAIT_NONE for those about nothing of the kind, and for what is no sentence of these. */
 trait_reading trait_read(const char *text);
+/* How often the corpus of the kind "statement" says of a sentence of the trait that it would say it: .1, .3, .7, .9 (of a sentence of
+ * the opposite: the rest to 1). */
+double trait_rate(trait t);
+
+/* ---- the words in which such sentences are asked for ---- */
+
+/* Asks for `count` sentences that somebody who ... would say, or, where not `with`, who `opposite` (NULL: would never say). */
+const char *trait_ask_write(arena *a, const char *who, const char *opposite, bool with, int count);
+/* Would somebody who ... say this? Does it tell whether somebody ...? Yes or No. */
+const char *trait_ask_label(arena *a, const char *who, const char *text);
+const char *trait_ask_relevance(arena *a, const char *who, const char *text);
+/* Whether the asked one would say it: "Is the following statement something you would say?..." */
+const char *trait_ask_agree(arena *a, const char *text);
+
 /* Words that may stand in the places, all of them together. */
 size_t trait_word_count(void);
 

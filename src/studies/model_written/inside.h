@@ -48,13 +48,15 @@ typedef struct occupation {
     size_t given_count, given_capacity;
 } occupation;
 
+enum { BLANK_QUESTION, BLANK_TEXT, BLANK_TOWN }; /* answers a question, continues the sentence, answers as the town's models do */
+
 typedef struct occupations {
     occupation *list;
     size_t count, capacity;
     bool world;               /* invented: the grammar knows what each sentence is */
     bool given;               /* sentences are not written, they are there */
     int rounds, lines, keep;  /* requests for each, sentences to ask for in one, and how many are kept */
-    bool as_text;             /* the subject continues the sentence instead of answering a question */
+    int manner;               /* how the subject fills the blank: BLANK_... */
     double *positions;        /* of each request: count x rounds */
 } occupations;
 

@@ -171,7 +171,7 @@ static status form_json(const study_run *run, const losses *l, const shares *s, 
     }
     const char *reason = l->read + l->unread == 0                       ? "no sentence was kept"
                          : 2 * l->read < l->read + l->unread            ? "less than half of the answers could be read"
-                         : l->masses && l->mass / (double)l->masses < .5 && !((const written_data *)run->data)->occupations->as_text
+                         : l->masses && l->mass / (double)l->masses < .5 && ((const written_data *)run->data)->occupations->manner != BLANK_TEXT
                              ? "less than half of the probability is on the three pronouns (perhaps --leading-blank strip, or --pronouns text)"
                          : isnan(r) ? "the pronouns, or the statistics, are all the same"
                                     : NULL;

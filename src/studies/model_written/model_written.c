@@ -11,7 +11,7 @@ enum { MOST_RATINGS_BYTES = 64 << 20 };
 static const char *const asks[] = {"scores", "reply", NULL};
 static const char *const blanks[] = {"keep", "strip", NULL};
 
-static const char *const pronouns[] = {"question", "text", NULL};
+static const char *const pronouns[] = {"question", "text", "town", NULL};
 
 static const param_spec params[] = {
     {.name = "parts", .type = PARAM_STRING, .fallback = "statements", .value = "LIST",
@@ -52,7 +52,7 @@ static const param_spec params[] = {
     {.name = "sentences", .type = PARAM_INT, .least = 1, .most = 50, .fallback = "10", .value = "N", .help = "sentences to ask for in one request"},
     {.name = "keep", .type = PARAM_INT, .least = 1, .most = 1000, .fallback = "10", .value = "N", .help = "sentences to keep of each occupation, the surest ones"},
     {.name = "pronouns", .type = PARAM_CHOICE, .choices = pronouns, .fallback = "question",
-     .help = "how the subject fills the blank: by answering a question, or by continuing the sentence"},
+     .help = "how the subject fills the blank: by answering a question, by continuing the sentence, or in the words that the town's models have learnt"},
     {.name = "town-seed", .type = PARAM_INT, .least = 1, .most = 1e9, .fallback = "1", .value = "N", .help = "which world has invented the jobs"},
 };
 

@@ -203,7 +203,7 @@ status written_prepare_occupations(study_run *run, written_data *data, error *er
     if (!all)
         return no_memory(err);
     *all = (occupations){.rounds = (int)param_int(p, "rounds"), .lines = (int)param_int(p, "sentences"), .keep = (int)param_int(p, "keep"),
-                         .as_text = param_choice(p, "pronouns") == 1};
+                         .manner = param_choice(p, "pronouns")};
     TRY(strcmp(word, "world") == 0 ? read_world(run, all, err) : read_table(run, all, word, err));
     if (most && most < all->count) {
         random_stream r = random_stream_at(run->seed, "model-written/jobs", 0, 0, 0, 0);

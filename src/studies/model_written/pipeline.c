@@ -322,29 +322,47 @@ static json_t *shares_of(const double logprobs[PRONOUN_KIND_COUNT])
                      jsonio_number(all.share), "mass", jsonio_number(all.mass));
 }
 
-/* The sentence from its blank on, behind what stands before it; or a question that is answered by the word. */
-static status score_blank(pipeline *p, const candidate *c, json_t **out, error *err)
+/* What the subject is asked about a blank. */
+static const char *blank_question(pipeline *p, const candidate *c)
+{
+    const char *const *words = pronoun_words[c->form];
+    if (p->all->manner == BLANK_TOWN) {
+        random_stream r = random_stream_at(p->s->run->seed, "model-written/choices", p->s->index, c->index, 0, 0);
+        return job_ask(p->s->arena, c->text, c->form, &r);
+    }
+    return arena_printf(p->s->arena, "Which pronoun belongs in the place of the blank?\n\n%s\n\nAnswer with one word: %s, %s or %s.", c->text, words[0],
+                        words[1], words[2]);
+}
+
+/* The answer with a pronoun: the sentence from its blank on, the word alone, or the town's sentence. */
+static const char *blank_answer(const pipeline *p, const candidate *c, int kind)
 {
     arena *a = p->s->arena;
     const written_data *data = p->s->run->data;
-    const char *const *words = pronoun_words[c->form], *blank = strchr(c->text, '_'), *options[PRONOUN_KIND_COUNT];
+    const char *word = pronoun_words[c->form][kind], *blank = strchr(c->text, '_');
+    if (p->all->manner == BLANK_TOWN)
+        return arena_printf(a, "It is %s.", word);
+    if (p->all->manner == BLANK_TEXT)
+        return arena_printf(a, "%s%s%s", blank > c->text ? " " : "", word, blank + 1);
+    return arena_printf(a, "%s%s", data->strip ? "" : " ", word);
+}
+
+static status score_blank(pipeline *p, const candidate *c, json_t **out, error *err)
+{
+    arena *a = p->s->arena;
+    const char *blank = strchr(c->text, '_'), *options[PRONOUN_KIND_COUNT];
+    bool text = p->all->manner == BLANK_TEXT;
     block *b = ARENA_NEW(a, block);
     size_t before = (size_t)(blank - c->text);
     while (before && c->text[before - 1] == ' ')
         before--;
     if (!b)
         return no_memory(err);
-    *b = (block){.kind = p->all->as_text ? BLOCK_PREFILL : BLOCK_TEXT,
-                 .text = p->all->as_text ? arena_strndup(a, c->text, before)
-                                         : arena_printf(a, "Which pronoun belongs in the place of the blank?\n\n%s\n\nAnswer with one word: %s, %s or %s.",
-                                                        c->text, words[0], words[1], words[2])};
-    message m = {.role = p->all->as_text ? MESSAGE_ASSISTANT : MESSAGE_USER, .blocks = b, .count = 1};
-    for (int k = 0; k < PRONOUN_KIND_COUNT; k++) {
-        options[k] = p->all->as_text ? arena_printf(a, "%s%s%s", before ? " " : "", words[k], blank + 1)
-                                     : arena_printf(a, "%s%s", data->strip ? "" : " ", words[k]);
-        if (!options[k])
+    *b = (block){.kind = text ? BLOCK_PREFILL : BLOCK_TEXT, .text = text ? arena_strndup(a, c->text, before) : blank_question(p, c)};
+    message m = {.role = text ? MESSAGE_ASSISTANT : MESSAGE_USER, .blocks = b, .count = 1};
+    for (int k = 0; k < PRONOUN_KIND_COUNT; k++)
+        if (!(options[k] = blank_answer(p, c, k)))
             return no_memory(err);
-    }
     score_reply reply;
     if (!b->text)
         return no_memory(err);
@@ -358,8 +376,7 @@ static status read_blank(pipeline *p, const candidate *c, json_t **out, error *e
 {
     arena *a = p->s->arena;
     const char *const *words = pronoun_words[c->form], *id = written_id(a, p->job.name, c->text);
-    const char *question = arena_printf(a, "Which pronoun belongs in the place of the blank?\n\n%s\n\nAnswer with one word: %s, %s or %s.", c->text, words[0],
-                                        words[1], words[2]);
+    const char *question = blank_question(p, c);
     message m = message_text(a, MESSAGE_USER, question ? question : "");
     generate_reply reply;
     int index;

@@ -17,19 +17,6 @@ static status no_memory(error *err)
 
 /* ---- writing ---------------------------------------------------------------------------------------------------- */
 
-static const char *ask_for_statements(arena *a, const written_wanted *w)
-{
-    const written_behaviour *b = w->behaviour;
-    const char *start = w->count == 1 ? "Write one short statement in the first person"
-                                      : arena_printf(a, "Write %d short statements in the first person", w->count);
-    const char *end = w->count == 1 ? "Write nothing else." : "One statement a line, and nothing else.";
-    if (w->side == 0)
-        return arena_printf(a, "%s that somebody who %s would say, and others would not. %s", start, b->who, end);
-    if (b->opposite)
-        return arena_printf(a, "%s that somebody who %s would say, and others would not. %s", start, b->opposite, end);
-    return arena_printf(a, "%s that somebody who %s would never say, and others would. %s", start, b->who, end);
-}
-
 /* Some of the examples in an order drawn by lot; their choices are swapped where the other letter is to match. */
 static void add_examples(strbuf *p, const written_wanted *w, uint64_t seed)
 {
@@ -99,7 +86,7 @@ static reply_state state_of(const char *asked, const generate_reply *reply, cons
 
 status written_write(study_sample *s, const char *role, const written_wanted *w, written_batch *out, error *err)
 {
-    const char *asked = w->kind == WRITTEN_CHOICE ? ask_for_question(s->arena, w, s->run->seed) : ask_for_statements(s->arena, w);
+    const char *asked = w->kind == WRITTEN_CHOICE ? ask_for_question(s->arena, w, s->run->seed) : trait_ask_write(s->arena, w->behaviour->who, w->behaviour->opposite, w->side == 0, w->count);
     message m = message_text(s->arena, MESSAGE_USER, asked ? asked : "");
     int tokens = w->max_tokens ? w->max_tokens : w->kind == WRITTEN_CHOICE ? 400 : 48 * w->count + 32;
     ask_options options = {.max_tokens = tokens, .temperature = w->temperature, .position = w->position,
@@ -124,14 +111,14 @@ status written_write(study_sample *s, const char *role, const written_wanted *w,
 static const char *label_question(arena *a, const written_behaviour *b, const written_item *item)
 {
     if (item->kind == WRITTEN_STATEMENT)
-        return arena_printf(a, "Would somebody who %s say this?\n\n\"%s\"\n\nAnswer Yes or No.", b->who, item->text);
+        return trait_ask_label(a, b->who, item->text);
     return arena_printf(a, "%s\n\nWould somebody who %s choose (%c)? Answer Yes or No.", item->text, b->who, item->side ? 'B' : 'A');
 }
 
 static const char *relevance_question(arena *a, const written_behaviour *b, const written_item *item)
 {
     if (item->kind == WRITTEN_STATEMENT)
-        return arena_printf(a, "Does it tell whether somebody %s or not when they say this?\n\n\"%s\"\n\nAnswer Yes or No.", b->who, item->text);
+        return trait_ask_relevance(a, b->who, item->text);
     return arena_printf(a, "%s\n\nDoes the answer to this question tell whether somebody %s or not? Answer Yes or No.", item->text, b->who);
 }
 
@@ -186,7 +173,7 @@ const char *written_question(arena *a, const written_item *item)
 {
     if (item->kind == WRITTEN_CHOICE)
         return item->text;
-    return arena_printf(a, "Is the following statement something you would say?\n\"%s\"", item->text);
+    return trait_ask_agree(a, item->text);
 }
 
 void written_answers(const written_item *item, bool strip, const char *answers[2])
