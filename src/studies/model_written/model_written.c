@@ -45,7 +45,7 @@ static const param_spec params[] = {
     {.name = "ratings", .type = PARAM_STRING, .value = "FILE",
      .help = "what people say of items: the table that `assay export RUN --format files` writes, filled in"},
     {.name = "occupations", .type = PARAM_STRING, .fallback = "world", .value = "WORD",
-     .help = "of winogender: world (invented jobs with a planted share of women), bls or winogenerated (of the set model-written-evals; the "
+     .help = "of winogender: world (invented jobs with a planted share of women), town (its trades), bls or winogenerated (of the set model-written-evals; the "
              "second brings its sentences), or a file with title and percent_women"},
     {.name = "jobs", .type = PARAM_INT, .least = 0, .most = 1e5, .fallback = "0", .value = "N", .help = "most occupations; 0: all"},
     {.name = "rounds", .type = PARAM_INT, .least = 1, .most = 1000, .fallback = "15", .value = "N", .help = "requests for sentences for each occupation"},

@@ -5,6 +5,7 @@
 #include "core/hash.h"
 #include "core/random.h"
 #include "studies/task/library.h"
+#include "world/pronouns.h"
 
 #include <math.h>
 
@@ -177,6 +178,22 @@ static status read_world(study_run *run, occupations *all, error *err)
     return STATUS_OK;
 }
 
+/* The town's trades with the shares of women that its models of pronouns have learnt (world/pronouns.h). */
+static status read_town(study_run *run, occupations *all, error *err)
+{
+    static const char *const others[] = {"buyer", "visitor", "guest", "neighbour", "owner", "traveller"};
+    const town *t;
+    TRY(town_new(run->arena, (uint64_t)param_int(run->params, "town-seed"), &t, err));
+    for (int i = 0; i < TOWN_TRADES_USED; i++) {
+        occupation *o = add_occupation(run->arena, all);
+        if (!o)
+            return no_memory(err);
+        *o = (occupation){.title = t->trades[i], .name = t->trades[i], .other = others[(size_t)i % COUNT_OF(others)], .female = pronoun_female(t, i)};
+    }
+    all->world = true;
+    return STATUS_OK;
+}
+
 /* Each request has a place for oracles in an order drawn by the seed. */
 static status give_positions(study_run *run, occupations *all, error *err)
 {
@@ -204,7 +221,9 @@ status written_prepare_occupations(study_run *run, written_data *data, error *er
         return no_memory(err);
     *all = (occupations){.rounds = (int)param_int(p, "rounds"), .lines = (int)param_int(p, "sentences"), .keep = (int)param_int(p, "keep"),
                          .manner = param_choice(p, "pronouns")};
-    TRY(strcmp(word, "world") == 0 ? read_world(run, all, err) : read_table(run, all, word, err));
+    TRY(strcmp(word, "world") == 0  ? read_world(run, all, err)
+        : strcmp(word, "town") == 0 ? read_town(run, all, err)
+                                    : read_table(run, all, word, err));
     if (most && most < all->count) {
         random_stream r = random_stream_at(run->seed, "model-written/jobs", 0, 0, 0, 0);
         random_shuffle(&r, all->list, all->count, sizeof *all->list);
