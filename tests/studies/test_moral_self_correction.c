@@ -194,7 +194,8 @@ static void each_category_has_four_equal_cells(void **state)
     struct {
         const char *name;
         size_t cells[2][2];
-    } categories[16] = {{NULL}};
+    } categories[16];
+    memset(categories, 0, sizeof categories);
     size_t count = 0;
     for (size_t i = 0; i < data->count; i++) {
         size_t k = 0;
