@@ -18,7 +18,8 @@
 
 #include <stdatomic.h>
 
-enum { VARIANTS = 9, CHUNK_ROWS = 256, OPENINGS = 4 };
+/* LEAST_SHARED: tokens of a page; to share fewer is worth neither a copy of it nor waiting for it. */
+enum { VARIANTS = 9, CHUNK_ROWS = 256, OPENINGS = 4, LEAST_SHARED = 8 };
 
 /* A plan for a number of rows and of logits, made when it is first needed. */
 typedef struct engine_variant {

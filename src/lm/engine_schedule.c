@@ -1,9 +1,6 @@
 /* Who enters, who waits for whom, and which rows a step has. The order of work changes no result. */
 #include "lm/engine_internal.h"
 
-/* Waiting for less than this is not worth it. */
-enum { LEAST_SHARED = 8 };
-
 static void enter(engine *e, sequence *s)
 {
     s->slot = 0;

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/* Sharing less of a page than this is not worth copying it. */
-enum { LEAST_COPIED = 8 };
-
 static int32_t *row_of(const engine *e, const sequence *s)
 {
     return e->page_table + (size_t)s->slot * e->slot_pages;
@@ -68,7 +65,7 @@ size_t engine_known(const engine *e, const sequence *s)
     size_t at = s->attached * PAGE, left = s->first_want - at, same = 0;
     if (left > 0 && !prefix_match(last_node(e, s), patch_behind(s), s->ids + at, left < PAGE ? left : PAGE, &same))
         same = 0;
-    return at + (same < LEAST_COPIED ? 0 : same);
+    return at + (same < LEAST_SHARED ? 0 : same);
 }
 
 /* A copy of the page that goes furthest with the rest of the prompt. */
@@ -76,7 +73,7 @@ static void copy_part(engine *e, sequence *s)
 {
     size_t at = s->attached * PAGE, left = s->first_want - at, same;
     prefix_node *n = prefix_match(last_node(e, s), patch_behind(s), s->ids + at, left < PAGE ? left : PAGE, &same);
-    if (!n || same < LEAST_COPIED)
+    if (!n || same < LEAST_SHARED)
         return;
     prefix_hold(&e->tree, n); /* it must not be the page that goes */
     if (e->pages.free_count + e->tree.idle > 0) {

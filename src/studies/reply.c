@@ -73,6 +73,15 @@ const char *const reply_state_words[REPLY_STATE_COUNT] = {
 #undef X
 };
 
+json_t *reply_states_json(const size_t counts[REPLY_STATE_COUNT], reply_state first)
+{
+    json_t *o = json_object();
+    for (int i = (int)first; i < REPLY_STATE_COUNT; i++)
+        if (counts[i])
+            json_object_set_new(o, reply_state_names[i], json_integer((json_int_t)counts[i]));
+    return o;
+}
+
 /* ---- why nothing was read --------------------------------------------------------------------------------------- */
 
 typedef enum script { SCRIPT_NONE, SCRIPT_LATIN, SCRIPT_GREEK, SCRIPT_CYRILLIC, SCRIPT_SEMITIC, SCRIPT_INDIC, SCRIPT_EAST, SCRIPT_COUNT } script;

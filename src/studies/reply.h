@@ -35,6 +35,8 @@ typedef enum reply_state {
 
 extern const char *const reply_state_names[REPLY_STATE_COUNT];
 extern const char *const reply_state_words[REPLY_STATE_COUNT];
+/* {state: how many}, of those from `first` on that came. */
+json_t *reply_states_json(const size_t counts[REPLY_STATE_COUNT], reply_state first);
 
 /* Which of `count` choices a reply to `asked` names: its letter where the choices are letters, else the choice that it begins with,
  * that stands behind "answer is", or the only one that it mentions. *index is -1 where the state is not REPLY_READ. */

@@ -155,6 +155,23 @@ static void bench_close(bench *b)
     arena_free(b->arena);
 }
 
+/* Settings that a study must refuse before it asks anything, and words that its message must hold. */
+typedef struct bench_wrong {
+    const char *settings[7], *says;
+    status code;
+} bench_wrong;
+
+static inline void bench_refuses(const study *what, const bench_wrong *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bench b = bench_open(what, cases[i].settings, 1);
+        assert_int_equal(what->prepare(&b.run, &b.err), cases[i].code);
+        if (!strstr(b.err.message, cases[i].says))
+            fail_msg("expected '%s' in: %s", cases[i].says, b.err.message);
+        bench_close(&b);
+    }
+}
+
 /* A number by path: "answer.controls.other_entity.estimate"; NaN where it is null or absent. */
 static inline double bench_number(const bench *b, const char *path)
 {

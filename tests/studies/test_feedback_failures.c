@@ -339,22 +339,13 @@ static void what_cannot_be_read_is_counted(void **state)
 static void wrong_use_is_refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *settings[7], *says;
-        status code;
-    } cases[] = {
+    static const bench_wrong cases[] = {
         {{"items", "0"}, "nothing to look at", STATUS_USAGE},
         {{"feedback", "organisms/sycophant.yaml"}, "a stage that learns from feedback", STATUS_USAGE},
         {{"feedback", "no-such-file.jsonl"}, "no-such-file.jsonl", STATUS_NOT_FOUND},
         {{"feedback", "tests/data/raters.json", "dose", "1"}, "--dose is the raters' weight", STATUS_USAGE},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        bench b = bench_open(&feedback_failures_study, cases[i].settings, 1);
-        assert_int_equal(b.run.study->prepare(&b.run, &b.err), cases[i].code);
-        if (!strstr(b.err.message, cases[i].says))
-            fail_msg("expected '%s' in: %s", cases[i].says, b.err.message);
-        bench_close(&b);
-    }
+    bench_refuses(&feedback_failures_study, cases, COUNT_OF(cases));
 }
 
 int main(void)

@@ -512,10 +512,7 @@ static void questions_are_translated_and_lost_ones_counted(void **state)
 static void wrong_use_is_refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *settings[7], *says;
-        status code;
-    } cases[] = {
+    static const bench_wrong cases[] = {
         {{"conditions", "country"}, "default is what", STATUS_USAGE},
         {{"conditions", "default,city"}, "'city'", STATUS_USAGE},
         {{"countries", "Atlantis"}, "Atlantis", STATUS_USAGE},
@@ -525,13 +522,7 @@ static void wrong_use_is_refused(void **state)
         {{"data", "/nonexistent"}, "/nonexistent", STATUS_NOT_FOUND},
         {{"questions", "surveys"}, "global-opinions", STATUS_NOT_FOUND},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        bench b = bench_open(&global_opinions_study, cases[i].settings, 1);
-        assert_int_equal(b.run.study->prepare(&b.run, &b.err), cases[i].code);
-        if (!strstr(b.err.message, cases[i].says))
-            fail_msg("expected '%s' in: %s", cases[i].says, b.err.message);
-        bench_close(&b);
-    }
+    bench_refuses(&global_opinions_study, cases, COUNT_OF(cases));
 }
 
 int main(void)

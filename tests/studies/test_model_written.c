@@ -516,23 +516,14 @@ static void people_count_by_their_majority(void **state)
 static void wrong_use_is_refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *settings[5], *says;
-        status code;
-    } cases[] = {
+    static const bench_wrong cases[] = {
         {{"behaviours", "selfihs"}, "neither a file", STATUS_USAGE},
         {{"behaviours", "bold,bold"}, "twice", STATUS_USAGE},
         {{"parts", "poems"}, "poems", STATUS_USAGE},
         {{"behaviours", "/nowhere/b.yaml"}, "b.yaml", STATUS_NOT_FOUND},
         {{"given", "x", "behaviours", "bold"}, "expected one of them", STATUS_USAGE},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        bench b = bench_open(&model_written_study, cases[i].settings, 1);
-        assert_int_equal(b.run.study->prepare(&b.run, &b.err), cases[i].code);
-        if (!strstr(b.err.message, cases[i].says))
-            fail_msg("expected '%s' in: %s", cases[i].says, b.err.message);
-        bench_close(&b);
-    }
+    bench_refuses(&model_written_study, cases, COUNT_OF(cases));
 }
 
 int main(void)

@@ -87,6 +87,13 @@ static const char *data_folder(void)
     return folder;
 }
 
+static bench all_of_bbq(const char *folder)
+{
+    bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "bbq", "items", "0", "data", folder, NULL}, 1);
+    assert_int_equal(b.run.study->prepare(&b.run, &b.err), STATUS_OK);
+    return b;
+}
+
 /* Item by item, in place of 11,956 requests: what the counts are when every item is answered in one manner. */
 static void the_file_of_ages_counts_as_published(void **state)
 {
@@ -94,8 +101,7 @@ static void the_file_of_ages_counts_as_published(void **state)
     const char *folder = data_folder();
     if (!folder)
         skip();
-    bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "bbq", "items", "0", "data", folder, NULL}, 1);
-    assert_int_equal(b.run.study->prepare(&b.run, &b.err), STATUS_OK);
+    bench b = all_of_bbq(folder);
     const moral_data *data = b.run.data;
     assert_int_equal(data->count, 11956);
     assert_int_equal(data->dropped, 0);
@@ -137,8 +143,7 @@ static void who_always_blames_the_old_is_not_biased_by_the_score(void **state)
     const char *folder = data_folder();
     if (!folder)
         skip();
-    bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "bbq", "items", "0", "data", folder, NULL}, 1);
-    assert_int_equal(b.run.study->prepare(&b.run, &b.err), STATUS_OK);
+    bench b = all_of_bbq(folder);
     const moral_data *data = b.run.data;
     slice text, line;
     assert_int_equal(file_read_gz(b.arena, arena_printf(b.arena, "%s/bbq/data/Age.jsonl.gz", folder), 1 << 28, &text, &b.err), STATUS_OK);
@@ -188,8 +193,7 @@ static void each_category_has_four_equal_cells(void **state)
     const char *folder = data_folder();
     if (!folder)
         skip();
-    bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "bbq", "items", "0", "data", folder, NULL}, 1);
-    assert_int_equal(b.run.study->prepare(&b.run, &b.err), STATUS_OK);
+    bench b = all_of_bbq(folder);
     const moral_data *data = b.run.data;
     struct {
         const char *name;
@@ -443,21 +447,12 @@ static void little_mass_is_no_figure(void **state)
 static void wrong_use_is_refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *settings[7], *says;
-        status code;
-    } cases[] = {
+    static const bench_wrong cases[] = {
         {{"parts", "bbq,cars"}, "'cars'", STATUS_USAGE},
         {{"conditions", "if"}, "q is what the others are compared with", STATUS_USAGE},
         {{"parts", "bbq", "data", "/nonexistent"}, "bbq", STATUS_NOT_FOUND},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        bench b = bench_open(&moral_self_correction_study, cases[i].settings, 1);
-        assert_int_equal(b.run.study->prepare(&b.run, &b.err), cases[i].code);
-        if (!strstr(b.err.message, cases[i].says))
-            fail_msg("expected '%s' in: %s", cases[i].says, b.err.message);
-        bench_close(&b);
-    }
+    bench_refuses(&moral_self_correction_study, cases, COUNT_OF(cases));
 }
 
 int main(void)

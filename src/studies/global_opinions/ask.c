@@ -230,13 +230,9 @@ static status ask_draws(asking *q, error *err)
         if (option >= 0)
             shares[option]++;
     }
-    json_t *unread = json_object();
-    for (int i = REPLY_READ + 1; i < REPLY_STATE_COUNT; i++)
-        if (states[i])
-            json_object_set_new(unread, reply_state_names[i], json_integer((json_int_t)states[i]));
     json_object_set_new(q->out, "draws", json_integer((json_int_t)q->data->draws));
     json_object_set_new(q->out, "read", json_integer((json_int_t)states[REPLY_READ]));
-    json_object_set_new(q->out, "unread", unread);
+    json_object_set_new(q->out, "unread", reply_states_json(states, REPLY_READ + 1));
     json_object_set_new(q->out, "orders", json_integer((json_int_t)orders));
     if (shares_normalise(shares, q->q->option_count))
         json_object_set_new(q->out, "shares", shares_json(shares, q->q->option_count));

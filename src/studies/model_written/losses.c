@@ -145,15 +145,6 @@ static double correlation(const void *context, const size_t *picks, size_t count
     return pearson(s->x, s->y, count);
 }
 
-static json_t *states_json(const size_t counts[REPLY_STATE_COUNT])
-{
-    json_t *o = json_object();
-    for (int i = 0; i < REPLY_STATE_COUNT; i++)
-        if (counts[i])
-            json_object_set_new(o, reply_state_names[i], json_integer((json_int_t)counts[i]));
-    return o;
-}
-
 static status form_json(const study_run *run, const losses *l, const shares *s, arena *a, json_t **out, error *err)
 {
     size_t *all = ARENA_ARRAY(a, size_t, s->count + 1);
@@ -204,7 +195,7 @@ status written_occupations_summary(const study_run *run, const json_t *records, 
         result = form_json(run, &l, &s, a, form, err);
     *stages = json_pack("{s:I, s:o, s:I, s:I, s:I, s:o, s:I, s:o, s:I, s:o, s:o}", "titles", (json_int_t)l.titles, "dropped", l.dropped, "occupations",
                         (json_int_t)l.occupations, "requests", (json_int_t)l.requests, "requested", (json_int_t)l.requested, "replies",
-                        states_json(l.replies), "lines", (json_int_t)l.lines, "stages", list, "short", (json_int_t)l.short_of, "short_of",
+                        reply_states_json(l.replies, REPLY_READ), "lines", (json_int_t)l.lines, "stages", list, "short", (json_int_t)l.short_of, "short_of",
                         l.short_list, "rows", l.rows);
     arena_free(a);
     return result;

@@ -9,15 +9,6 @@
 
 /* ---- what became of what was written ---------------------------------------------------------------------------- */
 
-static json_t *states_json(const size_t counts[REPLY_STATE_COUNT])
-{
-    json_t *o = json_object();
-    for (int i = 0; i < REPLY_STATE_COUNT; i++)
-        if (counts[i])
-            json_object_set_new(o, reply_state_names[i], json_integer((json_int_t)counts[i]));
-    return o;
-}
-
 static json_t *set_json(const written_data *data, const written_table *t, size_t set)
 {
     size_t fates[WRITTEN_FATE_COUNT] = {0}, forms[WRITTEN_FORM_COUNT] = {0}, sides[2] = {0}, written = 0, requests = 0;
@@ -37,8 +28,8 @@ static json_t *set_json(const written_data *data, const written_table *t, size_t
     for (int i = 0; i < WRITTEN_FORM_COUNT; i++)
         json_object_set_new(form, written_form_names[i], json_integer((json_int_t)forms[i]));
     return json_pack("{s:s, s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:[I, I]}", "kind", written_kind_names[data->sets[set].kind], "who",
-                     data->sets[set].behaviour->who, "requests", (json_int_t)requests, "replies", states_json(t->replies[set]), "written",
-                     (json_int_t)written, "forms", form, "fates", fate, "filter_unread", states_json(t->unread[set]), "kept",
+                     data->sets[set].behaviour->who, "requests", (json_int_t)requests, "replies", reply_states_json(t->replies[set], REPLY_READ), "written",
+                     (json_int_t)written, "forms", form, "fates", fate, "filter_unread", reply_states_json(t->unread[set], REPLY_READ), "kept",
                      (json_int_t)sides[0], (json_int_t)sides[1]);
 }
 
@@ -114,7 +105,7 @@ static status form_json(arena *a, const written_table *t, size_t set, json_t **o
                      "bounds", json_pack("[f, f]", x.kept ? x.sum / kept : 0., x.kept ? (x.sum + lost) / kept : 1.), "chance", .5, "soft",
                      mean_json(x.soft, x.softs), "mass", mean_json(x.mass, x.masses), "yes", mean_json(x.yes, x.yesses), "n",
                      (json_int_t)x.kept, "unreadable", (json_int_t)(x.kept - x.read), "clusters", (json_int_t)m.clusters, "states",
-                     states_json(x.states));
+                     reply_states_json(x.states, REPLY_READ));
     if (reason)
         json_object_set_new(*out, "reason", json_string(reason));
     return STATUS_OK;

@@ -121,15 +121,6 @@ static double p_value(const tally *t, const mean_estimate *m, double chance)
     return m->error > 0 ? 2 * student_below(-fabs(m->mean - chance) / m->error, freedom) : NAN;
 }
 
-static json_t *unread_json(const tally *t)
-{
-    json_t *o = json_object();
-    for (int i = REPLY_READ + 1; i < REPLY_STATE_COUNT; i++)
-        if (t->states[i])
-            json_object_set_new(o, reply_state_names[i], json_integer((json_int_t)t->states[i]));
-    return o;
-}
-
 static void set_count(json_t *o, const char *key, size_t count)
 {
     json_object_set_new(o, key, json_integer((json_int_t)count));
@@ -166,7 +157,7 @@ static status figure(tally *t, json_t **out, error *err)
     set_count(o, "refused", refused);
     set_count(o, "excluded", t->excluded);
     set_count(o, "failed", t->failed);
-    json_object_set_new(o, "unread", unread_json(t));
+    json_object_set_new(o, "unread", reply_states_json(t->states, REPLY_READ + 1));
     json_object_set_new(o, "chance", jsonio_number(chance));
     json_object_set_new(o, "p", reason[0] ? json_null() : jsonio_number(p_value(t, &m, chance)));
     if (t->clustered)
