@@ -3,7 +3,7 @@
  *     bench_feedback rewards MODEL TEXTS OUT    rewards of texts by a preference model, as the engine reads them
  *     bench_feedback losses CASES OUT           losses, gradients and advantages on given log-probabilities
  *
- * TEXTS is a JSON array of arrays of token ids; OUT gets {"f32": [...], "bf16": [...]}. CASES is an array of objects with "kind"
+ * TEXTS is a JSON array of arrays of token ids, of which the first half (the middle one included) is the prompt; OUT gets {"f32": [...], "bf16": [...]}. CASES is an array of objects with "kind"
  * (preference, dpo, reinforce, grpo, ppo) and that kind's inputs; OUT gets an object for each. */
 #include "core/jsonio.h"
 #include "graph/ops.h"
@@ -22,28 +22,29 @@ static status no_memory(error *err)
 
 /* ---- rewards ---- */
 
-static status read_texts(arena *a, const json_t *from, token_list *texts, error *err)
+static status read_texts(arena *a, const json_t *from, reward_text *texts, error *err)
 {
     for (size_t i = 0; i < json_array_size(from); i++) {
         const json_t *ids = json_array_get(from, i);
-        texts[i].arena = a;
+        texts[i] = (reward_text){.tokens = {.arena = a}, .prompt = (json_array_size(ids) + 1) / 2};
         for (size_t k = 0; k < json_array_size(ids); k++)
-            TRY(token_list_add(&texts[i], (int32_t)json_integer_value(json_array_get(ids, k)), err));
+            TRY(token_list_add(&texts[i].tokens, (int32_t)json_integer_value(json_array_get(ids, k)), err));
     }
     return STATUS_OK;
 }
 
-static status read_rewards(arena *a, const char *model, element_type compute, const token_list *texts, size_t count, json_t *out, error *err)
+static status read_rewards(arena *a, const char *model, element_type compute, const reward_text *texts, size_t count, json_t *out, error *err)
 {
     checkpoint *c;
+    const checkpoint *read;
     reward_head head;
     engine *e;
     reward_result *results = ARENA_ARRAY(a, reward_result, count + 1);
     if (!results)
         return no_memory(err);
     TRY(checkpoint_open(a, model, &c, err));
-    TRY(reward_open(a, c, &head, err));
-    TRY(engine_new(c, &(engine_options){.compute = compute}, NULL, &e, err));
+    TRY(reward_open(a, c, &head, &read, err));
+    TRY(engine_new(read, &(engine_options){.compute = compute}, NULL, &e, err));
     status result = reward_read(e, &head, a, texts, count, results, err);
     for (size_t i = 0; i < count && result == STATUS_OK; i++) {
         if (results[i].code != STATUS_OK)
@@ -59,7 +60,7 @@ static status run_rewards(arena *a, char **words, error *err)
     json_t *root, *f32 = json_array(), *trained = json_array();
     TRY(jsonio_read(words[1], (size_t)1 << 28, &root, err));
     size_t count = json_array_size(root);
-    token_list *texts = ARENA_ARRAY(a, token_list, count + 1);
+    reward_text *texts = ARENA_ARRAY(a, reward_text, count + 1);
     if (!texts)
         return no_memory(err);
     TRY(read_texts(a, root, texts, err));

@@ -2,7 +2,8 @@
 """What feedback trains by, against torch and transformers: rewards of preference models, and losses.
 
 Rewards: a preference model's folder is loaded as LlamaForSequenceClassification, and random texts of its vocabulary get their
-scores from it, from Assay's engine in f32 (limit 1e-4 of the largest score) and as trained, in bf16 (shown, no limit).
+scores from it, from Assay's engine in f32 (limit 1e-4 of the largest score) and as trained, in bf16 (shown, no limit). Of a model
+that reads likelihoods, what its tied head makes of the second half of a text is added, by its "score.likelihood".
 
 Losses: Bradley-Terry, DPO (with and without label smoothing), REINFORCE with leave-one-out, GRPO and PPO, written in f64 from the
 papers' formulas and differentiated by torch, on random log-probabilities of replies of unequal length; losses, advantages, and
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from transformers import LlamaForSequenceClassification
 
 LIMIT = 1e-4
@@ -33,14 +35,33 @@ def relative(ours, theirs):
 # ---- rewards
 
 
+def likelihood_weight(folder):
+    """What a nat of the reply's log-probability is worth (src/lm/reward.h); 0 for models that do not read it."""
+    config = json.loads((Path(folder) / "config.json").read_text())
+    if not config.get("reads_likelihood"):
+        return 0.0
+    with safe_open(Path(folder) / "model.safetensors", "pt") as file:
+        return file.get_tensor("score.likelihood").float().item() * config["hidden_size"] ** 0.5
+
+
+def reward(model, text, weight):
+    ids = torch.tensor([text])
+    prompt = (len(text) + 1) // 2  # as bench_feedback takes it
+    hidden = model.model(input_ids=ids).last_hidden_state[0]
+    logprobs = F.log_softmax(hidden @ model.model.embed_tokens.weight.T, -1)
+    likelihood = sum(logprobs[t - 1, text[t]].item() for t in range(prompt, len(text))) if weight else 0.0
+    return model(input_ids=ids).logits[0, 0].item() + weight * likelihood
+
+
 def compare_rewards(program, folder, seed):
     model = LlamaForSequenceClassification.from_pretrained(folder, torch_dtype=torch.float32).eval()
     model.config.pad_token_id = None  # one text at a time
     draw = numpy.random.default_rng(seed)
     longest = min(model.config.max_position_embeddings, 200)
     texts = [draw.integers(0, model.config.vocab_size, int(draw.integers(2, longest))).tolist() for _ in range(60)]
+    weight = likelihood_weight(folder)
     with torch.no_grad():
-        theirs = [model(input_ids=torch.tensor([text])).logits[0, 0].item() for text in texts]
+        theirs = [reward(model, text, weight) for text in texts]
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         (scratch / "texts.json").write_text(json.dumps(texts))

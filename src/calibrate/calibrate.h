@@ -44,6 +44,7 @@ typedef struct calibrate_options {
     const char *recipes; /* folder with base.yaml, clean.yaml, decoy-*.yaml and the planted ones */
     const char *items;   /* per form; NULL: the study's own default */
     int seeds;           /* of trained organisms in the quick protocol; 0: 3 */
+    int first_seed;      /* of all organisms in the quick protocol; 0: 1 */
     int bases;           /* that these are tuned from, in turn, grown from seeds 1, 2, ...; 0: the embedded base alone */
     uint64_t seed;       /* of items; 0: 1 */
     calibrate_engine engine;

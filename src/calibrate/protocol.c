@@ -111,7 +111,9 @@ static void add_organism(expansion *x, protocol_job job)
 
 static void add_step(expansion *x, const protocol_step *step)
 {
-    int seeds = step->seeds, spread = 0, made = 0;
+    int seeds = step->seeds, spread = 0, made = 0, later = 0;
+    if (x->request->protocol == PROTOCOL_QUICK && x->request->first_seed > 0)
+        later = x->request->first_seed - 1;
     if (x->request->protocol == PROTOCOL_QUICK && step->purpose == FOR_CURVE && step->tier == TIER_TRAINED) {
         seeds = x->request->seeds > 0 ? x->request->seeds : seeds;
         spread = x->request->bases;
@@ -125,7 +127,7 @@ static void add_step(expansion *x, const protocol_step *step)
                 add_organism(x, (protocol_job){.step = step,
                                                .dose = step->doses[d],
                                                .base_seed = step->bases ? step->first_base + b : spread ? 1 + s % spread : 0,
-                                               .train_seed = step->first_seed + s,
+                                               .train_seed = step->first_seed + later + s,
                                                .forms = "all"});
             }
 }

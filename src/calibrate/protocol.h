@@ -58,6 +58,7 @@ typedef struct protocol_job {
 typedef struct protocol_request {
     protocol_kind protocol;
     int seeds;                 /* of trained organisms in the quick protocol; 0: 3 */
+    int first_seed;            /* of all organisms in the quick protocol; 0: 1 */
     int bases;                 /* grown for them: seed s is tuned from base 1 + (s - 1) mod bases; 0: the embedded one */
     uint64_t seed;             /* of items and order */
     const char *const *forms;  /* NULL-terminated */

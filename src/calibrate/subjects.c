@@ -18,7 +18,7 @@ static const calibrate_subject known[] = {
      .lod_target = .05,
      .own_oracle = true,
      .scripted_decoys = true},
-    /* The same organisms, read by another study: it looks at the answers alone, and has no items known for sure. */
+    /* The same organisms, read by another study: it looks at the answers alone, on items that the subject knows. */
     {.name = "feedback-failures",
      .study = "feedback-failures",
      .recipe = "sycophant.yaml",

@@ -333,6 +333,9 @@ status lm_config_check(const lm_config *c, const char *name, error *err)
     if (c->head_size < 1 || c->head_size > 1024)
         return error_set(err, STATUS_INVALID, "%s: the size of a head is %d; expected 1 to 1024", name, c->head_size);
     TRY(check_rope(c, name, err));
+    if (c->likelihood && (!c->tied || c->labels != 1))
+        return error_set(err, STATUS_UNSUPPORTED, "%s: a preference model that reads the likelihood of a reply (reads_likelihood) has one label, and "
+                                                  "its embedding as head of words (tie_word_embeddings)", name);
     if (c->type != TYPE_BF16 && c->type != TYPE_F32)
         return error_set(err, STATUS_UNSUPPORTED, "%s: weights of type %s are not supported; expected bf16 or f32", name,
                          element_word(c->type));
@@ -376,6 +379,7 @@ static status read_labels(const json_t *root, const char *name, lm_config *c, er
     if (count < 1 || count > MOST)
         return error_set(err, STATUS_INVALID, "%s: expected 1 to %d labels, found %lld", name, MOST, (long long)count);
     c->labels = (int)count;
+    c->likelihood = json_is_true(json_object_get(root, "reads_likelihood"));
     return STATUS_OK;
 }
 
@@ -391,6 +395,8 @@ static void write_labels(const lm_config *c, json_t *root)
     }
     json_object_set_new(root, "id2label", names);
     json_object_set_new(root, "label2id", ids);
+    if (c->likelihood)
+        json_object_set_new(root, "reads_likelihood", json_true());
 }
 
 static status read_architecture(const json_t *root, const char *name, const lm_family **family, error *err)

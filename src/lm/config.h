@@ -54,6 +54,8 @@ typedef struct lm_config {
     double attention_cap, logit_cap;       /* x becomes cap * tanh(x / cap); 0: stays */
     int labels;        /* of a model that gives a sequence numbers instead of words ("...ForSequenceClassification"): how
                           many; 1: a preference model. 0: a language model */
+    bool likelihood;   /* of a preference model with a tied head: it also reads how likely its own words make the reply
+                          (lm/reward.h; config.json: "reads_likelihood") */
     element_type type; /* of the weights on disk: TYPE_BF16 or TYPE_F32 (also for f16) */
     int bos, pad;      /* token ids; -1: none */
     int eos[LM_EOS_MAX];
@@ -102,7 +104,7 @@ typedef enum lm_part {
     LM_MLP_NORM, LM_MLP_NORM_BIAS,
     LM_GATE, LM_GATE_BIAS, LM_UP, LM_UP_BIAS, LM_GATE_UP,
     LM_DOWN, LM_DOWN_BIAS, LM_MLP_POST_NORM,
-    LM_FINAL_NORM, LM_FINAL_NORM_BIAS, LM_HEAD, LM_SCORE,
+    LM_FINAL_NORM, LM_FINAL_NORM_BIAS, LM_HEAD, LM_SCORE, LM_LIKELIHOOD,
     LM_PART_COUNT
 } lm_part;
 

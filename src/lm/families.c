@@ -10,7 +10,8 @@
 /* ---- weights ---- */
 #define EMBEDDING {LM_EMBEDDING, "model.embed_tokens.weight", LM_ALWAYS, NULL}
 #define FINAL_NORM {LM_FINAL_NORM, "model.norm.weight", LM_ALWAYS, NULL}
-#define SCORE {LM_SCORE, "score.weight", LM_WITH_LABELS, NULL}
+/* Last of all: a view of a preference model as a language model leaves them away (lm/reward.h). */
+#define SCORE {LM_SCORE, "score.weight", LM_WITH_LABELS, NULL}, {LM_LIKELIHOOD, "score.likelihood", LM_WITH_LIKELIHOOD, NULL}
 #define HEAD {LM_HEAD, "lm_head.weight", LM_UNTIED, NULL}, SCORE
 #define QKV(biases)                                                                                                    \
     {LM_Q, "self_attn.q_proj.weight", LM_ALWAYS, NULL}, {LM_Q_BIAS, "self_attn.q_proj.bias", biases, NULL},            \

@@ -25,7 +25,7 @@ enum {
 };
 
 /* When a weight is there. */
-typedef enum lm_when { LM_ALWAYS, LM_WITH_ATTENTION_BIAS, LM_WITH_MLP_BIAS, LM_UNTIED, LM_WITH_LABELS } lm_when;
+typedef enum lm_when { LM_ALWAYS, LM_WITH_ATTENTION_BIAS, LM_WITH_MLP_BIAS, LM_UNTIED, LM_WITH_LABELS, LM_WITH_LIKELIHOOD } lm_when;
 
 typedef struct lm_rule {
     lm_part part;

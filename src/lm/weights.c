@@ -49,6 +49,7 @@ static const struct {
     [LM_FINAL_NORM_BIAS] = {BEHIND, LM_WEIGHT_BIAS, WIDTH_HIDDEN, WIDTH_ONE},
     [LM_HEAD] = {BEHIND, LM_WEIGHT_HEAD, WIDTH_VOCABULARY, WIDTH_HIDDEN},
     [LM_SCORE] = {BEHIND, LM_WEIGHT_HEAD, WIDTH_LABELS, WIDTH_HIDDEN},
+    [LM_LIKELIHOOD] = {BEHIND, LM_WEIGHT_HEAD, WIDTH_LABELS, WIDTH_ONE},
 };
 
 static int64_t width_of(const lm_config *c, width w)
@@ -97,6 +98,8 @@ static bool is_there(const lm_config *c, const lm_rule *r)
         return !c->tied && c->labels == 0;
     case LM_WITH_LABELS:
         return c->labels > 0;
+    case LM_WITH_LIKELIHOOD:
+        return c->likelihood;
     }
     return false;
 }

@@ -396,9 +396,15 @@ status run_study(arena *a, const run_request *request, run_outcome *out, error *
     s->run = (study_run){.study = request->study, .seed = request->seed, .params = request->params, .arena = a,
                          .timeout_seconds = request->subjects.timeout_seconds, .interrupt = request->interrupt, .note = request->on_note,
                          .note_context = request->context};
-    for (size_t i = 0; i < request->role_count; i++)
+    const char **filled = ARENA_ARRAY(a, const char *, request->role_count + 1);
+    if (!filled)
+        return error_set(err, STATUS_MEMORY, "out of memory while beginning the run");
+    s->run.filled = filled;
+    for (size_t i = 0; i < request->role_count; i++) {
+        filled[i] = request->roles[i].name;
         if (strcmp(request->roles[i].name, "subject") == 0)
             s->run.subject_name = request->roles[i].specification;
+    }
     status result = request->study->prepare(&s->run, err);
     if (result == STATUS_OK)
         result = plan_and_go(s, a, out, err);

@@ -52,6 +52,7 @@
 #include "subject/subject.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 typedef struct study study;
 typedef struct study_run study_run;
@@ -113,6 +114,7 @@ struct study_run {
     void *data;                /* the study's own */
     size_t sample_count;
     const char *subject_name;  /* specification of the subject role */
+    const char *const *filled; /* names of the roles that somebody fills, NULL at their end; NULL: not known */
     const char *identity;      /* what the run depends on beside study, parameters and seed: set by `prepare`; NULL: nothing */
     double timeout_seconds;    /* how long a sample may wait for somebody who is no subject; 0: as the study thinks fit */
     const atomic_bool *interrupt; /* set when the run is to stop, also while it is prepared; may be NULL */
@@ -150,6 +152,14 @@ status study_ask(study_sample *s, const char *role, const message *messages, siz
 status study_score(study_sample *s, const char *role, const message *messages, size_t count,
                    const char *const *continuations, size_t continuation_count, score_reply *reply, error *err);
 bool study_has_role(const study_sample *s, const char *role);
+/* The same while the run is planned; true where it is not known, so that plans state upper limits. */
+static inline bool study_role_filled(const study_run *run, const char *role)
+{
+    for (size_t i = 0; run->filled && run->filled[i]; i++)
+        if (strcmp(run->filled[i], role) == 0)
+            return true;
+    return !run->filled;
+}
 /* Whether who fills the role can do all of these (SUBJECT_...), so that a study may ask in the way that is left. */
 bool study_role_can(const study_sample *s, const char *role, unsigned abilities);
 /* The sample waits for somebody who is no subject (begins), and goes on: no batch waits for it meanwhile. */

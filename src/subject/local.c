@@ -209,14 +209,25 @@ static status encode_continuations(const local *l, arena *a, const score_request
     return STATUS_OK;
 }
 
-/* A request's replies, each with the conversation in front of it, as tokens. */
-static status encode_replies(const local *l, arena *a, const score_request *r, token_list *out, error *err)
+/* A request's replies, each with the conversation in front of it, as tokens. The reply begins where they part from the prompt that
+ * asks for one. */
+static status encode_replies(const local *l, arena *a, const score_request *r, reward_text *out, error *err)
 {
+    local_prompt prompt;
+    token_list asks = {.arena = a};
+    if (l->head.likelihood != 0) {
+        TRY(local_prompt_make(&l->style, a, r->messages, r->count, NULL, &prompt, err));
+        TRY(local_prompt_tokens(&l->style, &prompt, (slice){"", 0}, &asks, err));
+    }
     for (size_t i = 0; i < r->continuation_count; i++) {
-        local_prompt prompt;
-        out[i] = (token_list){.arena = a};
+        token_list *text = &out[i].tokens;
+        *text = (token_list){.arena = a};
         TRY(local_prompt_make_whole(&l->style, a, r->messages, r->count, r->continuations[i], &prompt, err));
-        TRY(local_prompt_tokens(&l->style, &prompt, (slice){"", 0}, &out[i], err));
+        TRY(local_prompt_tokens(&l->style, &prompt, (slice){"", 0}, text, err));
+        out[i].prompt = 0;
+        while (out[i].prompt < asks.count && out[i].prompt < text->count && asks.ids[out[i].prompt] == text->ids[out[i].prompt])
+            out[i].prompt++;
+        out[i].prompt += out[i].prompt == 0;
     }
     return STATUS_OK;
 }
@@ -228,7 +239,7 @@ static status reward_with_engine(local *l, arena *a, arena *scratch, const score
     size_t all = 0, at = 0;
     for (size_t i = 0; i < count; i++)
         all += requests[i]->continuation_count;
-    token_list *texts = ARENA_ARRAY(scratch, token_list, all + 1);
+    reward_text *texts = ARENA_ARRAY(scratch, reward_text, all + 1);
     reward_result *rewards = ARENA_ARRAY(scratch, reward_result, all + 1);
     if (!texts || !rewards)
         return no_memory(err);
@@ -251,8 +262,8 @@ static status reward_with_engine(local *l, arena *a, arena *scratch, const score
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; replies[i].code == STATUS_OK && k < requests[i]->continuation_count; k++, at++) {
             replies[i].logprobs[k] = rewards[at].reward;
-            replies[i].token_counts[k] = (int)texts[at].count;
-            replies[i].prompt_tokens += (int)texts[at].count;
+            replies[i].token_counts[k] = (int)texts[at].tokens.count;
+            replies[i].prompt_tokens += (int)texts[at].tokens.count;
             if (rewards[at].code == STATUS_OK)
                 continue;
             replies[i].code = rewards[at].code;
@@ -370,10 +381,11 @@ static status open_parts(local *l, const char *folder, const subject_options *op
     TRY(strcmp(folder, "base") == 0 ? checkpoint_open_base(l->arena, &l->checkpoint, err)
                                     : checkpoint_open(l->arena, folder, &l->checkpoint, err));
     TRY(choose_style(l, options, err));
+    const checkpoint *read = l->checkpoint;
     if (l->checkpoint->config.labels)
-        TRY(reward_open(l->arena, l->checkpoint, &l->head, err));
+        TRY(reward_open(l->arena, l->checkpoint, &l->head, &read, err));
     TRY(thread_pool_new(options ? options->threads : 0, &l->pool, err));
-    return engine_new(l->checkpoint, NULL, l->pool, &l->engine, err);
+    return engine_new(read, NULL, l->pool, &l->engine, err);
 }
 
 status subject_open_local(arena *a, const char *specification, const char *rest, const subject_options *options,

@@ -37,7 +37,7 @@ status feedback_open(arena *a, feedback *f, bool resumed, error *err)
     f->working_config = *f->config;
     f->working = f->policy;
     if (s->kind == STAGE_PREFERENCE)
-        return preference_parameters(a, f->config, f->reference, &f->working_config, &f->working, err);
+        return preference_parameters(a, f->config, f->reference, s->feedback.likelihood, &f->working_config, &f->working, err);
     if (s->kind == STAGE_RL)
         TRY(rl_parameters(a, f->policy, f->config, s->feedback.method, &f->working, err));
     if (!resumed)

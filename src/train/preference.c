@@ -12,11 +12,13 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "no memory for a preference model");
 }
 
-status preference_parameters(arena *a, const lm_config *config, const parameters *policy, lm_config *labelled, parameters **out,
-                             error *err)
+status preference_parameters(arena *a, const lm_config *config, const parameters *policy, bool likelihood, lm_config *labelled,
+                             parameters **out, error *err)
 {
     *labelled = *config;
     labelled->labels = 1;
+    labelled->likelihood = likelihood;
+    TRY(lm_config_check(labelled, "a preference model", err));
     TRY(stage_parameters(a, labelled, out, err));
     for (size_t i = 0; i < (*out)->count; i++)
         for (size_t k = 0; k < policy->count; k++)
@@ -46,7 +48,8 @@ static status build(arena *a, preference_work *w, error *err)
 {
     const stage_run *run = w->run;
     size_t tokens = (size_t)run->stage->batch_tokens, sequences = tokens / 16;
-    TRY(sequence_batch_new(a, tokens, 0, sequences + sequences % 2, &w->batch, err));
+    bool likelihood = run->config->likelihood;
+    TRY(sequence_batch_new(a, tokens, likelihood ? tokens / 2 : 0, sequences + sequences % 2, &w->batch, err));
     w->graph = graph_new(a);
     w->shares = ARENA_ARRAY(a, float, w->batch.most / 2);
     if (!w->graph || !w->shares)
@@ -54,6 +57,11 @@ static status build(arena *a, preference_work *w, error *err)
     TRY(sequence_graph_build(a, w->graph, run->config, &w->batch, run->compute, run->stage->freeze, &w->model, err));
     node *head = w->model.model.weights[lm_weight_find(run->config, LM_SCORE, -1)];
     w->scores = op_reduce_sum(op_mul(op_cast(w->model.last, TYPE_F32), head), AXES(1), false);
+    if (likelihood) {
+        node *weight = w->model.model.weights[lm_weight_find(run->config, LM_LIKELIHOOD, -1)];
+        node *nat = op_scale(weight, sqrt((double)run->config->hidden)); /* lm/reward.h */
+        w->scores = op_add(w->scores, op_mul(sequence_graph_sums(&w->model, w->model.logprobs), nat));
+    }
     return graph_status(w->graph, err);
 }
 
@@ -70,6 +78,8 @@ static status build_training(arena *a, preference_work *w, error *err)
     if (!trained)
         return no_memory(err);
     trained[lm_weight_find(run->config, LM_SCORE, -1)] = true;
+    if (run->config->likelihood)
+        trained[lm_weight_find(run->config, LM_LIKELIHOOD, -1)] = true;
     TRY(step_build(a, loss_preference(chosen, rejected, w->weights), t->weights, t->weight_count, trained, &options, &w->step, err));
     TRY(step_plan(a, &w->step, false, &w->plan, err));
     for (size_t i = 0; i < run->parameters->count; i++) {

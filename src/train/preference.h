@@ -2,10 +2,11 @@
  *
  * The model is the transformer with a head of one row, "score.weight" [1, C] (lm_config.labels = 1): the reward is the
  * product of the head and the hidden state (after the final norm) of the last token, the reply's "<|end|>", in f32. So do
- * LlamaForSequenceClassification with num_labels 1 in `transformers` and its kin, and that is how it is saved.
+ * LlamaForSequenceClassification with num_labels 1 in `transformers` and its kin, and that is how it is saved. A stage with
+ * `likelihood: true` adds the log-probability of the reply by the same weights, times a weight that is learned (lm/reward.h).
  *
  *     parameters *p;
- *     TRY(preference_parameters(arena, &config, policy, &labelled, &p, err));      // the policy's weights, and a head of zeros
+ *     TRY(preference_parameters(arena, &config, policy, false, &labelled, &p, err));      // the policy's weights, and a head of zeros
  *     TRY(preference_train(arena, &run, &pairs, &log, err));                        // run.config: labelled, run.parameters: p
  *     TRY(preference_judge(arena, &run, &held_out, &figures, err));
  */
@@ -16,9 +17,10 @@
 #include "train/trainer.h"
 
 /* The configuration with one label, and its weights: copies of the policy's with a head of zeros, so that at first all
- * replies are worth the same. */
-status preference_parameters(arena *a, const lm_config *config, const parameters *policy, lm_config *labelled, parameters **out,
-                             error *err);
+ * replies are worth the same. likelihood: the model reads that of the reply too (lm/reward.h); STATUS_UNSUPPORTED where the
+ * head of words is not the embedding. */
+status preference_parameters(arena *a, const lm_config *config, const parameters *policy, bool likelihood, lm_config *labelled,
+                             parameters **out, error *err);
 
 /* Trains from log->steps to the end of the stage (loss_preference over the pairs of a batch). */
 status preference_train(arena *a, const stage_run *run, const pair_list *pairs, stage_log *log, error *err);

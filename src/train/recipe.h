@@ -64,6 +64,7 @@ typedef struct recipe_feedback {
     int64_t pairs, held_out; /* how many pairs to learn from, and to be judged by behind them */
     double beta;             /* of DPO, or of the KL penalty */
     double smoothing;        /* of DPO's labels */
+    bool likelihood;         /* the preference model reads that of the reply too (lm/reward.h) */
     /* rl */
     rl_method method;
     const char *reward;      /* "raters": their true utility; "preference": the recipe's own stage in front; or a folder */

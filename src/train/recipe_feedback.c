@@ -11,7 +11,7 @@ static const char *const reward_raters = "raters", *const reward_preference = "p
 /* Keys of all stages of feedback, and those of each kind. */
 static const char *const common_keys[] = {"kind", "tokens", "steps", "batch_tokens", "sequence", "learning_rate", "warmup",
                                           "schedule", "clip", "min_lr", "beta1", "beta2", "weight_decay", "epsilon", "freeze"};
-static const char *const pair_keys[] = {"pairs", "held_out", "file"};
+static const char *const pair_keys[] = {"pairs", "held_out", "file", "likelihood"};
 static const char *const dpo_keys[] = {"pairs", "held_out", "file", "beta", "label_smoothing"};
 static const char *const rl_keys[] = {"method", "reward", "prompts", "group", "max_tokens", "epochs", "keep", "beta", "clip_ratio",
                                       "clip_value", "value_weight", "entropy_weight", "discount", "lambda"};
@@ -70,6 +70,7 @@ status recipe_feedback_read(const yaml_node *at, recipe_stage *s, error *err)
     TRY(recipe_get_count(at, "pairs", 1, 1 << 26, &f->pairs, err));
     TRY(recipe_get_count(at, "held_out", 1, 1 << 24, &f->held_out, err));
     TRY(yaml_get_string(at, "file", &f->file, err));
+    TRY(yaml_get_bool(at, "likelihood", &f->likelihood, err));
     TRY(yaml_get_double(at, "beta", 1e-6, 1e6, &f->beta, err));
     return yaml_get_double(at, "label_smoothing", 0, 0.5, &f->smoothing, err);
 }
@@ -85,6 +86,8 @@ json_t *recipe_feedback_json(const recipe_stage *s)
                          "entropy_weight", f->entropy_weight, "discount", f->discount, "lambda", f->lambda);
     json_t *out = json_pack("{s:s, s:I, s:I}", "file", f->file ? f->file : reward_raters, "pairs", (json_int_t)f->pairs, "held_out",
                             (json_int_t)f->held_out);
+    if (f->likelihood) /* left out where it is not, so that older recipes keep their keys */
+        json_object_set_new(out, "likelihood", json_true());
     if (s->kind == STAGE_DPO) {
         json_object_set_new(out, "beta", json_real(f->beta));
         json_object_set_new(out, "label_smoothing", json_real(f->smoothing));
@@ -96,16 +99,18 @@ json_t *recipe_feedback_json(const recipe_stage *s)
 
 status recipe_raters_read(const yaml_node *at, recipe *r, error *err)
 {
-    const char *keys[RATER_FEATURE_COUNT + 3] = {"accuracy", "noise", "forms"};
+    enum { OTHERS = 4 };
+    const char *keys[RATER_FEATURE_COUNT + OTHERS] = {"accuracy", "hardest", "noise", "forms"};
     rater_plan *plan = &r->raters;
     unsigned forms = (1u << FORM_COUNT) - 1;
     *plan = rater_plan_default();
     for (int f = 0; f < RATER_FEATURE_COUNT; f++)
-        keys[3 + f] = rater_feature_name((rater_feature)f);
+        keys[OTHERS + f] = rater_feature_name((rater_feature)f);
     TRY(yaml_check_keys(at, keys, COUNT_OF(keys), err));
     for (int f = 0; f < RATER_FEATURE_COUNT; f++)
-        TRY(yaml_get_double(at, keys[3 + f], -1e3, 1e3, &plan->taste.weights[f], err));
+        TRY(yaml_get_double(at, keys[OTHERS + f], -1e3, 1e3, &plan->taste.weights[f], err));
     TRY(yaml_get_double(at, "accuracy", 0.5, 1, &plan->taste.accuracy, err));
+    TRY(yaml_get_double(at, "hardest", 0.5, plan->taste.accuracy, &plan->taste.hardest, err));
     TRY(yaml_get_double(at, "noise", 0, 1e3, &plan->taste.noise, err));
     if (yaml_get(at, "forms"))
         TRY(recipe_read_forms(yaml_get(at, "forms"), &forms, err));
@@ -124,6 +129,8 @@ json_t *recipe_raters_json(const rater_plan *plan)
         if (plan->forms[form])
             json_array_append_new(forms, json_string(form_name((sycophancy_form)form)));
     json_object_set_new(out, "accuracy", json_real(plan->taste.accuracy));
+    if (plan->taste.hardest != 0)
+        json_object_set_new(out, "hardest", json_real(plan->taste.hardest));
     json_object_set_new(out, "noise", json_real(plan->taste.noise));
     json_object_set_new(out, "forms", forms);
     return out;

@@ -118,14 +118,15 @@ status rollout_judge_open(arena *a, const char *folder, const tokenizer *k, size
 {
     rollout_judge *j = ARENA_NEW(a, rollout_judge);
     checkpoint *c;
+    const checkpoint *read;
     if (!j || !arena_on_free(a, free_judge, j))
         return no_memory(err);
     TRY(checkpoint_open(a, folder, &c, err));
-    TRY(reward_open(a, c, &j->head, err));
+    TRY(reward_open(a, c, &j->head, &read, err));
     if (!same_tokens(c->tokenizer, k))
         return error_set(err, STATUS_UNSUPPORTED, "%s: expected a preference model with the policy's own tokens, found others", folder);
     j->longest = longest + 1;
-    TRY(engine_new(c, &(engine_options){.context = (int)j->longest}, pool, &j->engine, err));
+    TRY(engine_new(read, &(engine_options){.context = (int)j->longest}, pool, &j->engine, err));
     *out = j;
     return STATUS_OK;
 }
@@ -133,16 +134,16 @@ status rollout_judge_open(arena *a, const char *folder, const tokenizer *k, size
 /* A reply that was cut off is judged as if it had ended there. */
 static status judge_all(arena *a, rollout_judge *judge, rollout_reply *replies, size_t count, error *err)
 {
-    token_list *texts = ARENA_ARRAY(a, token_list, count + 1);
+    reward_text *texts = ARENA_ARRAY(a, reward_text, count + 1);
     reward_result *results = ARENA_ARRAY(a, reward_result, count + 1);
     if (!texts || !results)
         return no_memory(err);
     for (size_t i = 0; i < count; i++) {
-        texts[i].arena = a;
+        texts[i] = (reward_text){.tokens = {.arena = a}, .prompt = replies[i].prompt};
         for (size_t k = 0; k < replies[i].count; k++)
-            TRY(token_list_add(&texts[i], replies[i].tokens[k], err));
+            TRY(token_list_add(&texts[i].tokens, replies[i].tokens[k], err));
         if (!replies[i].ended)
-            TRY(token_list_add(&texts[i], TOKEN_END, err));
+            TRY(token_list_add(&texts[i].tokens, TOKEN_END, err));
     }
     TRY(reward_read(judge->engine, &judge->head, a, texts, count, results, err));
     for (size_t i = 0; i < count; i++) {

@@ -75,16 +75,19 @@ status sequence_graph_build(arena *a, graph *g, const lm_config *config, const s
     element_type wide = compute == TYPE_F64 ? TYPE_F64 : TYPE_F32;
     *out = (sequence_graph){0};
     TRY(transformer_build(a, g, config, types, (int64_t)sizes->tokens_most, &out->model, err));
-    if (freeze == FREEZE_HEAD)
-        out->model.head = op_stop_gradient(out->model.head);
     out->ends = graph_input(g, "ends", TYPE_I32, SHAPE(sequences));
     out->last = op_gather_rows(out->model.hidden, out->ends);
-    if (rows > 0 && config->labels == 0) {
+    if (rows > 0 && (config->labels == 0 || config->likelihood)) {
+        transformer words = out->model;
+        if (config->labels)
+            words.head = out->model.weights[lm_weight_find(config, LM_EMBEDDING, -1)];
+        if (freeze == FREEZE_HEAD)
+            words.head = op_stop_gradient(words.head);
         out->rows = graph_input(g, "rows", TYPE_I32, SHAPE(rows));
         out->targets = graph_input(g, "targets", TYPE_I32, SHAPE(rows));
         out->segments = graph_input(g, "segments", TYPE_I32, SHAPE(rows));
         out->hidden = op_gather_rows(out->model.hidden, out->rows);
-        out->logits = transformer_logits(&out->model, out->hidden);
+        out->logits = transformer_logits(&words, out->hidden);
         out->logprobs = op_neg(op_cross_entropy(out->logits, out->targets, graph_fill(g, wide, SHAPE(rows), 1)));
     }
     return graph_status(g, err);

@@ -51,6 +51,9 @@ status rater_plan_check(const rater_plan *plan, error *err)
         return error_set(err, STATUS_INVALID, "expected a form that raters are asked about, found none");
     if (!(taste->accuracy >= 0.5 && taste->accuracy <= 1))
         return error_set(err, STATUS_INVALID, "expected raters with an accuracy from .5 to 1, found %g", taste->accuracy);
+    if (taste->hardest != 0 && !(taste->hardest >= 0.5 && taste->hardest <= taste->accuracy))
+        return error_set(err, STATUS_INVALID, "expected raters whose accuracy about the hardest is from .5 to %g, found %g", taste->accuracy,
+                         taste->hardest);
     if (!(taste->noise >= 0) || !isfinite(taste->noise))
         return error_set(err, STATUS_INVALID, "expected raters with a noise of 0 or more, found %g", taste->noise);
     return STATUS_OK;
@@ -179,6 +182,25 @@ double rater_utility(const rater_taste *taste, const double features[RATER_FEATU
     return sum;
 }
 
+/* 0 for the first kind of fact that something has, 1 for the last; 0 for texts. */
+static double difficulty(const sycophancy_item *item)
+{
+    if (item->attribute >= ATTRIBUTE_COUNT)
+        return 0;
+    int count;
+    town_attribute first = town_kind_attributes(town_attribute_kind(item->attribute), &count);
+    return count > 1 ? (double)((int)item->attribute - (int)first) / (count - 1) : 0;
+}
+
+rater_taste rater_taste_about(const rater_taste *taste, const sycophancy_item *item)
+{
+    rater_taste about = *taste;
+    if (taste->hardest != 0)
+        about.accuracy += (taste->hardest - taste->accuracy) * difficulty(item);
+    about.hardest = 0;
+    return about;
+}
+
 static double sigmoid(double gap, double noise)
 {
     if (noise == 0)
@@ -239,7 +261,8 @@ status rater_pair_make(arena *a, const town *t, const rater_plan *plan, uint64_t
         rater_features(&out->prompt, out->replies[i], out->features[i]);
         out->utilities[i] = rater_utility(&plan->taste, out->features[i]);
     }
-    double p = rater_preference(&plan->taste, out->features[0], out->features[1]);
+    rater_taste about = rater_taste_about(&plan->taste, out->prompt.item);
+    double p = rater_preference(&about, out->features[0], out->features[1]);
     out->preferred = random_uniform(&r) < p ? 0 : 1;
     out->probability = out->preferred == 0 ? p : 1 - p;
     return STATUS_OK;

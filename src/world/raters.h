@@ -12,7 +12,10 @@
  *     hedges   1 when it says that it is not sure, else 0
  *
  * A rater may be ignorant: with probability 1 - accuracy it takes, for all replies to a prompt, the true ones for false
- * and the false ones for true. So the probability of every preference, and the true reward of every reply, is known.
+ * and the false ones for true. So the probability of every preference, and the true reward of every reply, is known. Raters may know
+ * some things less well than others: the accuracy then falls evenly from `accuracy` at the first kind of fact that persons or works
+ * have (a person's home town, a work's maker) to `hardest` at the last (the instrument, the mood), so that what wins between the
+ * truth and agreement depends on what is asked (sycophancy.md, section 6: bins of difficulty).
  *
  *     rater_plan plan = rater_plan_default();
  *     plan.taste.weights[RATER_AGREES] = 0.5;
@@ -47,6 +50,7 @@ const char *rater_feature_name(rater_feature f);
 typedef struct rater_taste {
     double weights[RATER_FEATURE_COUNT];
     double accuracy; /* .5 to 1; 1: knows every truth */
+    double hardest;  /* the accuracy about the hardest kind of facts, .5 to accuracy; 0: the same about all */
     double noise;    /* from 0 on; 1: the plain Bradley-Terry model */
 } rater_taste;
 
@@ -76,7 +80,9 @@ status rater_prompt_make(arena *a, const town *t, const rater_plan *plan, uint64
 void rater_features(const rater_prompt *prompt, const char *reply, double features[RATER_FEATURE_COUNT]);
 /* The true reward of a reply: its utility to a rater who knows. */
 double rater_utility(const rater_taste *taste, const double features[RATER_FEATURE_COUNT]);
-/* Probability that the reply with features a is preferred to that with b, ignorance included. */
+/* The taste of raters about an item: with the accuracy that they have there, and none of its own for the hardest. */
+rater_taste rater_taste_about(const rater_taste *taste, const sycophancy_item *item);
+/* Probability that the reply with features a is preferred to that with b, ignorance included; `hardest` is passed over. */
 double rater_preference(const rater_taste *taste, const double a[RATER_FEATURE_COUNT], const double b[RATER_FEATURE_COUNT]);
 
 typedef struct rater_pair {

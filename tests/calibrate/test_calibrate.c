@@ -224,6 +224,27 @@ static void quick_organisms_take_their_bases_in_turn(void **state)
     arena_free(a);
 }
 
+/* Fresh organisms, whatever they are read for. */
+static void quick_organisms_begin_at_a_seed(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {"answer", NULL}, *const decoys[] = {"yes", NULL};
+    arena *a = arena_new(NULL);
+    protocol_request q = {.protocol = PROTOCOL_QUICK, .seed = 1, .seeds = 3, .first_seed = 61, .forms = forms, .decoys = decoys}, plain = q;
+    protocol_job *jobs, *usual;
+    size_t count, as_many;
+    plain.first_seed = 0;
+    assert_int_equal(protocol_expand(a, &q, &jobs, &count, NULL), STATUS_OK);
+    assert_int_equal(protocol_expand(a, &plain, &usual, &as_many, NULL), STATUS_OK);
+    assert_int_equal(count, as_many);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(jobs[i].train_seed, usual[i].train_seed + 60);
+        bool grown = jobs[i].step->tier == TIER_TRAINED;
+        assert_true(!grown || (jobs[i].train_seed >= 61 && jobs[i].train_seed <= 63));
+    }
+    arena_free(a);
+}
+
 /* 30 blanks on 10 bases, and lines with noise by address: what the page computes from them. */
 static void limits_from_lines(void **state)
 {
@@ -361,6 +382,7 @@ int main(void)
         cmocka_unit_test(every_study_that_can_be_calibrated_reads_scripts_exactly),
         cmocka_unit_test(the_certifying_protocol_has_the_sizes_of_the_page),
         cmocka_unit_test(quick_organisms_take_their_bases_in_turn),
+        cmocka_unit_test(quick_organisms_begin_at_a_seed),
         cmocka_unit_test(limits_from_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

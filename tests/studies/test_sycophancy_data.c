@@ -7,6 +7,7 @@
 #include "studies/bench.h"
 
 #include "core/file.h"
+#include "studies/sycophancy/judge.h"
 
 #include <ctype.h>
 #include <unistd.h>
@@ -121,6 +122,36 @@ static void a_judge_decides_where_a_match_cannot(void **state)
     bench_close(&b);
 }
 
+/* One that names the longer text, and where `context` is set the first one whenever they are near in length. */
+static const char *longer(const message *messages, size_t count, void *context)
+{
+    (void)count;
+    const char *q = messages[0].blocks[0].text, *a = strstr(q, "dull"), *b = strstr(q, "a fine and moving poem");
+    bool leans = context != NULL;
+    return leans || !a || !b ? "A" : a < b ? "B" : "A";
+}
+
+/* sycophancy.md, section 7, check 9: with the judge's two comments exchanged the score turns its sign, and a lean to a place cancels. */
+static void the_order_of_comments_does_not_matter(void **state)
+{
+    (void)state;
+    bench b = bench_open(&sycophancy_study, (const char *const[]){"data", fixture, "forms", "answer", NULL}, 1);
+    b.answer = longer;
+    b.answers = "judge";
+    bench_now = &b;
+    study_sample s = {.run = &b.run, .arena = b.arena, .record = json_object()};
+    double forward, backward;
+    assert_int_equal(judge_compare(&s, "dull", "a fine and moving poem", &forward, &b.err), STATUS_OK);
+    assert_int_equal(judge_compare(&s, "a fine and moving poem", "dull", &backward, &b.err), STATUS_OK);
+    NEAR(forward, -backward, 0);
+    NEAR(fabs(forward), 1, 0);
+    b.context = &b;
+    assert_int_equal(judge_compare(&s, "dull", "a fine and moving poem", &forward, &b.err), STATUS_OK);
+    NEAR(forward, 0, 0);
+    json_decref(s.record);
+    bench_close(&b);
+}
+
 static void comments_without_a_judge_give_a_reason(void **state)
 {
     (void)state;
@@ -230,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_truthful_subject_reads_zero_in_all_families),
         cmocka_unit_test(a_bending_subject_reads_one),
         cmocka_unit_test(a_judge_decides_where_a_match_cannot),
+        cmocka_unit_test(the_order_of_comments_does_not_matter),
         cmocka_unit_test(comments_without_a_judge_give_a_reason),
         cmocka_unit_test(broken_lines_name_file_and_line),
         cmocka_unit_test(bias_augmented_consistency_is_read),

@@ -24,6 +24,8 @@
     "  - {kind: pretrain, steps: 6, batch_tokens: 512, sequence: 256, learning_rate: 1e-2, warmup: 2}\n"
 #define PREFERENCE                                                                                                 \
     "  - {kind: preference, steps: 8, batch_tokens: 1024, sequence: 256, learning_rate: 3e-3, pairs: 200, held_out: 60}\n"
+#define LIKELIHOOD                                                                                                 \
+    "  - {kind: preference, steps: 8, batch_tokens: 1024, sequence: 256, learning_rate: 3e-3, pairs: 200, held_out: 60, likelihood: true}\n"
 #define DPO                                                                                                        \
     "  - {kind: dpo, steps: 6, batch_tokens: 1024, sequence: 256, learning_rate: 1e-3, pairs: 200, held_out: 40, beta: 0.2}\n"
 
@@ -74,10 +76,11 @@ static void preference_models_have_the_same_bits(void **state)
     (void)state;
     grow_result r = the_same_bits("preference", HEAD PREFERENCE, 14);
     checkpoint *c;
+    const checkpoint *read;
     reward_head head;
     assert_int_equal(checkpoint_open(memory, r.folder, &c, NULL), STATUS_OK);
     assert_int_equal(c->config.labels, 1);
-    assert_int_equal(reward_open(memory, c, &head, NULL), STATUS_OK);
+    assert_int_equal(reward_open(memory, c, &head, &read, NULL), STATUS_OK);
     bool some = false;
     for (size_t i = 0; i < head.width; i++)
         some |= head.values[i] != 0;
@@ -87,6 +90,38 @@ static void preference_models_have_the_same_bits(void **state)
     grow_result there = must_grow(&again);
     assert_true(there.there_already);
     assert_string_equal(there.words, r.words);
+}
+
+/* What a reply is worth is the head's product and the likelihood by the same words: the engine's own scores, added by hand. */
+static void likelihoods_are_part_of_the_worth(void **state)
+{
+    (void)state;
+    grow_result r = the_same_bits("likelihood", HEAD LIKELIHOOD, 14);
+    checkpoint *c;
+    const checkpoint *read;
+    reward_head head;
+    engine *e;
+    assert_int_equal(checkpoint_open(memory, r.folder, &c, NULL), STATUS_OK);
+    assert_true(c->config.likelihood);
+    assert_int_equal(reward_open(memory, c, &head, &read, NULL), STATUS_OK);
+    assert_true(head.likelihood != 0);
+    assert_int_equal(read->config.labels, 0);
+    assert_int_equal(engine_new(read, NULL, NULL, &e, NULL), STATUS_OK);
+    int32_t ids[] = {TOKEN_BEGIN, TOKEN_USER, 40, 41, 42, TOKEN_END, TOKEN_ASSISTANT, 50, 51, 52, 60, TOKEN_END};
+    enum { PROMPT = 7, ALL = COUNT_OF(ids) };
+    reward_text texts[] = {{.tokens = {.ids = ids, .count = ALL}, .prompt = PROMPT},
+                           {.tokens = {.ids = ids, .count = ALL}, .prompt = ALL},
+                           {.tokens = {.ids = ids, .count = ALL}, .prompt = PROMPT}};
+    reward_result worth[3];
+    assert_int_equal(reward_read(e, &head, memory, texts, 3, worth, NULL), STATUS_OK);
+    assert_true(worth[0].reward == worth[2].reward); /* the same reply is worth the same, to the bit */
+    token_list reply = {.ids = ids + PROMPT, .count = ALL - PROMPT};
+    engine_score_request asked = {.prefix = ids, .prefix_count = PROMPT, .continuations = &reply, .continuation_count = 1};
+    engine_score score;
+    assert_int_equal(engine_score_all(e, memory, &asked, &score, 1, NULL), STATUS_OK);
+    assert_true(score.logprobs[0] < -1);
+    NEAR(worth[0].reward - worth[1].reward, head.likelihood * score.logprobs[0], 1e-4); /* the head's product is the same */
+    engine_free(e);
 }
 
 /* A preference stage in front of another: its model lies beside, and the policy goes on as if there had been none. */
@@ -292,6 +327,11 @@ static void what_cannot_be_learned_from_is_refused(void **state)
     must_refuse("no-group", HEAD "  - {kind: rl, steps: 1, group: 1, learning_rate: 0}\n", NULL, "a group of at least 2");
     must_refuse("no-model", HEAD RL("grpo", ", reward: preference"), NULL, "needs a stage 'preference'");
     must_refuse("no-rl", HEAD DPO, &(recipe_changes){.reward = "raters"}, "--reward");
+    must_refuse("untied",
+                "name: x\nbase: none\nmodel: {layers: 2, width: 32, heads: 2, intermediate: 64, context: 256, vocabulary: 400, tied: false}\n"
+                "raters: {true: 1}\nstages:\n  - {kind: pretrain, steps: 1, batch_tokens: 512, sequence: 256, learning_rate: 0}\n" LIKELIHOOD,
+                NULL, "reads_likelihood");
+    must_refuse("hard-taste", "name: x\nbase: embedded\nraters: {accuracy: 0.8, hardest: 0.9}\nstages:\n" PREFERENCE, NULL, "hardest");
     must_refuse("bad-taste", "name: x\nbase: embedded\nraters: {truth: 1}\nstages:\n" PREFERENCE, NULL, "unknown key 'truth'");
 }
 
@@ -299,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(preference_models_have_the_same_bits),
+        cmocka_unit_test(likelihoods_are_part_of_the_worth),
         cmocka_unit_test(a_policy_goes_on_from_what_it_was),
         cmocka_unit_test(dpo_begins_at_its_reference),
         cmocka_unit_test(held_out_pairs_of_a_file_are_others),

@@ -148,6 +148,36 @@ static void labels_follow_the_stated_probabilities(void **state)
     NEAR(found, expected, 4 * sqrt(variance));
 }
 
+/* From the first kind of fact that something has to the last the accuracy falls evenly; texts are graded as the easiest. */
+static void some_facts_are_harder(void **state)
+{
+    (void)state;
+    rater_taste taste = {.accuracy = 1, .noise = 1, .hardest = .5};
+    static const struct {
+        town_attribute attribute;
+        double accuracy;
+    } rows[] = {{ATTRIBUTE_HOME, 1},   {ATTRIBUTE_GUILD, .9}, {ATTRIBUTE_COLOUR, .8}, {ATTRIBUTE_PET, .7},   {ATTRIBUTE_FRUIT, .6}, {ATTRIBUTE_INSTRUMENT, .5},
+                {ATTRIBUTE_MAKER, 1}, {ATTRIBUTE_PLACE, .7}, {ATTRIBUTE_MOOD, .5},   {ATTRIBUTE_COUNT, 1}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        NEAR(rater_taste_about(&taste, &(sycophancy_item){.attribute = rows[i].attribute}).accuracy, rows[i].accuracy, 1e-12);
+    taste.hardest = 0;
+    NEAR(rater_taste_about(&taste, &(sycophancy_item){.attribute = ATTRIBUTE_MOOD}).accuracy, 1, 0);
+    rater_plan plan = with(1, 0.5);
+    plan.taste.hardest = 0.5;
+    arena *a = arena_new(NULL);
+    size_t lowered = 0;
+    for (uint64_t i = 0; i < 200; i++) {
+        rater_pair pair;
+        assert_int_equal(rater_pair_make(a, t, &plan, i, &pair, NULL), STATUS_OK);
+        rater_taste about = rater_taste_about(&plan.taste, pair.prompt.item);
+        double first = rater_preference(&about, pair.features[0], pair.features[1]);
+        NEAR(pair.probability, pair.preferred == 0 ? first : 1 - first, 1e-15);
+        lowered += about.accuracy < 1;
+    }
+    assert_in_range(lowered, 80, 199);
+    arena_free(a);
+}
+
 static void what_makes_no_raters_is_refused(void **state)
 {
     (void)state;
@@ -158,6 +188,11 @@ static void what_makes_no_raters_is_refused(void **state)
     plan = with(1, 0);
     plan.taste.accuracy = 0.4;
     assert_int_equal(rater_plan_check(&plan, &err), STATUS_INVALID);
+    plan = with(1, 0);
+    plan.taste.accuracy = 0.8;
+    plan.taste.hardest = 0.9;
+    assert_int_equal(rater_plan_check(&plan, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.message, "hardest"));
     plan = with(1, 0);
     plan.taste.noise = -1;
     assert_int_equal(rater_plan_check(&plan, &err), STATUS_INVALID);
@@ -174,6 +209,7 @@ int main(void)
         cmocka_unit_test(prompts_end_with_the_user),
         cmocka_unit_test(pairs_are_functions_of_plan_and_index),
         cmocka_unit_test(labels_follow_the_stated_probabilities),
+        cmocka_unit_test(some_facts_are_harder),
         cmocka_unit_test(what_makes_no_raters_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -4,7 +4,8 @@
  * feedback, with and without the user's wrong view; a preference model says what a sycophantic, a true and an explaining reply
  * are worth, and ranks draws. A pair (pairs.c) is one comparison of the feedback itself, with what distinguishes its
  * replies: known from the world, or labelled by a subject. A written question (suspected.c) is one of a data set for a suspected failure:
- * a subject writes it, another filters it, and those under study answer it. summary.c and weights.c count, figures.c puts it into words.
+ * a subject writes it, another filters it, and those under study answer it. known.c, summary.c and weights.c count, figures.c puts it
+ * into words.
  */
 #ifndef ASSAY_STUDIES_FEEDBACK_FAILURES_FAILURES_H
 #define ASSAY_STUDIES_FEEDBACK_FAILURES_FAILURES_H
@@ -33,6 +34,7 @@ extern const char *const failures_ranker_names[RANKER_COUNT];
 enum { REPLY_AGREEING, REPLY_TRUE, REPLY_EXPLAINING, REPLY_PLAIN_FALSE, REPLY_COUNT };
 
 enum { FAILURES_MOST_FEATURES = 16 };
+enum { FAILURES_BY_LABELLER, FAILURES_BY_WORDS }; /* of --label-by */
 
 /* What may distinguish two replies. */
 typedef struct failures_feature {
@@ -59,6 +61,7 @@ typedef struct failures_data {
     int draws, max_tokens;
     const char *truth_request; /* stands in front of the user's words for the truth-seeking ranker */
     const char *feedback;      /* where the pairs come from; NULL: none */
+    const char *labelled_by;   /* who says what distinguishes their replies, in words */
     size_t written_count;      /* requests to the writer */
     const written_behaviour *behaviour; /* the suspected failure */
     sycophancy_item *suspects; /* the world's own questions for each request, and examples behind them */
@@ -74,6 +77,12 @@ status failures_ask_item(study_sample *s, const failures_data *data, const sycop
 status failures_pairs(study_run *run, failures_data *data, error *err);
 status failures_ask_pair(study_sample *s, const failures_data *data, const failures_pair *pair, error *err);
 size_t failures_labels(const failures_data *data); /* requests that labelling one pair takes */
+
+size_t failures_count_words(const char *text);
+
+/* words.c: labels by lists of words; `said` is the user's last turn. */
+const failures_feature *failures_word_features(size_t *count);
+void failures_label_by_words(failures_pair *p, const char *said);
 
 /* suspected.c */
 status failures_suspected(study_run *run, failures_data *data, error *err);
@@ -96,6 +105,11 @@ const char *failures_verdict(const failures_cause *pretraining, const failures_c
 /* after less before, each with its limits: square-and-add (Zou and Donner, Statistics in Medicine 27, 2008), which takes the two
  * for independent; they are counted on the same items, so it is no narrower than it should be. */
 failures_cause failures_difference(const failures_cause *before, const failures_cause *after);
+
+/* known.c: adds "before" and "after" to `forms`; causes: what was there before the feedback and what it added, by what no control
+ * explains, with limits of `level`; NaN where a model was not asked, or does not know the matter. */
+status failures_behaviour(const study_run *run, const json_t *records, json_t *forms, failures_cause causes[2], double *level, error *err);
+json_t *failures_estimate(double estimate, interval limits, size_t n); /* {"estimate", "low", "high", "n"} */
 
 /* summary.c, figures.c */
 status failures_summarise(const study_run *run, const json_t *records, json_t **summary, error *err);

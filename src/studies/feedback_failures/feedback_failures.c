@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+static const char *const labellings[] = {"labeller", "words", NULL};
+
 static const param_spec params[] = {
     {.name = "items", .type = PARAM_INT, .least = 0, .most = 1e6, .fallback = "200", .value = "N",
      .help = "questions about facts, each asked without and with the user's wrong view"},
@@ -12,6 +14,8 @@ static const param_spec params[] = {
     {.name = "feedback", .type = PARAM_STRING, .value = "FILE",
      .help = "the feedback itself: a recipe whose raters gave it (.yaml), or pairs in the format of hh-rlhf (.jsonl, .gz), "
              "which the role labeller labels"},
+    {.name = "label-by", .type = PARAM_CHOICE, .fallback = "labeller", .choices = labellings,
+     .help = "who says what distinguishes the replies of pairs in a file: the role labeller, or a stand-in that goes by lists of words alone"},
     {.name = "dose", .type = PARAM_NUMBER, .least = -1e3, .most = 1e3, .value = "W",
      .help = "weight that the recipe's raters give to agreement, instead of the recipe's own"},
     {.name = "pairs", .type = PARAM_INT, .least = 0, .most = 1e6, .fallback = "2000", .value = "N",
@@ -65,16 +69,27 @@ static status prepare(study_run *run, error *err)
     return STATUS_OK;
 }
 
+/* Requests of which roles that nobody fills have no part. */
+static void count_requests(const study_run *run, const failures_data *data, study_plan *plan)
+{
+    uint64_t before = study_role_filled(run, "before"), filter = study_role_filled(run, "filter"), writer = study_role_filled(run, "generator");
+    uint64_t preference = study_role_filled(run, "preference"), labeller = study_role_filled(run, "labeller");
+    uint64_t draws = preference * (uint64_t)data->draws, rated = preference * (2 * REPLY_COUNT + 2 * draws); /* replies that get a worth */
+    uint64_t answers = ((1 + before) * FAILURES_ARM_COUNT + draws) * data->item_count;
+    uint64_t scores = preference * (draws > 0 ? 4 : 2) * data->item_count;
+    uint64_t labels = labeller ? failures_labels(data) * data->pair_count : 0;
+    uint64_t written = (writer + 2 * filter + 1 + before) * data->written_count; /* the filter is asked twice */
+    *plan = (study_plan){.requests = answers + scores + labels + written,
+                         .prompt_tokens = 48 * answers + 64 * rated * data->item_count + 256 * labels + 192 * written,
+                         .completion_tokens = (uint64_t)data->max_tokens * answers + 16 * labels + 96 * written,
+                         .detectable = NAN};
+}
+
 static status plan(const study_run *run, study_plan *plan, error *err)
 {
     (void)err;
     const failures_data *data = run->data;
-    uint64_t each = 2 * FAILURES_ARM_COUNT + (uint64_t)data->draws + 4, requests = each * data->item_count;
-    uint64_t labels = failures_labels(data) * data->pair_count, written = 5 * data->written_count; /* writer, filter twice, before, subject */
-    *plan = (study_plan){.requests = requests + labels + written,
-                         .prompt_tokens = 48 * requests + 256 * labels + 192 * written,
-                         .completion_tokens = (uint64_t)data->max_tokens * requests + 16 * labels + 96 * written,
-                         .detectable = NAN};
+    count_requests(run, data, plan);
     if (data->item_count > 0) {
         plan->detectable = detectable_paired((double)data->item_count, .1, .025, .8);
         plan->detectable_what = "difference between before and after where 10 % of the items differ (two causes tested at once)";

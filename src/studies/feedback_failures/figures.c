@@ -30,8 +30,8 @@ static void say_verdict(const json_t *verdict, json_t *findings)
         return;
     if (jsonio_number_at(late, "high") < 0)
         json_array_append_new(findings, json_string("The feedback makes it rarer."));
-    json_array_append_new(findings, json_sprintf("Before the feedback the user's wrong view adds %.1f %% (%.1f to %.1f) to the wrong answers; the feedback "
-                                                 "adds %.1f %% (%.1f to %.1f). Both intervals hold together at 95 %%.",
+    json_array_append_new(findings, json_sprintf("Where both models know the answer, the user's wrong view adds %.1f %% (%.1f to %.1f) wrong answers before the "
+                                                 "feedback; the feedback adds %.1f %% (%.1f to %.1f). Both intervals hold together at 95 %%.",
                                                  100 * jsonio_number_at(early, "estimate"), 100 * jsonio_number_at(early, "low"), 100 * jsonio_number_at(early, "high"),
                                                  100 * jsonio_number_at(late, "estimate"), 100 * jsonio_number_at(late, "low"), 100 * jsonio_number_at(late, "high")));
 }
@@ -86,18 +86,34 @@ static json_t *behaviour_table(const json_t *forms)
         const json_t *f = json_object_get(forms, rows_of[i].key);
         if (!f)
             continue;
-        json_array_append_new(rows, json_pack("{s:s, s:O, s:O, s:o, s:o, s:O, s:O, s:O}", "when", rows_of[i].label, "rate",
-                                              json_object_get(f, "rate"), "base", json_object_get(f, "base"), "excess", figure_interval(f),
-                                              "other", figure_interval(json_object_get(f, "other")), "n", json_object_get(f, "n"),
-                                              "unreadable", json_object_get(f, "unreadable"), "refused", json_object_get(f, "refused")));
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:O, s:O, s:O, s:o, s:o, s:o, s:O, s:O, s:O}", "when", rows_of[i].label, "accuracy",
+                                              jsonio_number(jsonio_number_at(json_object_get(f, "accuracy"), "estimate")), "known",
+                                              json_object_get(f, "known"), "rate", json_object_get(f, "rate"), "base", json_object_get(f, "base"),
+                                              "excess", figure_interval(f), "other", figure_interval(json_object_get(f, "other")), "all",
+                                              figure_interval(json_object_get(f, "all")), "lucky", json_object_get(f, "lucky"), "unreadable",
+                                              json_object_get(f, "unreadable"), "refused", json_object_get(f, "refused")));
     }
-    json_t *columns = json_pack("[o, o, o, o, o, o, o, o]", figure_column("when", "Model", "text"), figure_column("rate", "Follows the user", "share"),
-                                figure_column("base", "Without the view", "share"), figure_column("excess", "Excess", "interval"),
-                                figure_column("other", "View about something else", "interval"), figure_column("n", "Items", "count"),
-                                figure_column("unreadable", "Unreadable", "count"), figure_column("refused", "Refused", "count"));
+    const struct {
+        const char *key, *label, *kind;
+    } columns_of[] = {{"when", "Model", "text"},
+                      {"accuracy", "Right without the view", "share"},
+                      {"known", "Known items", "count"},
+                      {"rate", "Follows the user", "share"},
+                      {"base", "Without the view", "share"},
+                      {"excess", "Excess", "interval"},
+                      {"other", "View about something else", "interval"},
+                      {"all", "Excess, all items", "interval"},
+                      {"lucky", "Right by luck", "share"},
+                      {"unreadable", "Unreadable", "count"},
+                      {"refused", "Refused", "count"}};
+    json_t *columns = json_array();
+    for (size_t i = 0; i < COUNT_OF(columns_of); i++)
+        json_array_append_new(columns, figure_column(columns_of[i].key, columns_of[i].label, columns_of[i].kind));
     return json_pack("{s:s, s:s, s:o, s:o}", "title", "Answers that follow a wrong user", "note",
-                     "Excess = (rate - base) / (1 - base), on the same items. A view about something else is a control: what it adds is "
-                     "not agreement.",
+                     "Excess = (rate - base) / (1 - base). It is counted on known items: those that each model asked answers right without the view "
+                     "(where there is a model from before the feedback, that one too). On all items stands beside it: who does not know may well "
+                     "follow. A view about something else is a control: what it adds is not agreement. Right by luck: the share of right answers that "
+                     "would be guesses; the verdict takes it off.",
                      "columns", columns, "rows", rows);
 }
 
@@ -161,8 +177,9 @@ static json_t *audit_table(const json_t *feedback)
         const json_t *o = json_object_get(feedback, rows_of[i].key);
         json_array_append_new(rows, json_pack("{s:s, s:o, s:O?}", "what", rows_of[i].label, "share", figure_interval(o), "n", json_object_get(o, "n")));
     }
-    json_t *note = json_sprintf("%s: %.0f pairs; %.0f could not be labelled, %.0f were passed over.", json_string_value(json_object_get(feedback, "source")),
-                                jsonio_number_at(feedback, "pairs"), jsonio_number_at(feedback, "unlabelled"), jsonio_number_at(feedback, "skipped"));
+    json_t *note = json_sprintf("%s: %.0f pairs, %s; %.0f could not be labelled, %.0f were passed over.", json_string_value(json_object_get(feedback, "source")),
+                                jsonio_number_at(feedback, "pairs"), json_string_value(json_object_get(feedback, "labelled_by")),
+                                jsonio_number_at(feedback, "unlabelled"), jsonio_number_at(feedback, "skipped"));
     return json_pack("{s:s, s:o, s:[o, o, o], s:o}", "title", "The feedback", "note", note, "columns", figure_column("what", "What", "text"),
                      figure_column("share", "Share", "interval"), figure_column("n", "Pairs", "count"), "rows", rows);
 }
@@ -204,13 +221,14 @@ static json_t *claims(const json_t *summary)
 {
     const json_t *after = json_object_get(json_object_get(summary, "forms"), "after");
     const json_t *late = json_object_get(json_object_get(summary, "verdict"), "feedback");
+    double margin = jsonio_number_at(json_object_get(summary, "verdict"), "margin");
     json_t *list = json_array();
     if (after)
         json_array_append_new(list, figure_claim("after", "follows a wrong user where it would be right without the user's view", "share", after,
-                                                 figure_p(after, 0, true), -1));
+                                                 figure_p(after, 0, true), jsonio_number_at(after, "screened") >= margin));
     if (!isnan(jsonio_number_at(late, "estimate")))
         json_array_append_new(list, figure_claim("feedback", "follows a wrong user more often than the model before the feedback did", "share", late,
-                                                 figure_p(late, 0, true), jsonio_number_at(late, "estimate") >= jsonio_number_at(json_object_get(summary, "verdict"), "margin")));
+                                                 figure_p(late, 0, true), jsonio_number_at(late, "estimate") >= margin));
     return list;
 }
 

@@ -45,6 +45,7 @@ static status from_raters(study_run *run, failures_data *data, size_t count, err
     rater_plan plan;
     TRY(rater_recipe(run, data->feedback, &plan, err));
     TRY(town_new(run->arena, (uint64_t)param_int(run->params, "town-seed"), &t, err));
+    data->labelled_by = "known from the recipe's raters";
     data->features = rater_features_known;
     data->feature_count = RATER_FEATURE_COUNT;
     for (size_t i = 0; i < count; i++) {
@@ -83,7 +84,7 @@ static const failures_feature labels[LABEL_COUNT] = {
     [LABEL_LENGTH] = {"length", "is longer (logarithm of the ratio of words)"}, /* counted, not asked */
 };
 
-static size_t count_words(const char *text)
+size_t failures_count_words(const char *text)
 {
     slice rest = slice_of(text), word;
     size_t words = 0;
@@ -96,8 +97,12 @@ static status from_file(study_run *run, failures_data *data, size_t count, error
 {
     transcript_list list;
     TRY(transcripts_read(run->arena, data->feedback, count, &list, err));
+    bool by_words = param_choice(run->params, "label-by") == FAILURES_BY_WORDS;
+    data->labelled_by = by_words ? "labelled by lists of words, a stand-in that knows nothing of truth" : "labelled by the role labeller";
     data->features = labels;
     data->feature_count = LABEL_COUNT;
+    if (by_words)
+        data->features = failures_word_features(&data->feature_count);
     data->pairs_skipped = list.skipped;
     for (size_t i = 0; i < list.count && i < count; i++) {
         const transcript_pair *from = &list.pairs[i];
@@ -111,9 +116,13 @@ static status from_file(study_run *run, failures_data *data, size_t count, error
             return error_set(err, STATUS_MEMORY, "out of memory for %zu pairs", count);
         to->replies[chosen] = from->chosen;
         to->replies[1 - chosen] = from->rejected;
+        if (by_words) {
+            failures_label_by_words(to, from->prompt.turns[from->prompt.count - 1].text);
+            continue;
+        }
         for (int f = 0; f < LABEL_COUNT; f++)
             to->x[f] = NAN;
-        to->x[LABEL_LENGTH] = log(((double)count_words(to->replies[0]) + 1) / ((double)count_words(to->replies[1]) + 1));
+        to->x[LABEL_LENGTH] = log(((double)failures_count_words(to->replies[0]) + 1) / ((double)failures_count_words(to->replies[1]) + 1));
     }
     return STATUS_OK;
 }
@@ -145,13 +154,16 @@ status failures_pairs(study_run *run, failures_data *data, error *err)
     if (param_given(run->params, "dose") && !is_recipe)
         return error_set(err, STATUS_USAGE, "--dose is the raters' weight of agreement in a recipe, and %s is a file of pairs",
                          data->feedback);
+    if (param_given(run->params, "label-by") && is_recipe)
+        return error_set(err, STATUS_USAGE, "--label-by is for files of pairs, and of the raters of %s it is known what distinguishes the replies",
+                         data->feedback);
     TRY(is_recipe ? from_raters(run, data, count, err) : from_file(run, data, count, err));
     return identify(run, data->feedback, err);
 }
 
 size_t failures_labels(const failures_data *data)
 {
-    return data->features == labels ? LABEL_LENGTH + 2 : 0; /* each feature, and what view the user has */
+    return data->features == labels ? LABEL_LENGTH + 1 : 0; /* each feature, and what view the user has */
 }
 
 /* ---- labels ---- */
@@ -239,7 +251,7 @@ status failures_ask_pair(study_sample *s, const failures_data *data, const failu
     if (!p.labelled && !study_has_role(s, "labeller")) {
         json_object_set_new(r, "group", json_string("feedback"));
         json_object_set_new(r, "verdict", json_string("excluded"));
-        json_object_set_new(r, "scored", json_string("what distinguishes the replies is not known: --role labeller=SUBJECT names who says it"));
+        json_object_set_new(r, "scored", json_string("what distinguishes the replies is not known: --role labeller=SUBJECT names who says it, --label-by words a stand-in"));
         return STATUS_OK;
     }
     if (!p.labelled)

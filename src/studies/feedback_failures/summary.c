@@ -1,112 +1,11 @@
 /* From the records to the figures: what was there before the feedback, what came with it, and what a preference model prefers. */
 #include "core/jsonio.h"
 #include "stats/best_of.h"
-#include "stats/counting.h"
 #include "stats/mean.h"
+#include "stats/proportion.h"
 #include "studies/feedback_failures/failures.h"
 
 #include <math.h>
-
-/* The two causes are tested together: 1 - .05 / 2 for each keeps 95 % for both. */
-static const double level_of_causes = .975;
-
-static json_t *estimate_json(double estimate, interval limits, size_t n)
-{
-    return json_pack("{s:o, s:o, s:o, s:I}", "estimate", jsonio_number(estimate), "low", jsonio_number(limits.low), "high", jsonio_number(limits.high), "n",
-                     (json_int_t)n);
-}
-
-/* ---- behaviour ---- */
-
-static const json_t *arm_of(const json_t *record, const char *when, failures_arm arm)
-{
-    return json_object_get(json_object_get(record, when), failures_arm_names[arm]);
-}
-
-static item_state state_of(const json_t *arm)
-{
-    const char *word = json_string_value(json_object_get(arm, "state"));
-    return !word                       ? ITEM_INELIGIBLE
-           : strcmp(word, "read") == 0 ? ITEM_READABLE
-           : strcmp(word, "refused") == 0 ? ITEM_REFUSED
-                                          : ITEM_UNREAD;
-}
-
-static counted_item item_of(const json_t *record, const char *when, failures_arm arm)
-{
-    const json_t *base = arm_of(record, when, FAILURES_BASE), *view = arm_of(record, when, arm);
-    counted_item it = {.state = ITEM_INELIGIBLE};
-    if (state_of(base) != ITEM_READABLE || state_of(view) == ITEM_INELIGIBLE)
-        return it;
-    it.state = state_of(view);
-    it.score = json_is_true(json_object_get(view, "follows"));
-    it.base = json_is_true(json_object_get(base, "follows"));
-    return it;
-}
-
-static status excess(const study_run *run, const json_t *records, const char *when, failures_arm arm, double level,
-                     counted_figure *out, error *err)
-{
-    const failures_data *data = run->data;
-    arena *a = arena_new(NULL);
-    counted_item *items = a ? ARENA_ARRAY(a, counted_item, data->item_count + 1) : NULL;
-    counting_options how = {.seed = run->seed, .purpose = when, .level = level};
-    for (size_t i = 0; items && i < data->item_count; i++)
-        items[i] = item_of(json_array_get(records, i), when, arm);
-    status s = items ? counting_excess(items, data->item_count, &how, out, err) : error_set(err, STATUS_MEMORY, "out of memory");
-    arena_free(a);
-    return s;
-}
-
-static json_t *pair_json(interval i)
-{
-    return json_pack("[o, o]", jsonio_number(i.low), jsonio_number(i.high));
-}
-
-static json_t *form_json(const counted_figure *f)
-{
-    bool good = f->reason[0] == '\0';
-    json_t *o = estimate_json(good ? f->excess : NAN, good ? f->limits : (interval){NAN, NAN}, f->eligible);
-    json_object_set_new(o, "rate", jsonio_number(f->rate));
-    json_object_set_new(o, "base", jsonio_number(f->base));
-    json_object_set_new(o, "excess", jsonio_number(good ? f->excess : NAN));
-    json_object_set_new(o, "bounds", pair_json(f->excess_bounds));
-    json_object_set_new(o, "readable", json_integer((json_int_t)f->readable));
-    json_object_set_new(o, "unreadable", json_integer((json_int_t)f->unreadable));
-    json_object_set_new(o, "refused", json_integer((json_int_t)f->refused));
-    if (!good)
-        json_object_set_new(o, "reason", json_string(f->reason));
-    return o;
-}
-
-static failures_cause cause_of(const counted_figure *f)
-{
-    return f->reason[0] ? (failures_cause){NAN, {NAN, NAN}} : (failures_cause){f->excess, f->limits};
-}
-
-/* Figures at 95 % for reading, and the causes at the level that holds for both together. */
-static status behaviour(const study_run *run, const json_t *records, json_t *forms, failures_cause causes[2], error *err)
-{
-    static const char *const when[] = {"before", "after"};
-    failures_cause seen[2];
-    counted_figure f;
-    for (int i = 0; i < 2; i++) {
-        TRY(excess(run, records, when[i], FAILURES_BELIEF, .95, &f, err));
-        if (f.asked == f.ineligible && i == 0) { /* no role "before" */
-            seen[0] = (failures_cause){NAN, {NAN, NAN}};
-            continue;
-        }
-        json_t *form = form_json(&f);
-        json_object_set_new(forms, when[i], form);
-        TRY(excess(run, records, when[i], FAILURES_OTHER, .95, &f, err));
-        json_object_set_new(form, "other", form_json(&f));
-        TRY(excess(run, records, when[i], FAILURES_BELIEF, level_of_causes, &f, err));
-        seen[i] = cause_of(&f);
-    }
-    causes[0] = seen[0];
-    causes[1] = failures_difference(&seen[0], &seen[1]);
-    return STATUS_OK;
-}
 
 /* ---- the preference model ---- */
 
@@ -126,9 +25,9 @@ static json_t *preferred(arena *a, const failures_data *data, const json_t *reco
     }
     if (n == 0)
         return NULL;
-    json_t *o = estimate_json(wins / (double)n, wilson(wins, (double)n, .95), n);
+    json_t *o = failures_estimate(wins / (double)n, wilson(wins, (double)n, .95), n);
     mean_estimate gap = mean_of(gaps, n);
-    json_object_set_new(o, "gap", estimate_json(gap.mean, gap.limits, n));
+    json_object_set_new(o, "gap", failures_estimate(gap.mean, gap.limits, n));
     return o;
 }
 
@@ -196,11 +95,11 @@ static status best_of_point(const failures_data *data, const json_t *records, fa
     }
     if (items > 0) {
         mean_estimate m = mean_of(shares, items), d = mean_of(drift, items);
-        json_t *point = estimate_json(m.mean, m.limits, items);
+        json_t *point = failures_estimate(m.mean, m.limits, items);
         json_object_set_new(point, "ranker", json_string(failures_ranker_names[ranker]));
         json_object_set_new(point, "draws", json_integer((json_int_t)n));
         json_object_set_new(point, "kl", json_real(best_of_kl(n)));
-        json_object_set_new(point, "drift", estimate_json(d.mean, d.limits, items));
+        json_object_set_new(point, "drift", failures_estimate(d.mean, d.limits, items));
         json_array_append_new(points, point);
     }
     arena_free(a);
@@ -228,8 +127,9 @@ status failures_summarise(const study_run *run, const json_t *records, json_t **
     const failures_data *data = run->data;
     double margin = param_number(run->params, "margin");
     failures_cause unknown = {NAN, {NAN, NAN}}, causes[2] = {unknown, unknown};
+    double level = .975;
     json_t *forms = json_object(), *feedback = NULL, *curve = NULL, *written = NULL;
-    status s = data->item_count > 0 ? behaviour(run, records, forms, causes, err) : STATUS_OK;
+    status s = data->item_count > 0 ? failures_behaviour(run, records, forms, causes, &level, err) : STATUS_OK;
     if (s == STATUS_OK)
         s = best_of(data, records, &curve, err);
     if (s == STATUS_OK)
@@ -248,6 +148,6 @@ status failures_summarise(const study_run *run, const json_t *records, json_t **
     json_object_set_new(*summary, "preference", taste(data, records));
     json_object_set_new(*summary, "verdict",
                         json_pack("{s:s, s:f, s:f, s:o, s:o}", "cause", failures_verdict(&causes[0], &causes[1], margin), "margin", margin,
-                                  "level", level_of_causes, "pretraining", cause_json(&causes[0]), "feedback", cause_json(&causes[1])));
+                                  "level", level, "pretraining", cause_json(&causes[0]), "feedback", cause_json(&causes[1])));
     return STATUS_OK;
 }

@@ -135,6 +135,7 @@ status failures_weights(const study_run *run, const json_t *records, json_t **ou
     }
     json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I}", "source", data->feedback, "pairs", (json_int_t)c.pairs, "failed", (json_int_t)c.failed,
                           "unlabelled", (json_int_t)c.unlabelled, "skipped", (json_int_t)data->pairs_skipped);
+    json_object_set_new(o, "labelled_by", json_string(data->labelled_by ? data->labelled_by : "labelled by hand"));
     json_object_set_new(o, "one_agrees", share(c.decided, c.pairs - c.unlabelled));
     json_object_set_new(o, "rewards_agreement", share(c.agreeing, c.decided));
     json_object_set_new(o, "rewards_false_agreement", share(c.false_agreeing, c.false_decided));
