@@ -132,19 +132,3 @@ node *op_silu(node *x)
 {
     return op_mul(x, op_sigmoid(x));
 }
-
-node *op_relu(node *x)
-{
-    return x ? op_max(x, graph_scalar(x->graph, node_type(x), 0)) : NULL;
-}
-
-node *op_gelu(node *x)
-{
-    return op_mul(op_scale(x, 0.5), op_shift(op_erf(op_scale(x, 0.70710678118654752440)), 1));
-}
-
-node *op_softplus(node *x)
-{
-    /* max(x, 0) + log(1 + exp(-|x|)): no overflow */
-    return op_add(op_relu(x), op_log(op_shift(op_exp(op_neg(op_abs(x))), 1)));
-}

@@ -239,6 +239,59 @@ node *op_put_rows(node *table, node *index, node *rows)
     return node_new(table->graph, OP_PUT_ROWS, node_type(table), table->shape, (node *[]){table, index, rows}, 3, NULL);
 }
 
+/* x and index of one shape but for the last axis. */
+static void check_last(const char *what, const node *x, const node *index)
+{
+    char left[128], right[128];
+    check_index(what, index);
+    if (x->shape.rank < 1 || index->shape.rank != x->shape.rank ||
+        !shape_equal(shape_without_last(x->shape), shape_without_last(index->shape)))
+        BUG("%s: indices %s do not fit rows %s", what, shape_text(index->shape, right), shape_text(x->shape, left));
+}
+
+node *op_gather_last(node *x, node *index)
+{
+    if (!x || !index)
+        return NULL;
+    check_last("gather_last", x, index);
+    return node_new(x->graph, OP_GATHER_LAST, node_type(x), index->shape, (node *[]){x, index}, 2, NULL);
+}
+
+node *op_scatter_last(node *x, node *index, int64_t n)
+{
+    if (!x || !index)
+        return NULL;
+    check_last("scatter_last", x, index);
+    if (!shape_equal(x->shape, index->shape) || x->type == TYPE_U8 || n < 0)
+        BUG("scatter_last: expected an index for each number, and a size of 0 or more");
+    return node_new(x->graph, OP_SCATTER_LAST, node_type(x), shape_with_last(x->shape, n), (node *[]){x, index}, 2, NULL);
+}
+
+node *op_cumulative_sum(node *x, int axis, bool reverse)
+{
+    if (!x)
+        return NULL;
+    axis = fix_axis("cumulative_sum", axis, x->shape.rank);
+    if (x->type == TYPE_U8)
+        BUG("cumulative_sum does not take elements of type u8");
+    return node_new(x->graph, OP_CUMULATIVE_SUM, node_type(x), x->shape, &x, 1,
+                    &(node_attributes){.a = {reverse}, .flags = axis});
+}
+
+node *op_argsort(node *x, bool descending)
+{
+    if (!x)
+        return NULL;
+    if (x->shape.rank < 1 || x->type == TYPE_U8 || shape_last(x->shape) > INT32_MAX)
+        BUG("argsort: expected numbers along an axis of at most %d", INT32_MAX);
+    return node_new(x->graph, OP_ARGSORT, TYPE_I32, x->shape, &x, 1, &(node_attributes){.flags = descending});
+}
+
+node *op_after(node *x, node *token)
+{
+    return x ? node_new(x->graph, OP_AFTER, node_type(x), x->shape, (node *[]){x, token}, 2, NULL) : NULL;
+}
+
 node *op_take_last(node *x, node *index)
 {
     if (!x || !index)
@@ -247,6 +300,15 @@ node *op_take_last(node *x, node *index)
     if (x->shape.rank < 1 || !shape_equal(shape_without_last(x->shape), index->shape))
         BUG("take_last: one index for each row is expected");
     return node_new(x->graph, OP_TAKE_LAST, node_type(x), index->shape, (node *[]){x, index}, 2, NULL);
+}
+
+/* `own` with the leading axes of size 1 as large as those of `other`, of the same rank. */
+static shape stretched_leading(shape own, shape other)
+{
+    for (int i = 0; i < own.rank - 2; i++)
+        if (own.size[i] == 1)
+            own.size[i] = other.size[i];
+    return own;
 }
 
 node *op_matmul_as(node *a, node *b, bool transpose_a, bool transpose_b, element_type out)
@@ -267,11 +329,18 @@ node *op_matmul_as(node *a, node *b, bool transpose_a, bool transpose_b, element
         n = b->shape.size[transpose_b ? rb - 2 : rb - 1];
         fits = k == l;
         for (int i = 0; fits && ra == rb && i < ra - 2; i++)
-            fits = a->shape.size[i] == b->shape.size[i];
+            fits = a->shape.size[i] == b->shape.size[i] || a->shape.size[i] == 1 || b->shape.size[i] == 1;
     }
     if (!fits)
         BUG("matmul: %s%s times %s%s", shape_text(a->shape, left), transpose_a ? " transposed" : "",
             shape_text(b->shape, right), transpose_b ? " transposed" : "");
+    if (ra == rb) {
+        a = op_broadcast(a, stretched_leading(a->shape, b->shape));
+        b = op_broadcast(b, stretched_leading(b->shape, a ? a->shape : b->shape));
+        if (!a || !b)
+            return NULL;
+        s = a->shape;
+    }
     s.size[s.rank - 2] = m;
     s.size[s.rank - 1] = n;
     if (ra > 2 && rb == 2 && !transpose_a) { /* one tall product */

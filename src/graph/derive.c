@@ -1,10 +1,18 @@
 /* Reverse and forward mode over any graph. Each is one sweep in order of ids, after what has no rule was lowered. */
-#include "graph/rules.h"
+#include "graph/backward.h"
 
-struct backward {
-    node **gradients;     /* by id */
-    const bool *active;   /* by id: on a path from a variable */
-};
+bool backward_grow(backward *b, const graph *g)
+{
+    size_t ids = graph_size(g);
+    if (ids <= b->capacity)
+        return true;
+    node **gradients = arena_regrow(b->arena, b->gradients, b->capacity, 2 * ids, sizeof *gradients);
+    bool *active = arena_regrow(b->arena, b->active, b->capacity, 2 * ids, sizeof *active);
+    if (!gradients || !active)
+        return false;
+    *b = (backward){b->arena, gradients, active, 2 * ids};
+    return true;
+}
 
 bool backward_wants(const backward *b, const node *source)
 {
@@ -52,8 +60,8 @@ typedef struct lowering {
     node **wrt; /* replaced by what they become */
     node *const *originals;
     size_t count;
+    bool *moving; /* by segment: checkpoints with active nodes, which stay together when any of them changes */
     bool reverse;
-    bool changed;
 } lowering;
 
 static bool has_rule(const node *n, bool reverse)
@@ -83,13 +91,18 @@ static node *lower_without_rule(void *context, node *original, node *rebuilt)
 {
     lowering *l = context;
     node *result = rebuilt;
+    if (rebuilt == original && is_checkpointed(original) && l->moving[original->segment] && !is_leaf(original))
+        rebuilt = result = node_with_sources(original, original->sources, true);
+    if (!rebuilt)
+        return NULL;
     if (l->active[original->id] && depends_on_variable(l, original) && !has_rule(original, l->reverse)) {
         if (!rule_lower(original->op))
             BUG("%s has neither a rule nor a lowering", op_info_of(original->op)->name);
+        uint32_t before = graph_set_segment(original->graph, original->segment);
         result = rule_lower(original->op)(rebuilt);
         if (is_variable(l, original))
             result = op_identity(result); /* a value of its own, whatever it was lowered to */
-        l->changed = true;
+        graph_set_segment(original->graph, before);
     }
     if (result != original)
         for (size_t i = 0; i < l->count; i++)
@@ -98,8 +111,7 @@ static node *lower_without_rule(void *context, node *original, node *rebuilt)
     return result;
 }
 
-/* Replaces outputs and wrt until every active node has a rule. */
-static bool lower_active(arena *a, node **outputs, size_t outputs_count, node **wrt, size_t count, bool reverse)
+bool graph_lower_active(arena *a, node **outputs, size_t outputs_count, node **wrt, size_t count, bool reverse)
 {
     for (;;) {
         size_t n;
@@ -110,10 +122,17 @@ static bool lower_active(arena *a, node **outputs, size_t outputs_count, node **
             return false;
         bool lacking = false;
         lowering l = {.active = active, .wrt = wrt, .originals = originals, .count = count, .reverse = reverse};
-        for (size_t i = 0; i < n && !lacking; i++)
-            lacking = active[list[i]->id] && depends_on_variable(&l, list[i]) && !has_rule(list[i], reverse);
+        uint32_t segments = 0;
+        for (size_t i = 0; i < n; i++) {
+            lacking = lacking || (active[list[i]->id] && depends_on_variable(&l, list[i]) && !has_rule(list[i], reverse));
+            segments = list[i]->segment > segments ? list[i]->segment : segments;
+        }
         if (!lacking)
             return true;
+        if (!(l.moving = ARENA_ARRAY(a, bool, (size_t)segments + 1)))
+            return false;
+        for (size_t i = 0; i < n; i++)
+            l.moving[list[i]->segment] = l.moving[list[i]->segment] || active[list[i]->id];
         if (count)
             memcpy(originals, wrt, count * sizeof *wrt);
         if (!graph_rebuild(outputs, outputs_count, lower_without_rule, &l, outputs))
@@ -132,24 +151,33 @@ static bool all_there(node *const *list, size_t count)
     return true;
 }
 
+void backward_step(backward *b, node *n)
+{
+    bool onward = false;
+    for (int s = 0; s < n->source_count; s++)
+        onward = onward || b->active[n->sources[s]->id];
+    if (b->gradients[n->id] && onward && op_info_of(n->op)->order > 0)
+        rule_grad(n->op)(b, n, b->gradients[n->id]);
+}
+
 static bool reverse_sweep(arena *a, node *y, node *const *wrt, size_t count, node *seed, node **gradients)
 {
     size_t n;
     node **list = graph_reach(a, &y, 1, &n);
-    bool *active = list ? mark_active(a, list, n, wrt, count) : NULL;
-    backward b = {.gradients = active ? ARENA_ARRAY(a, node *, (size_t)y->id + 1) : NULL, .active = active};
+    backward b = {.arena = a, .active = list ? mark_active(a, list, n, wrt, count) : NULL, .capacity = (size_t)y->id + 1};
+    b.gradients = b.active ? ARENA_ARRAY(a, node *, b.capacity) : NULL;
     if (!b.gradients)
         return false;
-    b.gradients[y->id] = active[y->id] ? seed : NULL;
+    b.gradients[y->id] = b.active[y->id] ? seed : NULL;
     for (size_t i = n; i-- > 0;) {
-        node *m = list[i], *dy = b.gradients[m->id];
-        if (!dy)
-            continue;
-        bool onward = false;
-        for (int s = 0; s < m->source_count; s++)
-            onward = onward || active[m->sources[s]->id];
-        if (onward && op_info_of(m->op)->order > 0)
-            rule_grad(m->op)(&b, m, dy);
+        size_t first = i;
+        while (is_checkpointed(list[i]) && first > 0 && list[first - 1]->segment == list[i]->segment)
+            first--;
+        if (!is_checkpointed(list[i]))
+            backward_step(&b, list[i]);
+        else if (!backward_through_checkpoint(&b, list + first, i - first + 1))
+            return false;
+        i = first;
     }
     bool good = true;
     for (size_t i = 0; i < count; i++) {
@@ -177,7 +205,7 @@ bool graph_grad(node *y, node *const *wrt, size_t count, node *seed, node **grad
     bool good = variables != NULL;
     if (good && count)
         memcpy(variables, wrt, count * sizeof *wrt);
-    good = good && lower_active(a, &y, 1, variables, count, true) && reverse_sweep(a, y, variables, count, seed, gradients);
+    good = good && graph_lower_active(a, &y, 1, variables, count, true) && reverse_sweep(a, y, variables, count, seed, gradients);
     if (!good)
         graph_fail(seed->graph);
     arena_free(a);
@@ -237,7 +265,7 @@ bool graph_jvp(node *const *outputs, size_t output_count, node *const *wrt, node
         memcpy(of, outputs, output_count * sizeof *of);
         if (count)
             memcpy(variables, wrt, count * sizeof *wrt);
-        good = lower_active(a, of, output_count, variables, count, false) &&
+        good = graph_lower_active(a, of, output_count, variables, count, false) &&
                forward_sweep(a, of, output_count, variables, tangents, count, output_tangents);
     }
     if (!good)

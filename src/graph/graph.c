@@ -1,3 +1,4 @@
+#include "graph/backward.h"
 #include "graph/rules.h"
 
 #include <stdarg.h>
@@ -7,6 +8,7 @@ struct graph {
     arena *arena;
     node **nodes; /* by id */
     size_t count, capacity;
+    uint32_t segment, segments; /* the checkpoint that new nodes belong to; how many there were */
     bool failed;
 };
 
@@ -56,6 +58,33 @@ void graph_fail(graph *g)
         g->failed = true;
 }
 
+uint32_t graph_segment(const graph *g)
+{
+    return g->segment;
+}
+
+uint32_t graph_set_segment(graph *g, uint32_t segment)
+{
+    uint32_t before = g->segment;
+    g->segment = segment;
+    return before;
+}
+
+void graph_checkpoint_begin(graph *g)
+{
+    if (!g)
+        return;
+    if (g->segment)
+        BUG("a checkpoint is open already");
+    g->segment = ++g->segments;
+}
+
+void graph_checkpoint_end(graph *g)
+{
+    if (g)
+        g->segment = 0;
+}
+
 static node *graph_add_node(graph *g, node *n)
 {
     if (g->count == g->capacity) {
@@ -102,7 +131,7 @@ node *node_new(graph *g, op_code op, element_type type, shape s, node *const *so
     if (attributes)
         *a = *attributes;
     *n = (node){.op = (uint16_t)op, .type = (uint8_t)type, .source_count = (uint8_t)count, .sources = copies, .shape = s,
-                .attributes = a ? a : &none};
+                .attributes = a ? a : &none, .segment = g->segment};
     return graph_add_node(g, n);
 }
 
@@ -112,6 +141,7 @@ node *node_with_sources(const node *n, node *const *sources, bool keep_name)
                           n->attributes);
     if (copy) {
         copy->data = n->data;
+        copy->segment = n->segment;
         if (keep_name)
             copy->site = n->site;
     }

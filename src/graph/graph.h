@@ -1,4 +1,4 @@
-/* graph.h - computations as graphs of named tensor operations: build, differentiate, lower, rewrite.
+/* graph.h - computations as graphs of named tensor operations: build, differentiate, batch, lower, rewrite.
  *
  * A graph is pure: a node is a value, never a place; it has an operation, sources, a static shape and an element
  * type. Builders (graph/ops.h) return nodes; graph_grad and graph_jvp add the nodes of derivatives, of any order;
@@ -74,6 +74,7 @@ struct node {
     uint8_t type; /* element_type */
     uint8_t source_count;
     uint8_t format; /* of an input: its storage format (quant_format), 0 where elements are stored plainly */
+    uint32_t segment; /* the checkpoint it was built in, 0: none */
     node **sources;
     shape shape;
     const node_attributes *attributes;
@@ -120,6 +121,40 @@ bool graph_grad(node *y, node *const *wrt, size_t count, node *seed, node **grad
  * not moved). */
 bool graph_jvp(node *const *outputs, size_t output_count, node *const *wrt, node *const *tangents, size_t count,
                node **output_tangents);
+
+/* ---- many at once ---- */
+/* The outputs for many values of some nodes: batched[i] is inputs[i] with a new leading axis [B, shape ...]; an output of shape
+ * [...] becomes [B, ...], whose element b is the output where the inputs are elements b. All else is shared. Fused operations
+ * have batching rules of their own (examples of attention become packed sequences) or are lowered. Per-example gradients are
+ * the gradients of one example under vmap:
+ *
+ *     graph_grad(loss, weights, n, NULL, gradients);                  // loss of one example x, y
+ *     graph_vmap(gradients, n, (node *[]){x, y}, (node *[]){xs, ys}, 2, each);   // [B, shape of the weight]
+ *
+ * Draws (op_random_uniform) differ between examples when their keys do. Returns false when memory is out. */
+bool graph_vmap(node *const *outputs, size_t count, node *const *inputs, node *const *batched, size_t input_count,
+                node **batched_outputs);
+/* All second derivatives of functions of n coordinates in one forward sweep: x is a float tensor of n elements, and for each output
+ * of shape [...] jacobians[i] becomes [n, ...], the derivative in each coordinate, and laplacians[i] [...], the sum of the pure
+ * second derivatives. Either array may be NULL. With value v, Jacobian J and Laplacian l of its sources an operation f has
+ * J' = f' J and l' = f' l + sum over coordinates of f'' J J, so l costs one more forward pass, not n. Returns false when memory is
+ * out. */
+bool graph_laplacian(node *const *outputs, size_t count, node *x, node **jacobians, node **laplacians);
+
+/* ---- computing again instead of keeping ---- */
+/* Nodes built between the two calls form a checkpoint: a gradient taken outside of it keeps what the checkpoint reads, not
+ * what it computes on the way, and computes that again when it gets there. Same values; one more forward pass of that
+ * part. They do not nest. */
+void graph_checkpoint_begin(graph *g);
+void graph_checkpoint_end(graph *g);
+/* One step of a loop: builds the state after step number `step` from that before it, of the same shapes and types. What it
+ * builds beside (a loss of each step) it may put into the context. false: memory is out. */
+typedef bool graph_scan_body(void *context, int64_t step, node *const *state, node **next);
+/* The state after `steps` steps, built one after the other, with a checkpoint around each `interval` of them (0: about the square
+ * root of steps, which makes the peak of a gradient grow as that; -1, or inside another checkpoint: none). A body may take
+ * gradients, as an optimiser's step does: the loop can be differentiated again. */
+bool graph_scan(graph *g, int64_t steps, int64_t interval, graph_scan_body *body, void *context, node *const *first,
+                size_t count, node **last);
 
 /* ---- lowering and rewriting ---- */
 /* The meaning of a fused operation in primitives, casts included; a primitive is returned as it is. */

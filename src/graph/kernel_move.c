@@ -53,16 +53,20 @@ status prepare_iota(plan_builder *b, step *s, error *err)
     return STATUS_OK;
 }
 
+/* Keys [L ..., 4], one for each equal part of the result. */
 static void run_random_uniform(const step *s, const step_memory *m)
 {
-    const uint32_t *key = m->in[0];
+    size_t keys = (size_t)shape_count(s->node->sources[0]->shape) / 4, each = keys ? count_of(s) / keys : 0;
     uint32_t out[4];
-    for (size_t i = 0, n = count_of(s); i < n; i++) {
-        random_philox((uint32_t[4]){(uint32_t)i, (uint32_t)((uint64_t)i >> 32), key[2], key[3]}, key, out);
-        if (s->node->type == TYPE_F32)
-            ((float *)m->out[0])[i] = (float)(out[0] >> 8) * 0x1p-24f;
-        else
-            ((double *)m->out[0])[i] = (double)(((uint64_t)out[0] << 32 | out[1]) >> 11) * 0x1p-53;
+    for (size_t k = 0; k < keys; k++) {
+        const uint32_t *key = (const uint32_t *)m->in[0] + 4 * k;
+        for (size_t i = 0; i < each; i++) {
+            random_philox((uint32_t[4]){(uint32_t)i, (uint32_t)((uint64_t)i >> 32), key[2], key[3]}, key, out);
+            if (s->node->type == TYPE_F32)
+                ((float *)m->out[0])[k * each + i] = (float)(out[0] >> 8) * 0x1p-24f;
+            else
+                ((double *)m->out[0])[k * each + i] = (double)(((uint64_t)out[0] << 32 | out[1]) >> 11) * 0x1p-53;
+        }
     }
 }
 

@@ -6,24 +6,28 @@ typedef struct op_row {
     grad_rule *grad;
     jvp_rule *jvp;
     lower_rule *lower;
+    batch_rule *batch;
 } op_row;
 
 static const op_row rows[] = {
 #define X(NAME, word, source_count, type_set, partial_, order_, tolerance32, tolerance16)                          \
     [OP_##NAME] = {.info = {#word, FAMILY_ELEMENTWISE, source_count, 1, order_, type_set, tolerance32, tolerance16},   \
-                   .partial = partial_},
+                   .partial = partial_,                                                                            \
+                   .batch = batch_elementwise},
     GRAPH_ELEMENTWISE_OPS(X)
 #undef X
-#define X(NAME, word, source_count, type_set, grad_, jvp_, order_, tolerance32, tolerance16)                       \
+#define X(NAME, word, source_count, type_set, grad_, jvp_, batch_, order_, tolerance32, tolerance16)               \
     [OP_##NAME] = {.info = {#word, FAMILY_STRUCTURAL, source_count, 1, order_, type_set, tolerance32, tolerance16},    \
                    .grad = grad_,                                                                                  \
-                   .jvp = jvp_},
+                   .jvp = jvp_,                                                                                    \
+                   .batch = batch_},
     GRAPH_STRUCTURAL_OPS(X)
 #undef X
-#define X(NAME, word, source_count, part_count, grad_, lower_, order_, tolerance32, tolerance16)                   \
+#define X(NAME, word, source_count, part_count, grad_, lower_, batch_, order_, tolerance32, tolerance16)           \
     [OP_##NAME] = {.info = {#word, FAMILY_FUSED, source_count, part_count, order_, FLOATS, tolerance32, tolerance16},  \
                    .grad = grad_,                                                                                  \
-                   .lower = lower_},
+                   .lower = lower_,                                                                                \
+                   .batch = batch_},
     GRAPH_FUSED_OPS(X)
 #undef X
 };
@@ -67,4 +71,9 @@ jvp_rule *rule_jvp(op_code op)
 lower_rule *rule_lower(op_code op)
 {
     return row_of(op)->lower;
+}
+
+batch_rule *rule_batch(op_code op)
+{
+    return row_of(op)->batch;
 }

@@ -10,7 +10,7 @@
  * operation rounds once, at its end, unless said otherwise. f64 is computed in f64 throughout.
  *
  * To add an operation: a row here, a builder, its rule(s) (rules_*.c), its lowering if fused (lower_*.c), its entry in
- * the kernels (kernel_*.c), and a case in tests/graph (which fails until every row has one).
+ * the kernels (kernel_*.c), its batching rule (rules_batch.c), and a case in tests/graph (which fails until every row has one).
  */
 #ifndef ASSAY_GRAPH_OPS_H
 #define ASSAY_GRAPH_OPS_H
@@ -57,46 +57,51 @@ typedef enum op_types { FLOATS, NUMBERS, ANY_TYPE } op_types; /* NUMBERS: floats
     X(LESS_EQUAL, less_equal, 2, NUMBERS, NULL, 0, 0, 0)                                                           \
     X(SELECT, select, 3, ANY_TYPE, NULL, 1, 0, 0)
 
-/* X(NAME, name, sources (-1: any number), types, reverse rule, forward rule, order, tolerance f32, tolerance bf16) */
+/* X(NAME, name, sources (-1: any number), types, reverse rule, forward rule, batching rule, order, tolerance f32, bf16) */
 #define GRAPH_STRUCTURAL_OPS(X)                                                                                    \
-    X(INPUT, input, 0, ANY_TYPE, NULL, NULL, 0, 0, 0)                                                              \
-    X(CONSTANT, constant, 0, ANY_TYPE, NULL, NULL, 0, 0, 0)                                                        \
-    X(FILL, fill, 0, ANY_TYPE, NULL, NULL, 0, 0, 0)                                                                \
-    X(IOTA, iota, 0, NUMBERS, NULL, NULL, 0, 0, 0)                                                                 \
-    X(RANDOM_UNIFORM, random_uniform, 1, FLOATS, NULL, NULL, 0, 1e-7, 1e-7)                                              \
-    X(REDUCE_SUM, reduce_sum, 1, NUMBERS, grad_reduce_sum, jvp_linear, 1, 1e-5, 4e-3)                              \
-    X(REDUCE_MAX, reduce_max, 1, NUMBERS, grad_reduce_max, jvp_reduce_max, 1, 0, 0)                                \
-    X(BROADCAST, broadcast, 1, ANY_TYPE, grad_broadcast, jvp_linear, 1, 0, 0)                                      \
-    X(RESHAPE, reshape, 1, ANY_TYPE, grad_reshape, jvp_linear, 1, 0, 0)                                            \
-    X(TRANSPOSE, transpose, 1, ANY_TYPE, grad_transpose, jvp_linear, 1, 0, 0)                                      \
-    X(SLICE, slice, 1, ANY_TYPE, grad_slice, jvp_linear, 1, 0, 0)                                                  \
-    X(PAD, pad, 1, ANY_TYPE, grad_pad, jvp_linear, 1, 0, 0)                                                        \
-    X(CONCAT, concat, -1, ANY_TYPE, grad_concat, jvp_linear, 1, 0, 0)                                              \
-    X(GATHER_ROWS, gather_rows, 2, ANY_TYPE, grad_gather_rows, jvp_linear, 1, 0, 0)                                \
-    X(SCATTER_ROWS, scatter_rows, 2, NUMBERS, grad_scatter_rows, jvp_linear, 1, 1e-5, 4e-3)                        \
-    X(PUT_ROWS, put_rows, 3, ANY_TYPE, grad_put_rows, jvp_linear, 1, 0, 0)                                         \
-    X(TAKE_LAST, take_last, 2, ANY_TYPE, grad_take_last, jvp_linear, 1, 0, 0)                                      \
-    X(MATMUL, matmul, 2, FLOATS, grad_matmul, jvp_bilinear, 2, 1e-5, 4e-3)
+    X(INPUT, input, 0, ANY_TYPE, NULL, NULL, NULL, 0, 0, 0)                                                        \
+    X(CONSTANT, constant, 0, ANY_TYPE, NULL, NULL, NULL, 0, 0, 0)                                                  \
+    X(FILL, fill, 0, ANY_TYPE, NULL, NULL, NULL, 0, 0, 0)                                                          \
+    X(IOTA, iota, 0, NUMBERS, NULL, NULL, NULL, 0, 0, 0)                                                           \
+    X(RANDOM_UNIFORM, random_uniform, 1, FLOATS, NULL, NULL, batch_random, 0, 1e-7, 1e-7)                          \
+    X(REDUCE_SUM, reduce_sum, 1, NUMBERS, grad_reduce_sum, jvp_linear, batch_reduce, 1, 1e-5, 4e-3)                \
+    X(REDUCE_MAX, reduce_max, 1, NUMBERS, grad_reduce_max, jvp_reduce_max, batch_reduce, 1, 0, 0)                  \
+    X(BROADCAST, broadcast, 1, ANY_TYPE, grad_broadcast, jvp_linear, batch_broadcast, 1, 0, 0)                     \
+    X(RESHAPE, reshape, 1, ANY_TYPE, grad_reshape, jvp_linear, batch_reshape, 1, 0, 0)                             \
+    X(TRANSPOSE, transpose, 1, ANY_TYPE, grad_transpose, jvp_linear, batch_transpose, 1, 0, 0)                     \
+    X(SLICE, slice, 1, ANY_TYPE, grad_slice, jvp_linear, batch_axis, 1, 0, 0)                                      \
+    X(PAD, pad, 1, ANY_TYPE, grad_pad, jvp_linear, batch_axis, 1, 0, 0)                                            \
+    X(CONCAT, concat, -1, ANY_TYPE, grad_concat, jvp_linear, batch_axis, 1, 0, 0)                                  \
+    X(GATHER_ROWS, gather_rows, 2, ANY_TYPE, grad_gather_rows, jvp_linear, batch_gather_rows, 1, 0, 0)             \
+    X(SCATTER_ROWS, scatter_rows, 2, NUMBERS, grad_scatter_rows, jvp_linear, batch_scatter_rows, 1, 1e-5, 4e-3)    \
+    X(PUT_ROWS, put_rows, 3, ANY_TYPE, grad_put_rows, jvp_linear, batch_put_rows, 1, 0, 0)                         \
+    X(TAKE_LAST, take_last, 2, ANY_TYPE, grad_take_last, jvp_linear, batch_leading, 1, 0, 0)                       \
+    X(GATHER_LAST, gather_last, 2, ANY_TYPE, grad_gather_last, jvp_linear, batch_leading, 1, 0, 0)                 \
+    X(SCATTER_LAST, scatter_last, 2, NUMBERS, grad_scatter_last, jvp_linear, batch_leading, 1, 1e-5, 4e-3)         \
+    X(CUMULATIVE_SUM, cumulative_sum, 1, NUMBERS, grad_cumulative_sum, jvp_linear, batch_axis, 1, 1e-5, 4e-3)      \
+    X(ARGSORT, argsort, 1, NUMBERS, NULL, NULL, batch_leading, 0, 0, 0)                                            \
+    X(AFTER, after, 2, ANY_TYPE, grad_after, jvp_after, batch_after, 1, 0, 0)                                      \
+    X(MATMUL, matmul, 2, FLOATS, grad_matmul, jvp_bilinear, batch_matmul, 2, 1e-5, 4e-3)
 
-/* X(NAME, name, sources, parts, reverse rule or NULL, lower, order, tolerance f32, tolerance bf16) */
+/* X(NAME, name, sources, parts, reverse rule or NULL, lower, batching rule or NULL, order, tolerance f32, bf16) */
 #define GRAPH_FUSED_OPS(X)                                                                                         \
-    X(LINEAR, linear, 2, 1, grad_linear, lower_linear, 2, 1e-5, 4e-3)                                              \
-    X(SOFTMAX, softmax, 1, 1, grad_softmax, lower_softmax, 9, 1e-6, 4e-3)                                          \
-    X(SOFTMAX_GRAD, softmax_grad, 2, 1, NULL, lower_softmax_grad, 9, 1e-5, 4e-3)                                   \
-    X(LOG_SOFTMAX, log_softmax, 1, 1, NULL, lower_log_softmax, 9, 1e-6, 4e-3)                                      \
-    X(RMS_NORM, rms_norm, 2, 2, grad_rms_norm, lower_rms_norm, 9, 1e-5, 4e-3)                                      \
-    X(RMS_NORM_GRAD, rms_norm_grad, 4, 2, NULL, lower_rms_norm_grad, 9, 1e-5, 4e-3)                                \
-    X(SILU_MUL, silu_mul, 2, 1, grad_silu_mul, lower_silu_mul, 9, 1e-6, 4e-3)                                      \
-    X(SILU_MUL_GRAD, silu_mul_grad, 3, 2, NULL, lower_silu_mul_grad, 9, 1e-5, 4e-3)                                \
-    X(ROTARY, rotary, 4, 1, grad_rotary, lower_rotary, 1, 1e-6, 4e-3)                                              \
-    X(ATTENTION, attention, 4, 2, grad_attention, lower_attention, 9, 1e-5, 4e-3)                                  \
-    X(ATTENTION_GRAD, attention_grad, 7, 3, NULL, lower_attention_grad, 9, 1e-4, 8e-3)                             \
-    X(CROSS_ENTROPY, cross_entropy, 3, 2, grad_cross_entropy, lower_cross_entropy, 9, 1e-5, 1e-5)                  \
-    X(CROSS_ENTROPY_GRAD, cross_entropy_grad, 5, 1, NULL, lower_cross_entropy_grad, 9, 1e-5, 4e-3)                 \
-    X(SUM_SQUARES, sum_squares, 1, 1, grad_sum_squares, lower_sum_squares, 2, 1e-5, 1e-5)                          \
-    X(ADAMW, adamw, 5, 3, NULL, lower_adamw, 9, 1e-5, 1e-5)                                                        \
-    X(CACHE_APPEND, cache_append, 7, 2, NULL, lower_cache_append, 1, 0, 0)                                         \
-    X(CACHE_ATTENTION, cache_attention, 6, 1, NULL, lower_cache_attention, 9, 1e-5, 4e-3)
+    X(LINEAR, linear, 2, 1, grad_linear, lower_linear, batch_linear, 2, 1e-5, 4e-3)                                \
+    X(SOFTMAX, softmax, 1, 1, grad_softmax, lower_softmax, batch_leading, 9, 1e-6, 4e-3)                           \
+    X(SOFTMAX_GRAD, softmax_grad, 2, 1, NULL, lower_softmax_grad, batch_leading, 9, 1e-5, 4e-3)                    \
+    X(LOG_SOFTMAX, log_softmax, 1, 1, NULL, lower_log_softmax, batch_leading, 9, 1e-6, 4e-3)                       \
+    X(RMS_NORM, rms_norm, 2, 2, grad_rms_norm, lower_rms_norm, batch_rms_norm, 9, 1e-5, 4e-3)                      \
+    X(RMS_NORM_GRAD, rms_norm_grad, 4, 2, NULL, lower_rms_norm_grad, batch_rms_norm, 9, 1e-5, 4e-3)                \
+    X(SILU_MUL, silu_mul, 2, 1, grad_silu_mul, lower_silu_mul, batch_leading, 9, 1e-6, 4e-3)                       \
+    X(SILU_MUL_GRAD, silu_mul_grad, 3, 2, NULL, lower_silu_mul_grad, batch_leading, 9, 1e-5, 4e-3)                 \
+    X(ROTARY, rotary, 4, 1, grad_rotary, lower_rotary, batch_rotary, 1, 1e-6, 4e-3)                                \
+    X(ATTENTION, attention, 4, 2, grad_attention, lower_attention, batch_attention, 9, 1e-5, 4e-3)                 \
+    X(ATTENTION_GRAD, attention_grad, 7, 3, NULL, lower_attention_grad, batch_attention, 9, 1e-4, 8e-3)            \
+    X(CROSS_ENTROPY, cross_entropy, 3, 2, grad_cross_entropy, lower_cross_entropy, batch_cross_entropy, 9, 1e-5, 1e-5)\
+    X(CROSS_ENTROPY_GRAD, cross_entropy_grad, 5, 1, NULL, lower_cross_entropy_grad, batch_cross_entropy, 9, 1e-5, 4e-3)\
+    X(SUM_SQUARES, sum_squares, 1, 1, grad_sum_squares, lower_sum_squares, NULL, 2, 1e-5, 1e-5)                    \
+    X(ADAMW, adamw, 5, 3, NULL, lower_adamw, NULL, 9, 1e-5, 1e-5)                                                  \
+    X(CACHE_APPEND, cache_append, 7, 2, NULL, lower_cache_append, NULL, 1, 0, 0)                                   \
+    X(CACHE_ATTENTION, cache_attention, 6, 1, NULL, lower_cache_attention, NULL, 9, 1e-5, 4e-3)
 
 typedef enum op_code {
 #define X(NAME, ...) OP_##NAME,
@@ -148,14 +153,11 @@ node *op_equal(node *a, node *b); /* comparisons give u8: 1 or 0 */
 node *op_less(node *a, node *b);
 node *op_less_equal(node *a, node *b);
 node *op_select(node *mask, node *a, node *b); /* mask (u8) not 0: a, else b; all three broadcast */
-/* Compositions: x times a number, plus a number, squared; silu(x) = x sigmoid(x), max(x, 0), exact gelu, log(1+e^x). */
+/* Compositions: x times a number, plus a number, squared, x sigmoid(x). Many more: graph/composite.h. */
 node *op_scale(node *x, double factor);
 node *op_shift(node *x, double amount);
 node *op_square(node *x);
 node *op_silu(node *x);
-node *op_relu(node *x);
-node *op_gelu(node *x);
-node *op_softplus(node *x);
 
 /* ---- structural ---- */
 /* Sums are made in a fixed order (f32 and bf16: f32 lanes, blocks added in order). keep: reduced axes stay as 1. */
@@ -178,7 +180,19 @@ node *op_scatter_rows(node *rows, node *index, int64_t n);
 node *op_put_rows(node *table, node *index, node *rows);
 /* x [..., V], index i32 [...] -> [...]: the element at the index, or 0 outside. */
 node *op_take_last(node *x, node *index);
-/* [..., M, K] times [..., K, N]; leading axes equal, or absent in one operand. transposed: the last two axes are stored
+/* x [L ..., V], index i32 [L ..., K] -> [L ..., K]: the elements of each row at its indices, 0 for those outside. Its reverse:
+ * x [L ..., K] -> [L ..., n], each element added at its index, in order (sums in f64, rounded once); others ignored. */
+node *op_gather_last(node *x, node *index);
+node *op_scatter_last(node *x, node *index, int64_t n);
+/* Sums of the elements up to and including each one (reverse: from each one on) along an axis, made in f64. */
+node *op_cumulative_sum(node *x, int axis, bool reverse);
+/* For each row of the last axis the indices (i32) that sort it: op_gather_last(x, op_argsort(x, false)) ascends. Equal elements
+ * keep their order; NaN comes last both ways. Derivatives go through the gather: the order is a constant to them. */
+node *op_argsort(node *x, bool descending);
+/* x, but what is computed from this node is computed after `token` was, and never shared with what is computed from x
+ * itself: how a value is computed again instead of kept (graph_checkpoint_begin). Costs nothing when it runs. */
+node *op_after(node *x, node *token);
+/* [..., M, K] times [..., K, N]; leading axes equal, 1 in one operand (stretched), or absent in one. transposed: the last two axes are stored
  * the other way round. out: the result's type, that of the operands or f32 for bf16 operands (accumulated in f32). */
 node *op_matmul_as(node *a, node *b, bool transpose_a, bool transpose_b, element_type out);
 node *op_matmul(node *a, node *b, bool transpose_a, bool transpose_b);

@@ -129,6 +129,8 @@ void plan_fuse(plan_builder *b)
         } else if (e->root == i) {
             for (int s = 0; s < e->n->source_count; s++)
                 close_group_of(b, entry_of(b, e->n->sources[s]));
+        } else if (e->n->op == OP_AFTER) { /* what is computed again stands in a group of its own */
+            close_group_of(b, entry_of(b, e->n->sources[0]));
         }
     }
     mark_escapes(b);

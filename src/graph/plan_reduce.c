@@ -96,7 +96,8 @@ static void set_root(plan_builder *b, int32_t i)
 {
     entry *e = &b->entries[i];
     e->root = i;
-    if (e->n->op != OP_RESHAPE && !(e->n->op == OP_SLICE && is_leading_slice(e->n)))
+    bool view = e->n->op == OP_RESHAPE || e->n->op == OP_AFTER || (e->n->op == OP_SLICE && is_leading_slice(e->n));
+    if (!view)
         return;
     const entry *of = &b->entries[entry_of(b, e->n->sources[0])];
     e->root = of->root;

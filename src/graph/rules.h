@@ -36,21 +36,28 @@ bool backward_wants(const backward *b, const node *source);
 /* Forward: the tangent of n; tangents[i] NULL for zero (at least one is not). */
 typedef node *jvp_rule(node *n, node *const *tangents);
 typedef node *lower_rule(node *n);
+/* Batching: n on sources of which some got a leading axis of `size` (sources[i], where batched[i]; at least one), itself with
+ * that axis. A fused operation may return NULL: it is lowered then. */
+typedef node *batch_rule(node *n, node *const *sources, const bool *batched, int64_t size);
 
 partial_rule *rule_partial(op_code op);
 grad_rule *rule_grad(op_code op);
 jvp_rule *rule_jvp(op_code op);
 lower_rule *rule_lower(op_code op);
-
+batch_rule *rule_batch(op_code op);
 
 partial_rule partial_identity, partial_neg, partial_abs, partial_exp, partial_log, partial_sqrt, partial_rsqrt,
     partial_reciprocal, partial_tanh, partial_sigmoid, partial_sin, partial_cos, partial_erf, partial_add, partial_sub,
     partial_mul, partial_div, partial_pow, partial_max, partial_min;
 grad_rule grad_elementwise, grad_cast, grad_select, grad_reduce_sum, grad_reduce_max, grad_broadcast, grad_reshape,
     grad_transpose, grad_slice, grad_pad, grad_concat, grad_gather_rows, grad_scatter_rows, grad_put_rows, grad_take_last,
+    grad_gather_last, grad_scatter_last, grad_cumulative_sum, grad_after,
     grad_matmul, grad_linear, grad_softmax, grad_rms_norm, grad_silu_mul, grad_rotary, grad_attention,
     grad_cross_entropy, grad_sum_squares;
-jvp_rule jvp_elementwise, jvp_cast, jvp_select, jvp_linear, jvp_bilinear, jvp_reduce_max;
+jvp_rule jvp_elementwise, jvp_cast, jvp_select, jvp_linear, jvp_bilinear, jvp_reduce_max, jvp_after;
+batch_rule batch_elementwise, batch_random, batch_reduce, batch_broadcast, batch_reshape, batch_transpose, batch_axis,
+    batch_gather_rows, batch_scatter_rows, batch_put_rows, batch_leading, batch_matmul, batch_after, batch_linear,
+    batch_rms_norm, batch_rotary, batch_attention, batch_cross_entropy;
 lower_rule lower_linear, lower_softmax, lower_softmax_grad, lower_log_softmax, lower_rms_norm, lower_rms_norm_grad,
     lower_silu_mul, lower_silu_mul_grad, lower_rotary, lower_attention, lower_attention_grad, lower_cross_entropy,
     lower_cross_entropy_grad, lower_sum_squares, lower_adamw, lower_cache_append, lower_cache_attention;

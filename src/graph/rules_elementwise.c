@@ -43,8 +43,10 @@ node *partial_log(node *n, int i)
 node *partial_sqrt(node *n, int i)
 {
     (void)i;
-    node *zero = fill_like(n, 0);
-    return op_select(op_equal(n, zero), zero, op_scale(op_reciprocal(n), 0.5));
+    node *zero = fill_like(n, 0), *at_zero = op_equal(n, zero);
+    /* nothing infinite is made even where it is not taken: higher orders would multiply it by 0 */
+    node *half = op_scale(op_reciprocal(op_select(at_zero, fill_like(n, 1), n)), 0.5);
+    return op_select(at_zero, zero, half);
 }
 
 node *partial_rsqrt(node *n, int i)

@@ -108,6 +108,31 @@ void grad_take_last(backward *b, node *n, node *dy)
     backward_add(b, x, op_select(here, op_reshape(dy, column), graph_scalar(n->graph, node_type(x), 0)));
 }
 
+void grad_gather_last(backward *b, node *n, node *dy)
+{
+    backward_add(b, n->sources[0], op_scatter_last(dy, n->sources[1], shape_last(n->sources[0]->shape)));
+}
+
+void grad_scatter_last(backward *b, node *n, node *dy)
+{
+    backward_add(b, n->sources[0], op_gather_last(dy, n->sources[1]));
+}
+
+void grad_cumulative_sum(backward *b, node *n, node *dy)
+{
+    backward_add(b, n->sources[0], op_cumulative_sum(dy, n->attributes->flags, !n->attributes->a[0]));
+}
+
+void grad_after(backward *b, node *n, node *dy)
+{
+    backward_add(b, n->sources[0], dy);
+}
+
+node *jvp_after(node *n, node *const *tangents)
+{
+    return tangents[0] ? tangents[0] : node_zeros(n);
+}
+
 /* Sums the leading axes that `like` does not have. */
 static node *sum_leading(node *x, const node *like)
 {

@@ -1,5 +1,6 @@
 #include "lm/transformer.h"
 
+#include "graph/composite.h"
 #include "graph/ops.h"
 #include "kernels/kernels.h"
 #include "lm/families.h"

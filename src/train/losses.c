@@ -1,5 +1,6 @@
 #include "train/losses.h"
 
+#include "graph/composite.h"
 #include "graph/ops.h"
 
 #include <math.h>

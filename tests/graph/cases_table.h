@@ -1,42 +1,8 @@
-/* cases_table.h - the cases themselves; included by one test file only. */
+/* cases_table.h - the cases of operations; included by one test file only. */
 #ifndef ASSAY_TESTS_GRAPH_CASES_TABLE_H
 #define ASSAY_TESTS_GRAPH_CASES_TABLE_H
 
-#include "cases.h"
-
-static node *add_input(test_case *c, element_type type, shape s, double low, double high, const int32_t *given)
-{
-    static const char *const names[CASE_INPUTS] = {"a", "b", "c", "d", "e", "f", "g", "h"};
-    node *n = graph_input(c->g, names[c->input_count], type, s);
-    c->inputs[c->input_count++] = (test_input){n, low, high, given};
-    return n;
-}
-
-static node *real(test_case *c, shape s, double low, double high)
-{
-    return add_input(c, c->type, s, low, high, NULL);
-}
-
-/* f32 where the main operands are bf16. */
-static node *wide_real(test_case *c, shape s, double low, double high)
-{
-    return add_input(c, wide_type(c->type), s, low, high, NULL);
-}
-
-static node *whole(test_case *c, shape s, int low, int high)
-{
-    return add_input(c, TYPE_I32, s, low, high, NULL);
-}
-
-static node *given(test_case *c, shape s, const int32_t *values)
-{
-    return add_input(c, TYPE_I32, s, 0, 0, values);
-}
-
-static void out(test_case *c, node *n)
-{
-    c->outputs[c->output_count++] = n;
-}
+#include "harness.h"
 
 /* ---- elementwise: operand shapes by variant, domains by operation ---- */
 static const struct {
@@ -193,10 +159,60 @@ static bool rows_case(test_case *c, int op, int variant)
     return true;
 }
 
+static bool last_case(test_case *c, int op, int variant)
+{
+    static const int32_t index[24] = {2, 0, 4, -1, 2, 7, 1, 1, 3, 0, 2, 4, 4, 0, 1, 5, 3, 3, 2, 0, 9, 1, 4, 2};
+    const shape x[] = {SHAPE(5), SHAPE(3, 5), SHAPE(2, 3, 5), SHAPE(4, 1), SHAPE(3, 0)};
+    const shape at[] = {SHAPE(6), SHAPE(3, 4), SHAPE(2, 3, 4), SHAPE(4, 2), SHAPE(3, 2)};
+    if (variant >= (int)COUNT_OF(x))
+        return false;
+    node *where = given(c, at[variant], index);
+    if (op == OP_GATHER_LAST)
+        out(c, op_gather_last(real(c, x[variant], -1, 1), where));
+    else
+        out(c, op_scatter_last(real(c, at[variant], -1, 1), where, shape_last(x[variant])));
+    return true;
+}
+
+static bool running_case(test_case *c, int op, int variant)
+{
+    (void)op;
+    const shape shapes[] = {SHAPE(7), SHAPE(3, 5), SHAPE(3, 5), SHAPE(2, 3, 67), SHAPE(5, 130), SHAPE(1, 1), SHAPE(0, 4), SHAPE(2, 0)};
+    if (variant >= (int)COUNT_OF(shapes))
+        return false;
+    out(c, op_cumulative_sum(real(c, shapes[variant], -1, 1), variant % shapes[variant].rank, variant & 2));
+    return true;
+}
+
+static bool argsort_case(test_case *c, int op, int variant)
+{
+    (void)op;
+    const shape shapes[] = {SHAPE(7), SHAPE(3, 5), SHAPE(2, 1), SHAPE(4, 1000), SHAPE(2, 0)};
+    if (variant >= 2 * (int)COUNT_OF(shapes))
+        return false;
+    out(c, op_argsort(real(c, shapes[variant / 2], -3, 3), variant % 2));
+    return true;
+}
+
+static bool after_case(test_case *c, int op, int variant)
+{
+    (void)op;
+    if (variant > 1)
+        return false;
+    shape s = variant ? SHAPE(3, 37) : SHAPE(4);
+    node *parts[2] = {real(c, s, -1, 1), real(c, s, -1, 1)}, *both = op_concat(parts, 2, 0);
+    out(c, op_after(op_slice(both, 0, 1, s.size[0] + 1), op_slice(both, 0, 0, 1)));
+    return true;
+}
+
 static bool matmul_case(test_case *c, int op, int variant)
 {
     (void)op;
-    if (variant > 13)
+    if (variant == 14) { /* leading axes that stretch */
+        out(c, op_matmul(real(c, SHAPE(2, 1, 3, 4), -1, 1), real(c, SHAPE(1, 3, 4, 2), -1, 1), false, false));
+        return true;
+    }
+    if (variant > 14)
         return false;
     bool ta = variant & 1, tb = variant & 2;
     int size = variant >> 2;
@@ -304,6 +320,7 @@ static bool attention_case(test_case *c, int op, int variant)
         return false;
     for (int i = 0; i < 80; i++)
         many[i] = i / 7 * 7;
+    c->fixed_indices = c->may_be_zero = true;
     int64_t t = v[variant].t, d = v[variant].d;
     shape qs = SHAPE(t, v[variant].h, d), ks = SHAPE(t, v[variant].g, d);
     node *q = real(c, qs, -1, 1), *k = real(c, ks, -1, 1), *val = real(c, ks, -1, 1), *start = given(c, SHAPE(t), v[variant].start);
@@ -360,6 +377,7 @@ static bool cache_case(test_case *c, int op, int variant)
     static const attention_options how[] = {{.scale = 0}, {.scale = 0.6}, {.scale = 0.6, .window = 3}, {.soft_cap = 0.5, .window = 63}};
     if (variant >= (int)(op == OP_CACHE_APPEND ? 2 : COUNT_OF(how)))
         return false;
+    c->fixed_indices = true;
     int64_t t = variant ? 4 : 1, heads = variant ? 2 : 1;
     shape cache = SHAPE(variant ? 5 : 1, 64, heads, 4), rows = SHAPE(t, heads, 4);
     node *k_cache = real(c, cache, -1, 1), *v_cache = real(c, cache, -1, 1);
@@ -393,6 +411,11 @@ static case_builder *const structural_cases[OP_COUNT] = {
     [OP_SCATTER_ROWS] = rows_case,
     [OP_PUT_ROWS] = rows_case,
     [OP_TAKE_LAST] = rows_case,
+    [OP_GATHER_LAST] = last_case,
+    [OP_SCATTER_LAST] = last_case,
+    [OP_CUMULATIVE_SUM] = running_case,
+    [OP_ARGSORT] = argsort_case,
+    [OP_AFTER] = after_case,
     [OP_MATMUL] = matmul_case,
     [OP_LINEAR] = linear_case,
     [OP_SOFTMAX] = row_case,
@@ -418,6 +441,22 @@ case_builder *case_of(int op)
     if (op_info_of((op_code)op)->family == FAMILY_ELEMENTWISE)
         return domains[op].low < domains[op].high ? elementwise_case : NULL;
     return structural_cases[op];
+}
+
+case_info case_info_of(int row)
+{
+    op_code op = (op_code)row, shown = op_info_of(op)->sources ? op : OP_MUL; /* leaves are shown through a product */
+    const op_info *own = op_info_of(op), *info = op_info_of(shown);
+    bool takes = own->sources != 0 && op != OP_CAST;
+    return (case_info){.name = own->name, .order = own->sources == 0 ? 1 : own->order, .tolerance_f32 = info->tolerance_f32,
+                       .tolerance_bf16 = info->tolerance_bf16, .integers = takes && own->types != FLOATS,
+                       .bytes = takes && own->types == ANY_TYPE && op != OP_SELECT, .truncates = op == OP_DIV,
+                       .constant = op == OP_STOP_GRADIENT};
+}
+
+int case_rows(void)
+{
+    return OP_COUNT;
 }
 
 #endif

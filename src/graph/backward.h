@@ -1,0 +1,36 @@
+/* backward.h - private to src/graph: what the sweeps of derive.c, checkpoint.c, batch.c and laplace.c share. */
+#ifndef ASSAY_GRAPH_BACKWARD_H
+#define ASSAY_GRAPH_BACKWARD_H
+
+#include "graph/rules.h"
+
+struct backward {
+    arena *arena;
+    node **gradients; /* by id */
+    bool *active;     /* by id: on a path from a variable */
+    size_t capacity;  /* ids */
+};
+
+/* Makes room for all nodes that exist now; false when memory is out. */
+bool backward_grow(backward *b, const graph *g);
+/* Hands the gradient of one node, if it has one, to its sources. */
+void backward_step(backward *b, node *n);
+/* The same for nodes of a closed checkpoint that stand behind each other (of one segment, in order of ids): they are computed
+ * again from what they read outside, and the gradient goes through the copies. */
+bool backward_through_checkpoint(backward *b, node *const *list, size_t count);
+
+/* Replaces outputs and wrt until every node on the way has a rule for the mode. */
+bool graph_lower_active(arena *a, node **outputs, size_t outputs_count, node **wrt, size_t count, bool reverse);
+/* graph_vmap where all that depends on the inputs has ids from `first` on. */
+bool graph_vmap_from(node *const *outputs, size_t count, node *const *inputs, node *const *batched, size_t input_count,
+                     size_t first, node **batched_outputs);
+
+/* ---- checkpoints (checkpoint.c, graph.c) ---- */
+/* New nodes belong to this segment (0: none) until it is set otherwise; returns the one before. */
+uint32_t graph_set_segment(graph *g, uint32_t segment);
+uint32_t graph_segment(const graph *g);
+/* Whether gradients go through copies of this node: it belongs to a segment, and not to the one being built. */
+bool is_checkpointed(const node *n);
+bool is_leaf(const node *n); /* input, constant, fill, iota */
+
+#endif

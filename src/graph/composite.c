@@ -1,0 +1,318 @@
+#include "graph/composite.h"
+#include "graph/rules.h"
+
+#include <math.h>
+
+static node *number_like(const node *like, double value)
+{
+    return graph_scalar(like->graph, node_type(like), value);
+}
+
+static node *wide(node *x)
+{
+    return x ? op_cast(x, wide_type(node_type(x))) : NULL;
+}
+
+static node *back(node *y, const node *like)
+{
+    return y ? op_cast(y, node_type(like)) : NULL;
+}
+
+/* x without its last axis, whose size is 1. */
+static node *without_last(node *x)
+{
+    return x ? op_reshape(x, shape_without_last(x->shape)) : NULL;
+}
+
+/* ---- activations ---- */
+node *op_relu(node *x)
+{
+    return x ? op_max(x, number_like(x, 0)) : NULL;
+}
+
+node *op_leaky_relu(node *x, double slope)
+{
+    return x ? op_select(op_less(number_like(x, 0), x), x, op_scale(x, slope)) : NULL;
+}
+
+node *op_gelu(node *x)
+{
+    return op_mul(op_scale(x, 0.5), op_shift(op_erf(op_scale(x, 0.70710678118654752440)), 1));
+}
+
+node *op_gelu_tanh(node *x)
+{
+    if (!x)
+        return NULL;
+    node *w = wide(x), *cubic = op_mul(op_shift(op_scale(op_square(w), 0.044715), 1), w);
+    node *gate = op_shift(op_tanh(op_scale(cubic, 0.79788456080286535588)), 1); /* sqrt(2 / pi) */
+    return back(op_mul(op_scale(w, 0.5), gate), x);
+}
+
+/* In x's type, which must be wide. */
+static node *softplus_of(node *x)
+{
+    if (!x)
+        return NULL;
+    /* max(x, 0) + log(1 + exp(-|x|)): no overflow. Both by one mask: max and |x| would lose the second derivative at 0. */
+    node *below = op_less_equal(x, number_like(x, 0));
+    node *positive = op_select(below, number_like(x, 0), x), *shrinking = op_select(below, x, op_neg(x));
+    return op_add(positive, op_log(op_shift(op_exp(shrinking), 1)));
+}
+
+node *op_softplus(node *x)
+{
+    return x ? back(softplus_of(wide(x)), x) : NULL;
+}
+
+node *op_log_sigmoid(node *x)
+{
+    return op_neg(op_softplus(op_neg(x)));
+}
+
+node *op_clamp(node *x, double low, double high)
+{
+    if (!x)
+        return NULL;
+    node *l = number_like(x, low), *h = number_like(x, high);
+    return op_select(op_less(x, l), l, op_select(op_less(h, x), h, x));
+}
+
+node *op_straight_through(node *value, node *through)
+{
+    /* the difference is 0 whatever is rounded */
+    return op_add(op_stop_gradient(value), op_sub(through, op_stop_gradient(through)));
+}
+
+/* ---- losses ---- */
+node *op_huber(node *difference, double delta)
+{
+    if (!difference)
+        return NULL;
+    node *size = op_abs(difference), *far = op_scale(op_shift(size, -delta / 2), delta);
+    return op_select(op_less_equal(size, number_like(size, delta)), op_scale(op_square(difference), 0.5), far);
+}
+
+node *op_binary_cross_entropy(node *logit, node *target)
+{
+    return logit ? back(op_sub(softplus_of(wide(logit)), op_mul(wide(logit), wide(target))), logit) : NULL;
+}
+
+/* ---- rows ---- */
+/* exp(x - top) and top, which keeps the last axis: the largest element, or 0 where that is not finite. */
+static node *shifted_exp(node *x, node **top)
+{
+    node *most = op_stop_gradient(op_reduce_max(x, AXES(-1), true));
+    if (!most)
+        return NULL;
+    *top = op_select(op_less(op_abs(most), number_like(x, INFINITY)), most, number_like(x, 0));
+    return op_exp(op_sub(x, *top));
+}
+
+/* log(sum) + top, and -inf where sum is 0: there the derivative is 0. */
+static node *log_of_sum(node *sum, node *top)
+{
+    if (!sum || !top)
+        return NULL;
+    node *none = op_equal(sum, number_like(sum, 0));
+    node *log = op_add(op_log(op_select(none, number_like(sum, 1), sum)), top);
+    return without_last(op_select(none, number_like(sum, -INFINITY), log));
+}
+
+node *op_logsumexp(node *x)
+{
+    if (!x)
+        return NULL;
+    node *top = NULL, *e = shifted_exp(wide(x), &top);
+    return back(log_of_sum(op_reduce_sum(e, AXES(-1), true), top), x);
+}
+
+node *op_logsumexp_signed(node *x, node *sign, node **sign_of_sum)
+{
+    *sign_of_sum = NULL;
+    if (!x || !sign)
+        return NULL;
+    node *top = NULL, *e = shifted_exp(wide(x), &top);
+    node *sum = op_reduce_sum(op_mul(op_stop_gradient(wide(sign)), e), AXES(-1), true);
+    *sign_of_sum = back(without_last(op_sign(sum)), x);
+    return back(log_of_sum(op_abs(sum), top), x);
+}
+
+node *op_layer_norm(node *x, node *weight, node *bias, double epsilon)
+{
+    if (!x)
+        return NULL;
+    node *w = wide(x), *centred = op_sub(w, op_reduce_mean(w, AXES(-1), true));
+    node *variance = op_reduce_mean(op_square(centred), AXES(-1), true);
+    node *y = op_mul(centred, op_rsqrt(op_shift(variance, epsilon)));
+    if (weight)
+        y = op_mul(y, wide(weight));
+    if (bias)
+        y = op_add(y, wide(bias));
+    return back(y, x);
+}
+
+node *op_norm(node *x)
+{
+    if (!x)
+        return NULL;
+    node *squares = op_reduce_sum(op_square(wide(x)), AXES(-1), false);
+    if (!squares)
+        return NULL;
+    node *zero = op_equal(squares, number_like(squares, 0));
+    node *root = op_sqrt(op_select(zero, number_like(squares, 1), squares));
+    return back(op_select(zero, number_like(squares, 0), root), x);
+}
+
+/* ---- order ---- */
+node *op_sort(node *x, bool descending)
+{
+    return op_gather_last(x, op_argsort(x, descending));
+}
+
+node *op_top_k(node *x, int64_t k, node **index)
+{
+    if (index)
+        *index = NULL;
+    if (!x)
+        return NULL;
+    if (k < 0 || x->shape.rank < 1 || k > shape_last(x->shape))
+        BUG("top_k: the %lld largest of rows of %lld", (long long)k, x->shape.rank ? (long long)shape_last(x->shape) : 0);
+    node *first = op_slice(op_argsort(x, true), -1, 0, k);
+    if (index)
+        *index = first;
+    return op_gather_last(x, first);
+}
+
+node *op_permutation_parity(node *permutation, element_type type)
+{
+    if (!permutation)
+        return NULL;
+    shape s = permutation->shape;
+    if (s.rank < 1 || s.rank >= RANK_MAX || permutation->type != TYPE_I32)
+        BUG("permutation_parity: expected indices i32 [..., N] of rank 1 to %d", RANK_MAX - 1);
+    graph *g = permutation->graph;
+    int64_t n = shape_last(s);
+    node *first = op_reshape(permutation, shape_insert(s, s.rank, 1)), *second = op_reshape(permutation, shape_insert(s, s.rank - 1, 1));
+    node *before = op_less(graph_iota(g, TYPE_I32, SHAPE(n, n), 0), graph_iota(g, TYPE_I32, SHAPE(n, n), 1));
+    node *inverted = op_mul(op_cast(op_less(second, first), TYPE_I32), op_cast(before, TYPE_I32));
+    node *count = op_reduce_sum(inverted, AXES(-2, -1), false);
+    node *odd = count ? op_sub(count, op_scale(op_div(count, number_like(count, 2)), 2)) : NULL;
+    return odd ? op_cast(op_shift(op_scale(odd, -2), 1), type) : NULL;
+}
+
+/* ---- along an axis ---- */
+static node *swap_with_last(node *x, int axis)
+{
+    if (!x)
+        return NULL;
+    axes order = {.count = x->shape.rank};
+    if (axis < 0)
+        axis += order.count;
+    if (axis < 0 || axis >= order.count)
+        BUG("no axis %d in a tensor of rank %d", axis, order.count);
+    for (int i = 0; i < order.count; i++)
+        order.axis[i] = i == axis ? order.count - 1 : i == order.count - 1 ? axis : i;
+    return op_transpose(x, order);
+}
+
+node *op_gather_along(node *x, node *index, int axis)
+{
+    return swap_with_last(op_gather_last(swap_with_last(x, axis), swap_with_last(index, axis)), axis);
+}
+
+node *op_scatter_along(node *x, node *index, int axis, int64_t n)
+{
+    return swap_with_last(op_scatter_last(swap_with_last(x, axis), swap_with_last(index, axis), n), axis);
+}
+
+/* ---- sampling ---- */
+/* The left neighbour (i32) of each coordinate on a grid of n points, its right one, and the way between them, 0 to 1. */
+static node *between(node *at, int64_t n, node **left, node **right)
+{
+    node *inside = op_clamp(at, 0, (double)(n - 1));
+    node *low = op_min(op_floor(inside), number_like(at, (double)(n > 1 ? n - 2 : 0)));
+    *left = low ? op_cast(low, TYPE_I32) : NULL;
+    *right = n > 1 && *left ? op_add(*left, number_like(*left, 1)) : *left;
+    return op_sub(inside, op_stop_gradient(low));
+}
+
+static node *mix(node *a, node *b, node *way)
+{
+    return op_add(a, op_mul(way, op_sub(b, a)));
+}
+
+node *op_sample_linear(node *x, node *at)
+{
+    if (!x || !at)
+        return NULL;
+    if (x->shape.rank < 1 || shape_last(x->shape) < 1 || node_type(at) != wide_type(node_type(x)))
+        BUG("sample_linear: expected x [..., N], N at least 1, and coordinates in f32 (f64 for f64)");
+    node *left, *right, *way = between(at, shape_last(x->shape), &left, &right);
+    return back(mix(wide(op_gather_last(x, left)), wide(op_gather_last(x, right)), way), x);
+}
+
+/* The elements at (row, column) of planes of `width` columns that lie as rows of `flat`, widened. */
+static node *at_point(node *flat, node *row, node *column, int64_t width)
+{
+    return wide(op_gather_last(flat, op_add(op_scale(row, (double)width), column)));
+}
+
+node *op_sample_bilinear(node *x, node *row, node *column)
+{
+    if (!x || !row || !column)
+        return NULL;
+    shape s = x->shape;
+    element_type type = wide_type(node_type(x));
+    if (s.rank < 2 || s.size[s.rank - 1] < 1 || s.size[s.rank - 2] < 1 || node_type(row) != type || node_type(column) != type ||
+        shape_count(SHAPE(s.size[s.rank - 2], s.size[s.rank - 1])) > INT32_MAX)
+        BUG("sample_bilinear: expected x [..., H, W] with points, and coordinates in f32 (f64 for f64)");
+    int64_t h = s.size[s.rank - 2], w = s.size[s.rank - 1];
+    node *up, *down, *left, *right;
+    node *below = between(row, h, &up, &down), *beside = between(column, w, &left, &right);
+    node *flat = op_reshape(x, shape_with_last(shape_without_last(s), h * w));
+    node *top = mix(at_point(flat, up, left, w), at_point(flat, up, right, w), beside);
+    node *bottom = mix(at_point(flat, down, left, w), at_point(flat, down, right, w), beside);
+    return back(mix(top, bottom, below), x);
+}
+
+/* ---- geometry ---- */
+node *op_pair_distances(node *r)
+{
+    if (!r)
+        return NULL;
+    shape s = r->shape;
+    if (s.rank < 2 || s.rank >= RANK_MAX)
+        BUG("pair_distances: expected points [..., N, D]");
+    node *from = op_reshape(r, shape_insert(s, s.rank - 1, 1)), *to = op_reshape(r, shape_insert(s, s.rank - 2, 1));
+    return op_norm(op_sub(from, to));
+}
+
+/* Rows of length 1, zeros where they were zeros. */
+static node *unit_rows(node *x)
+{
+    node *norm = op_norm(x);
+    if (!norm)
+        return NULL;
+    norm = op_reshape(norm, shape_insert(norm->shape, norm->shape.rank, 1));
+    node *zero = op_equal(norm, number_like(norm, 0));
+    return op_div(x, op_select(zero, number_like(norm, 1), norm));
+}
+
+node *op_cosine_similarity(node *a, node *b)
+{
+    if (!a)
+        return NULL;
+    return back(op_matmul(unit_rows(wide(a)), unit_rows(wide(b)), false, true), a);
+}
+
+/* ---- draws ---- */
+node *op_random_normal(node *key, element_type type, shape s)
+{
+    int64_t n = shape_count(s);
+    node *u = op_random_uniform(key, TYPE_F64, SHAPE(2, n));
+    node *radius = op_sqrt(op_scale(op_log(op_shift(op_neg(op_slice(u, 0, 0, 1)), 1)), -2));
+    node *angle = op_cos(op_scale(op_slice(u, 0, 1, 2), 6.28318530717958647693)); /* 2 pi */
+    node *z = op_mul(radius, angle);
+    return z ? op_cast(op_reshape(z, s), type) : NULL;
+}

@@ -1,0 +1,211 @@
+/* graph/composite.h: the generated checks, and what they do not see: values in closed form, ends, zeros, infinities. */
+#include "cases_composite.h"
+
+#include "checks.h"
+#include "checks_laplacian.h"
+#include "checks_vmap.h"
+
+/* Runs outputs (f64, without inputs) and returns their elements behind each other. */
+static double *numbers(arena *a, graph *g, node *const *outputs, size_t count)
+{
+    return run_and_read(a, plan_for(g, outputs, count, NULL), outputs, count).values;
+}
+
+static void near(double found, double expected, double tolerance)
+{
+    if (found != expected && !(fabs(found - expected) <= tolerance))
+        fail_msg("found %.17g, expected %.17g", found, expected);
+}
+
+static node *vector(graph *g, const double *x, int64_t n)
+{
+    return graph_constant(g, TYPE_F64, SHAPE(n), x);
+}
+
+/* First and second derivatives by reverse over reverse, elementwise. */
+static void two_derivatives(node *y, node *x, node **outputs)
+{
+    outputs[0] = y;
+    assert_true(graph_grad(y, &x, 1, NULL, &outputs[1]));
+    assert_true(graph_grad(outputs[1], &x, 1, NULL, &outputs[2]));
+}
+
+static void softplus_is_smooth_and_never_overflows(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    double x[5] = {0, -800, 800, 1.5, -2};
+    node *outputs[3];
+    node *at = vector(g, x, 5);
+    two_derivatives(op_softplus(at), at, outputs);
+    double *v = numbers(a, g, outputs, 3);
+    for (int i = 0; i < 5; i++) {
+        double p = 1 / (1 + exp(-x[i]));
+        near(v[i], x[i] > 700 ? x[i] : log1p(exp(x[i])), 1e-13);
+        near(v[5 + i], p, 1e-15);
+        near(v[10 + i], p * (1 - p), 1e-15);
+    }
+    graph_free(g);
+    arena_free(a);
+}
+
+/* At 0 every derivative of a norm is 0, of any order, and nothing becomes NaN. */
+static void norms_are_safe_at_zero(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    node *r = graph_constant(g, TYPE_F64, SHAPE(2, 3), (double[]){0, 0, 0, 3, 0, 4}), *norm = op_norm(r), *sum = op_sum_all(norm);
+    node *outputs[5] = {norm}, *direction = graph_fill(g, TYPE_F64, SHAPE(2, 3), 1);
+    assert_true(graph_grad(sum, &r, 1, NULL, &outputs[1]));
+    assert_true(graph_grad(outputs[1], &r, 1, direction, &outputs[2]));
+    assert_true(graph_jvp(&outputs[1], 1, &r, &direction, 1, &outputs[3]));
+    outputs[4] = op_pair_distances(r);
+    double *v = numbers(a, g, outputs, 5), expected[24] = {0, 5, 0, 0, 0, 0.6, 0, 0.8};
+    for (int way = 0; way < 2; way++) { /* H 1 of |r| at (3, 0, 4): (1 - u u.1) / 5 */
+        double u[3] = {0.6, 0, 0.8};
+        for (int i = 0; i < 3; i++)
+            expected[8 + 6 * way + 3 + i] = (1 - u[i] * 1.4) / 5;
+    }
+    expected[21] = expected[22] = 5;
+    for (int i = 0; i < 24; i++)
+        near(v[i], expected[i], 1e-14);
+    graph_free(g);
+    arena_free(a);
+}
+
+/* The square root itself: second derivatives at 0 are 0, not NaN. */
+static void square_root_at_zero(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    node *x = vector(g, (double[]){0, 4}, 2), *outputs[3];
+    two_derivatives(op_sqrt(x), x, outputs);
+    double *v = numbers(a, g, outputs, 3), expected[6] = {0, 2, 0, 0.25, 0, -1.0 / 32};
+    for (int i = 0; i < 6; i++)
+        near(v[i], expected[i], 1e-15);
+    graph_free(g);
+    arena_free(a);
+}
+
+static void logsumexp_with_nothing_in_it(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    double none = -INFINITY;
+    node *x = graph_constant(g, TYPE_F64, SHAPE(3, 3), (double[]){none, none, none, none, 2, 1, 1000, 1000, none});
+    node *outputs[4] = {op_logsumexp(x)}, *sign;
+    assert_true(graph_grad(outputs[0], &x, 1, NULL, &outputs[1]));
+    outputs[2] = op_logsumexp_signed(x, graph_constant(g, TYPE_F64, SHAPE(3, 3), (double[]){1, 1, 1, 1, -1, 1, 1, -1, 1}), &sign);
+    outputs[3] = sign;
+    double *v = numbers(a, g, outputs, 4), p = 1 / (1 + exp(-1));
+    const double expected[18] = {none, 2 + log1p(exp(-1)), 1000 + log(2), 0, 0, 0, 0, p, 1 - p, 0.5, 0.5, 0,
+                                 none, log(exp(2) - exp(1)), none, 0, -1, 0};
+    for (int i = 0; i < 18; i++)
+        near(v[i], expected[i], 1e-13 * fmax(1, fabs(expected[i])));
+    graph_free(g);
+    arena_free(a);
+}
+
+/* autodiff_needs, check 13. */
+static void sorting_carries_gradients_back(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    node *x = vector(g, (double[]){3, 1, 2}, 3), *order = op_argsort(x, false);
+    node *f = op_sum_all(op_mul(op_shift(graph_iota(g, TYPE_F64, SHAPE(3), 0), 1), op_gather_last(x, order)));
+    node *outputs[4] = {NULL, op_permutation_parity(order, TYPE_F64), NULL, op_sort(vector(g, (double[]){NAN, 2, -1, 2}, 4), true)};
+    assert_true(graph_grad(f, &x, 1, NULL, &outputs[0]));
+    outputs[2] = op_permutation_parity(graph_constant(g, TYPE_I32, SHAPE(3), (int32_t[]){1, 0, 2}), TYPE_F64);
+    double *v = numbers(a, g, outputs, 4);
+    const double expected[8] = {3, 1, 2, 1, -1, 2, 2, -1};
+    for (int i = 0; i < 8; i++)
+        near(v[i], expected[i], 0);
+    assert_true(isnan(v[8]));
+    graph_free(g);
+    arena_free(a);
+}
+
+static void sampling_between_points_and_beyond(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    node *x = vector(g, (double[]){1, 3, 2}, 3), *at = vector(g, (double[]){-1, 0, 0.25, 1, 1.5, 2, 7}, 7);
+    node *outputs[3] = {op_sample_linear(x, at)};
+    assert_true(graph_grad(outputs[0], &at, 1, NULL, &outputs[1]));
+    node *plane = graph_constant(g, TYPE_F64, SHAPE(2, 2), (double[]){1, 2, 3, 5});
+    outputs[2] = op_sample_bilinear(plane, vector(g, (double[]){0.5, 1}, 2), vector(g, (double[]){0.5, 0.25}, 2));
+    double *v = numbers(a, g, outputs, 3);
+    const double expected[16] = {1, 1, 1.5, 3, 2.5, 2, 2, 0, 2, 2, -1, -1, -1, 0, 2.75, 3.5};
+    for (int i = 0; i < 16; i++)
+        near(v[i], expected[i], 1e-15);
+    graph_free(g);
+    arena_free(a);
+}
+
+static void straight_through_has_the_value_of_one_and_the_slope_of_the_other(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    node *x = vector(g, (double[]){0.1, 2.7, -0.4}, 3), *y = op_straight_through(op_floor(x), op_scale(x, 3)), *outputs[2] = {y};
+    assert_true(graph_grad(y, &x, 1, NULL, &outputs[1]));
+    double *v = numbers(a, g, outputs, 2);
+    const double expected[6] = {0, 2, -1, 3, 3, 3};
+    for (int i = 0; i < 6; i++)
+        near(v[i], expected[i], 0);
+    graph_free(g);
+    arena_free(a);
+}
+
+/* Moments of 100,000 draws, and that two keys have nothing to do with each other. */
+static void draws_are_normal(void **state)
+{
+    (void)state;
+    enum { N = 100000 };
+    graph *g = graph_new(NULL);
+    node *keys = graph_constant(g, TYPE_I32, SHAPE(2, 4), (int32_t[]){1, 2, 3, 4, 1, 2, 3, 5}), *key = graph_input(g, "key", TYPE_I32, SHAPE(4));
+    node *z = op_random_normal(key, TYPE_F64, SHAPE(N)), *both;
+    assert_true(graph_vmap(&z, 1, &key, &keys, 1, &both));
+    plan *p = plan_for(g, &both, 1, NULL);
+    assert_int_equal(plan_run(p, NULL, NULL), STATUS_OK);
+    const double *x = plan_output(p, 0);
+    double moment[5] = {0}, product = 0;
+    for (int i = 0; i < N; i++) {
+        for (int k = 1; k < 5; k++)
+            moment[k] += pow(x[i], k) / N;
+        product += x[i] * x[N + i] / N;
+    }
+    double unit = 1 / sqrt(N); /* standard errors: 1, sqrt 2, sqrt 15, sqrt 96 times it */
+    near(moment[1], 0, 4 * unit);
+    near(moment[2], 1, 4 * sqrt(2) * unit);
+    near(moment[3], 0, 4 * sqrt(15) * unit);
+    near(moment[4], 3, 4 * sqrt(96) * unit);
+    near(product, 0, 4 * unit);
+    plan_free(p);
+    graph_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GENERATED_CHECKS,
+        cmocka_unit_test(batches_agree_with_a_loop),
+        cmocka_unit_test(gradients_agree_with_a_loop),
+        cmocka_unit_test(laplacians_agree_with_forward_mode),
+        cmocka_unit_test(softplus_is_smooth_and_never_overflows),
+        cmocka_unit_test(norms_are_safe_at_zero),
+        cmocka_unit_test(square_root_at_zero),
+        cmocka_unit_test(logsumexp_with_nothing_in_it),
+        cmocka_unit_test(sorting_carries_gradients_back),
+        cmocka_unit_test(sampling_between_points_and_beyond),
+        cmocka_unit_test(straight_through_has_the_value_of_one_and_the_slope_of_the_other),
+        cmocka_unit_test(draws_are_normal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
