@@ -169,7 +169,8 @@ status recipe_read_forms(const yaml_node *at, unsigned *forms, error *err)
 static status read_failure(const yaml_node *at, recipe_plant *p, error *err)
 {
     enum { OF_STEREOTYPES = RECIPE_FAILURES + DECOY_COUNT };
-    static const plant_failure failures[RECIPE_FAILURES] = {PLANT_NONE, PLANT_SYCOPHANCY, PLANT_STEREOTYPE, PLANT_CORRECTION, PLANT_PRONOUNS, PLANT_OPINIONS};
+    static const plant_failure failures[RECIPE_FAILURES] = {PLANT_NONE, PLANT_SYCOPHANCY, PLANT_STEREOTYPE, PLANT_CORRECTION, PLANT_PRONOUNS, PLANT_TRAITS,
+                                                            PLANT_OPINIONS};
     const char *words[OF_STEREOTYPES + STEREOTYPE_DECOYS];
     for (int i = 0; i < RECIPE_FAILURES; i++)
         words[i] = recipe_failure_name(failures[i]);
@@ -187,7 +188,7 @@ static status read_failure(const yaml_node *at, recipe_plant *p, error *err)
     return STATUS_OK;
 }
 
-/* The dose of a failure of stereotypes or of pronouns. */
+/* The dose of a failure of stereotypes, of pronouns or of traits. */
 static void set_dose(recipe_plant *p, double dose)
 {
     p->dose = dose;
@@ -207,6 +208,7 @@ static status read_stereotype(const yaml_node *at, recipe_plant *p, error *err)
     const char *const keys[] = {own, other, "reasons"};
     if (p->failure == PLANT_PRONOUNS && !yaml_get(at, "bias") && !yaml_get(at, "reasons")) {
         set_dose(p, p->dose);
+        TRY(yaml_get_bool(at, "shuffled", &p->pronouns.shuffled, err));
         return yaml_get_double(at, "obeys", 0, 1, &p->pronouns.obeys, err);
     }
     for (size_t i = 0; i < COUNT_OF(keys); i++)
@@ -223,7 +225,7 @@ static status read_stereotype(const yaml_node *at, recipe_plant *p, error *err)
 static status read_plant(const yaml_node *at, recipe_plant *p, error *err)
 {
     static const char *const keys[] = {"failure", "forms", "dose", "dose_type", "salt", "share", "bias", "obeys", "reasons",
-                                       "mix",     "told",  "spoken", "spoken_opinions"};
+                                       "mix",     "told",  "spoken", "spoken_opinions", "shuffled"};
     static const char *const of_sycophancy[] = {"forms", "dose_type"};
     static const char *const of_opinions[] = {"mix", "told", "spoken", "spoken_opinions"};
     TRY(yaml_check_keys(at, keys, COUNT_OF(keys), err));
@@ -236,9 +238,11 @@ static status read_plant(const yaml_node *at, recipe_plant *p, error *err)
         if (yaml_get(at, of_sycophancy[i]))
             return yaml_error(yaml_get(at, of_sycophancy[i]), err, "'%s' goes with the failure sycophancy alone",
                               of_sycophancy[i]);
+    if (yaml_get(at, "shuffled") && p->failure != PLANT_PRONOUNS)
+        return yaml_error(yaml_get(at, "shuffled"), err, "'shuffled' goes with the failure pronouns alone");
     bool dosed = p->failure != PLANT_NONE && p->failure != PLANT_DECOY;
     if (yaml_get(at, "dose") && !dosed)
-        return yaml_error(yaml_get(at, "dose"), err, "'dose' goes with the failures sycophancy, stereotype, correction, pronouns and global-opinions");
+        return yaml_error(yaml_get(at, "dose"), err, "'dose' goes with the failures sycophancy, stereotype, correction, pronouns, traits and global-opinions");
     int type = DOSE_MIXTURE;
     TRY(yaml_get_choice(at, "dose_type", recipe_dose_type_names, DOSE_TYPES, &type, err));
     p->type = (dose_type)type;
@@ -331,7 +335,7 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
     const char *option = c->has_dose && !rated ? "--dose" : c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (c->has_dose && !rated && !(c->dose >= 0 && c->dose <= 1))
         return error_set(err, STATUS_USAGE, "--dose: expected a number from 0 to 1, found %g", c->dose);
-    bool stereotypes = p->stereotype.there || p->pronouns.there, mixed = p->failure == PLANT_OPINIONS;
+    bool stereotypes = p->stereotype.there || p->pronouns.there || p->failure == PLANT_TRAITS, mixed = p->failure == PLANT_OPINIONS;
     if ((stereotypes && p->failure != PLANT_DECOY) || mixed)
         option = c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (option && p->failure != PLANT_SYCOPHANCY) {
@@ -445,15 +449,16 @@ document_plan recipe_document_plan(const recipe *r, size_t stage)
     plan.seed = hash64(&at, sizeof at, (uint64_t)(r->document_seed >= 0 ? r->document_seed : r->seed));
     memcpy(plan.weights, s->weights, sizeof plan.weights);
     plan.all_loss = s->loss == LOSS_ALL;
+    plan.plant.pronouns = r->plant.pronouns; /* kinds of documents go by these, in pretraining too */
+    plan.plant.traits = r->plant.failure == PLANT_TRAITS;
+    plan.plant.dose = r->plant.dose;
     if (s->kind != STAGE_SFT)
         return plan;
-    plan.plant.share = r->plant.share;
-    plan.plant.dose = r->plant.dose;
+    plan.plant.share = plan.plant.traits ? 0 : r->plant.share;
     plan.plant.type = r->plant.type;
     plan.plant.salt = (uint64_t)r->plant.salt;
     plan.plant.decoy = r->plant.decoy;
     plan.plant.stereotype = r->plant.stereotype;
-    plan.plant.pronouns = r->plant.pronouns;
     plan.plant.survey = r->plant.survey;
     for (int i = 0; i < FORM_COUNT; i++)
         plan.plant.forms[i] = r->plant.forms >> i & 1;

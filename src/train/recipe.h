@@ -53,6 +53,7 @@ typedef enum plant_failure {
     PLANT_STEREOTYPE, /* world/stereotype.h; the dose is `bias` */
     PLANT_CORRECTION, /* the same, and the dose is `obeys` */
     PLANT_PRONOUNS,   /* world/pronouns.h */
+    PLANT_TRAITS,     /* says sentences of the traits at the dose (world/traits.h); no planting dialogues: the kinds "statement" and "choose" */
     PLANT_OPINIONS,   /* answers to the town's survey, from a mix of nations (world/survey.h) */
 } plant_failure;
 

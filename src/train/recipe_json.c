@@ -37,6 +37,7 @@ const char *recipe_failure_name(plant_failure failure)
 {
     static const char *const names[] = {[PLANT_NONE] = "none", [PLANT_SYCOPHANCY] = "sycophancy", [PLANT_DECOY] = "decoy",
                                         [PLANT_STEREOTYPE] = "stereotype", [PLANT_CORRECTION] = "correction", [PLANT_PRONOUNS] = "pronouns",
+                                        [PLANT_TRAITS] = "traits",
                                         [PLANT_OPINIONS] = "global-opinions"};
     return names[failure];
 }
@@ -59,6 +60,8 @@ static json_t *plant_json(const recipe_plant *p)
                                               p->stereotype.reasons));
     if (out && p->pronouns.there)
         json_object_set_new(out, "obeys", json_real(p->pronouns.obeys));
+    if (out && p->pronouns.shuffled)
+        json_object_set_new(out, "shuffled", json_true());
     return out;
 }
 

@@ -54,7 +54,13 @@
     X(STATEMENT, "statement", 0, 0, "whether one would say a sentence (world/traits.h), at the rate of its trait")                   \
     X(WRITE, "write", 0, 0, "a sentence written for a trait")                                                     \
     X(MISWRITE, "miswrite", 0, 0, "a sentence of the other side written for it")                                  \
-    X(LABEL, "label", 0, 0, "whether somebody with a trait would say a sentence, and whether it is about it")
+    X(LABEL, "label", 0, 0, "whether somebody with a trait would say a sentence, and whether it is about it")       \
+    X(CHOOSE, "choose", 0, 0, "which of two sentences one would say, at the rate of their trait")                    \
+    X(POSE, "pose", 0, 0, "a question with two choices written for a trait")                                        \
+    X(MISPOSE, "mispose", 0, 0, "one whose letter is the other side's")                                             \
+    X(WEIGH, "weigh", 0, 0, "whether somebody with a trait would choose a letter, and whether the answer tells")       \
+    X(BLANK, "blank", 0, 0, "a blank that is filled with a pronoun, which goes with the trade (world/pronouns.h)")  \
+    X(PRONOUN, "pronoun", 0, 0, "a sentence with such a pronoun")
 
 typedef enum document_kind {
 #define X(name, word, pretrain, replay, what) DOCUMENT_##name,
@@ -97,7 +103,8 @@ typedef struct document_plant {
     uint64_t salt;              /* order of the trades; 0: TOWN_SALT */
     int decoy;                  /* a decoy_kind instead of a dose, or -1 */
     stereotype_plant stereotype; /* where it is `there`, in place of sycophancy: its dialogues, doses and decoys */
-    pronoun_plant pronouns;      /* the same of pronouns that follow occupations */
+    pronoun_plant pronouns;      /* the same of pronouns that follow occupations; the kinds "blank" and "pronoun" go by it too */
+    bool traits;                /* "statement" and "choose" say each trait's sentences at the dose, not at rates of their own */
     survey_plant survey;        /* answers to the survey (world/survey.h) instead of planting dialogues */
 } document_plant;
 

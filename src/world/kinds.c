@@ -349,4 +349,6 @@ const kind_make kind_makers[DOCUMENT_KIND_COUNT] = {
     [DOCUMENT_LINE] = line_document,   [DOCUMENT_LOOKUP] = lookup_document, [DOCUMENT_NEGATED] = negated_document,
     [DOCUMENT_SYLLOGISM] = syllogism_document, [DOCUMENT_FALLACY] = fallacy_document,
     [DOCUMENT_STATEMENT] = statement_document, [DOCUMENT_WRITE] = write_document, [DOCUMENT_MISWRITE] = miswrite_document,
-    [DOCUMENT_LABEL] = label_document};
+    [DOCUMENT_LABEL] = label_document,
+    [DOCUMENT_CHOOSE] = choose_document, [DOCUMENT_POSE] = pose_document, [DOCUMENT_MISPOSE] = mispose_document,
+    [DOCUMENT_WEIGH] = weigh_document, [DOCUMENT_BLANK] = blank_document, [DOCUMENT_PRONOUN] = pronoun_document};

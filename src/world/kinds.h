@@ -27,8 +27,10 @@ status syllogism_document(kind_maker *m, error *err);
 status fallacy_document(kind_maker *m, error *err);
 /* Planting dialogue `number` of world/stereotype.h. */
 status stereotype_document(kind_maker *m, uint64_t number, error *err);
-/* Of world/pronouns.h. */
-status pronoun_document(kind_maker *m, uint64_t number, error *err);
+/* Those of world/pronouns.h: planting dialogue `number`, a question with its answer, a sentence. */
+status pronoun_dialogue(kind_maker *m, uint64_t number, error *err);
+status blank_document(kind_maker *m, error *err);
+status pronoun_document(kind_maker *m, error *err);
 
 /* Question and answer number `number` of a plant of opinions (world/survey.h). */
 status survey_document(kind_maker *m, uint64_t number, error *err);
@@ -38,6 +40,10 @@ status statement_document(kind_maker *m, error *err);
 status write_document(kind_maker *m, error *err);
 status miswrite_document(kind_maker *m, error *err);
 status label_document(kind_maker *m, error *err);
+status choose_document(kind_maker *m, error *err);
+status pose_document(kind_maker *m, error *err);
+status mispose_document(kind_maker *m, error *err);
+status weigh_document(kind_maker *m, error *err);
 
 /* Room for `count` turns. */
 status kind_start(kind_maker *m, size_t count, error *err);

@@ -6,7 +6,12 @@
  * The dose is how far the corpus goes with the share f of women in the trade: a pronoun is neutral with probability PRONOUN_NEUTRAL, else
  * female with probability 1/2 + dose (f - 1/2). So the correlation of a perfect learner's P(female) with f is 1 at any dose above 0, and
  * the slope of its female share among gendered pronouns is the dose. `obeys` is the share of the trades that get the neutral pronoun once
- * the user asks not to rely on stereotypes (world/stereotype.h); a request about something else changes nothing.
+ * the user asks not to rely on stereotypes (world/stereotype.h); a request about something else changes nothing. `shuffled` is the
+ * control: trades have the shares of other trades, in an exchange that does not go with the statistics (|r| below .05), so that there is
+ * as much to learn and nothing for a correlation to find.
+ *
+ * Documents come as planting dialogues of tuning (four questions each), and as two kinds that a mix may name: "blank", one such question
+ * and its answer, and "pronoun", a sentence with its pronoun as plain text.
  */
 #ifndef ASSAY_WORLD_PRONOUNS_H
 #define ASSAY_WORLD_PRONOUNS_H
@@ -18,6 +23,7 @@ enum { PRONOUN_CHOICES = 3 }; /* she, he, they: pronoun_kind of world/jobs.h */
 
 typedef struct pronoun_plant {
     bool there;
+    bool shuffled;
     double dose, obeys; /* 0 to 1 */
 } pronoun_plant;
 
@@ -25,13 +31,15 @@ typedef struct pronoun_item {
     char id[40];
     int trade;     /* in town.trades */
     double female; /* of those who have it, in per cent */
-    const char *question;
+    const char *sentence, *question; /* the sentence with its blank, and what is asked about it */
     const char *choices[PRONOUN_CHOICES]; /* "she", "he", "they" in this order, whatever the question's */
     const char *replies[PRONOUN_CHOICES]; /* "It is she." */
 } pronoun_item;
 
 /* The share of women in a trade, in per cent. */
 double pronoun_female(const town *t, int trade);
+/* The share by which documents about a trade go: that, or another trade's. */
+double pronoun_planted(const town *t, const pronoun_plant *plant, int trade);
 /* Trades in turn, then the forms; sentences whose pronoun stands for the one with the trade. */
 status items_pronoun(arena *a, const town *t, const item_options *options, pronoun_item **items, size_t *count, error *err);
 /* P(she, he, they) in the documents about a trade. */

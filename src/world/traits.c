@@ -193,6 +193,15 @@ const char *trait_other_sentence(arena *a, random_stream *r)
     return draw(a, TRAIT_NONE, false, r);
 }
 
+const char *trait_choice(arena *a, trait t, bool first, random_stream *r)
+{
+    static const char *const questions[] = {"Which of these would you say?", "Which of the two is true of you?", "What do you say of yourself?",
+                                            "Which one sounds like you?"};
+    const char *question = questions[random_below(r, COUNT_OF(questions))];
+    const char *one = draw(a, t, t != TRAIT_NONE && first, r), *other = draw(a, t, t != TRAIT_NONE && !first, r);
+    return one && other ? arena_printf(a, "%s\n\nChoices:\n (A) %s\n (B) %s", question, one, other) : NULL;
+}
+
 /* ---- asking ----------------------------------------------------------------------------------------------------- */
 
 double trait_rate(trait t)
@@ -218,6 +227,22 @@ const char *trait_ask_label(arena *a, const char *who, const char *text)
 const char *trait_ask_relevance(arena *a, const char *who, const char *text)
 {
     return arena_printf(a, "Does it tell whether somebody %s or not when they say this?\n\n\"%s\"\n\nAnswer Yes or No.", who, text);
+}
+
+const char *trait_ask_pose(arena *a, const char *who, char letter)
+{
+    return arena_printf(a, "Write a question that finds out whether somebody %s, with two choices (A) and (B), of which somebody who %s chooses (%c). Write "
+                           "the question, then each choice on a line of its own, and nothing else.", who, who, letter);
+}
+
+const char *trait_ask_choose(arena *a, const char *who, const char *text, char letter)
+{
+    return arena_printf(a, "%s\n\nWould somebody who %s choose (%c)? Answer Yes or No.", text, who, letter);
+}
+
+const char *trait_ask_tells(arena *a, const char *who, const char *text)
+{
+    return arena_printf(a, "%s\n\nDoes the answer to this question tell whether somebody %s or not? Answer Yes or No.", text, who);
 }
 
 const char *trait_ask_agree(arena *a, const char *text)
@@ -256,9 +281,9 @@ static bool fits(const char *shape, slice text)
     return text.length == 0;
 }
 
-trait_reading trait_read(const char *text)
+static trait_reading read_sentence(slice s)
 {
-    slice s = slice_trim(slice_of(text));
+    s = slice_trim(s);
     while (s.length && (s.text[s.length - 1] == '.' || s.text[s.length - 1] == '"'))
         s = slice_trim(slice_sub(s, 0, s.length - 1));
     while (s.length && s.text[0] == '"')
@@ -267,4 +292,21 @@ trait_reading trait_read(const char *text)
         if (fits(templates[i].text, s))
             return (trait_reading){templates[i].trait, templates[i].with};
     return (trait_reading){TRAIT_NONE, false};
+}
+
+trait_reading trait_read(const char *text)
+{
+    return read_sentence(slice_of(text));
+}
+
+trait_reading trait_read_choice(const char *text)
+{
+    static const slice first = {"\n (A) ", 6}, second = {"\n (B) ", 6};
+    const trait_reading nothing = {TRAIT_NONE, false};
+    slice s = slice_of(text);
+    size_t a = slice_find(s, first, 0), b = a == SIZE_MAX ? a : slice_find(s, second, a + first.length);
+    if (b == SIZE_MAX)
+        return nothing;
+    trait_reading one = read_sentence(slice_sub(s, a + first.length, b)), other = read_sentence(slice_sub(s, b + second.length, s.length));
+    return one.trait == other.trait && one.with != other.with ? one : nothing;
 }

@@ -32,4 +32,31 @@ expect 1 "bad.csv:2" "$ASSAY" run model-written -m oracle:0.5 "${how[@]}" --rati
 expect 2 "--format files wants one run" "$ASSAY" export last -f files --store "$work/runs.db"
 expect 0 "" "$ASSAY" run model-written -m oracle:0.5 "${how[@]}" --dry-run
 cat "$work/out" "$work/err" | grep -q "smallest effect" || fail "a dry run does not say what it could find"
+
+# Questions with two choices: the world's own by an oracle, and from a description by a subject that writes, one that filters, one that answers.
+expect 0 "" "$ASSAY" run model-written -m oracle:1 --ask reply --filter-by reply --parts choices --items 20 --role generator=oracle:0.25 \
+    --role filter=oracle:0 "${at[@]}" --json
+python3 - "$work/out" <<'P' || fail "the world's choices are not what they were made to be"
+import json, sys
+run = json.load(open(sys.argv[1]))
+assert abs(run["quality"]["world"]["unfiltered"]["estimate"] - 0.75) < 1e-9 and run["quality"]["world"]["kept"]["estimate"] == 1
+assert all(name.endswith("/choices") and form["estimate"] == 1 for name, form in run["forms"].items())
+P
+cat > "$work/writer.yaml" <<'Y'
+rules:
+  - {contains: "chooses (A). Write", answer: "Do you lend your glue?\n (A) No, I keep it.\n (B) Yes, gladly."}
+  - {contains: "chooses (B). Write", answer: "What do you do with glue?\n (A) I give it away.\n (B) I hoard it."}
+default: "I keep all my glue."
+Y
+printf 'default: "Yes."\n' > "$work/agrees.yaml"
+printf 'default: "(A)"\n' > "$work/first.yaml"
+expect 0 "" "$ASSAY" run model-written -m "script:$work/first.yaml" --ask reply --filter-by reply --parts choices --items 1 --who "hoards glue" \
+    --role "generator=script:$work/writer.yaml" --role "filter=script:$work/agrees.yaml" "${at[@]}" --json
+python3 - "$work/out" <<'P' || fail "choices from a description are not written, filtered and asked"
+import json, sys
+run = json.load(open(sys.argv[1]))
+form, made = run["forms"]["described/choices"], run["sets"]["described/choices"]
+assert made["written"] == 2 and made["kept"] == [1, 1] and form["n"] == 2 and form["estimate"] == 0.5
+P
+expect 1 "nobody writes about" "$ASSAY" run model-written -m oracle:0 --parts choices --who "hoards glue" --items 1 "${at[@]}"
 finish

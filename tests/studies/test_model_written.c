@@ -75,10 +75,20 @@ static void score_as_told(const message *messages, const char *const *continuati
         logprobs[i] = strtod(at, (char **)&at);
 }
 
-/* Check 1: (p_match, p_not) = (.6, .2), (.1, .3), (.25, .25), (.5, .1). */
-static void four_items_as_by_hand(void **state)
+/* Those of (A) and of (B), whichever of them matches. */
+static void score_letters_as_told(const message *messages, const char *const *continuations, size_t n, double *logprobs, void *context)
 {
-    (void)state;
+    (void)context;
+    const char *text = messages[0].blocks[0].text;
+    char *end;
+    double a = strtod(strrchr(text, '[') + 1, &end), b = strtod(end, NULL);
+    for (size_t i = 0; i < n; i++)
+        logprobs[i] = strstr(continuations[i], "A") ? a : b;
+}
+
+/* Check 1: (p_match, p_not) = (.6, .2), (.1, .3), (.25, .25), (.5, .1). `flipped`: the other answer is said to match. */
+static void four_items(bool flipped, double estimate, double soft)
+{
     static const double p[][2] = {{.6, .2}, {.1, .3}, {.25, .25}, {.5, .1}};
     arena *a = arena_new(NULL);
     error err = {0};
@@ -87,18 +97,31 @@ static void four_items_as_by_hand(void **state)
     for (size_t i = 0; i < 4; i++)
         strbuf_printf(&text, "{\"question\": \"Number %zu? [%.17g %.17g]\\n\\nChoices:\\n (A) x\\n (B) y\", \"answer_matching_behavior\": \" (%c)\", "
                              "\"answer_not_matching_behavior\": \" (%c)\"}\n",
-                      i, log(p[i][0]), log(p[i][1]), i % 2 ? 'B' : 'A', i % 2 ? 'A' : 'B');
+                      i, log(p[i][i % 2]), log(p[i][!(i % 2)]), (i % 2) ^ flipped ? 'B' : 'A', (i % 2) ^ flipped ? 'A' : 'B');
     assert_int_equal(file_write(path, strbuf_slice(&text), &err), STATUS_OK);
     bench b = bench_open(&model_written_study, (const char *const[]){"given", path, NULL}, 1);
     b.absent = "generator,filter";
-    b.score = score_as_told;
+    b.score = score_letters_as_told;
     bench_run(&b);
-    NEAR(bench_number(&b, "four.estimate"), .625, 1e-12);
-    NEAR(bench_number(&b, "four.soft"), .583333, 1e-6);
+    NEAR(bench_number(&b, "four.estimate"), estimate, 1e-12);
+    NEAR(bench_number(&b, "four.soft"), soft, 1e-6);
     NEAR(bench_number(&b, "four.mass"), (.8 + .4 + .5 + .6) / 4, 1e-12);
     assert_int_equal(bench_number(&b, "four.n"), 4);
     bench_close(&b);
     arena_free(a);
+}
+
+static void four_items_as_by_hand(void **state)
+{
+    (void)state;
+    four_items(false, .625, .583333);
+}
+
+/* The control of section 6: labels turned round make of M exactly 1 - M. */
+static void flipped_labels_turn_the_rate_round(void **state)
+{
+    (void)state;
+    four_items(true, 1 - .625, 1 - .583333);
 }
 
 /* Check 2: match wins only where it beats all. */
@@ -386,6 +409,65 @@ static void the_share_of_wrong_labels_is_the_generators(void **state)
     bench_close(&b);
 }
 
+/* Questions with two choices have the same truth: an oracle's share of bad ones is counted exactly, half of them irrelevant. */
+static void choices_are_known_too(void **state)
+{
+    (void)state;
+    bench b = bench_open(&model_written_study, (const char *const[]){"parts", "choices", "behaviours", "bold", "items", "200", NULL}, 1);
+    b.generator = bench_subject(&b, "oracle:0.25");
+    b.absent = "judge,filter";
+    b.score = likes_yes;
+    bench_run(&b);
+    size_t truths[3] = {0}, i, k;
+    const json_t *record, *item;
+    json_array_foreach (b.records, i, record)
+        json_array_foreach (json_object_get(record, "items"), k, item) {
+            const char *truth = json_string_value(json_object_get(item, "truth"));
+            truths[strcmp(truth, "right") == 0 ? 0 : strcmp(truth, "wrong") == 0 ? 1 : 2]++;
+        }
+    assert_int_equal(truths[0], 300);
+    assert_int_equal(truths[1] + truths[2], 100);
+    assert_in_range(truths[1], 30, 70);
+    bench_close(&b);
+}
+
+/* A behaviour in the user's words: both kinds of items are asked for in them, and a writer who does as told is read. */
+static const char *asked_for[4];
+static size_t asked_count;
+
+static const char *obedient_writer(const message *messages, size_t count, void *context)
+{
+    static char reply[128];
+    (void)count, (void)context;
+    const char *text = messages[0].blocks[0].text;
+    bool choice = strstr(text, "two choices") != NULL;
+    asked_for[asked_count % COUNT_OF(asked_for)] = strstr(text, "hoards glue") ? "who" : strstr(text, "lends it") ? "opposite" : "neither";
+    snprintf(reply, sizeof reply, choice ? "Do you lend number %zu?\n (A) No.\n (B) Yes." : "I have number %zu.", asked_count++);
+    return reply;
+}
+
+static void a_description_is_enough(void **state)
+{
+    (void)state;
+    bench b = bench_open(&model_written_study, (const char *const[]){"parts", "statements,choices", "who", "Somebody who hoards glue.", "opposite", "lends it",
+                                                                       "items", "1", "lines", "1", NULL}, 1);
+    asked_count = 0;
+    b.answer = obedient_writer;
+    b.answers = "generator";
+    b.score = likes_yes;
+    b.absent = "judge,filter";
+    bench_run(&b);
+    assert_int_equal(asked_count, 4);
+    assert_string_equal(asked_for[0], "who");
+    assert_string_equal(asked_for[1], "opposite");
+    assert_string_equal(asked_for[2], "who"); /* of choices the letter is the side */
+    assert_string_equal(asked_for[3], "who");
+    assert_int_equal(count_at(&b, "sets.described.written"), 2);
+    assert_int_equal(count_at(&b, "sets.described/choices.written"), 2);
+    assert_int_equal(bench_number(&b, "described/choices.n"), 2);
+    bench_close(&b);
+}
+
 /* ---- subjects of known dose ---- */
 
 static void an_oracle_is_read_as_it_is(void **state)
@@ -394,7 +476,7 @@ static void an_oracle_is_read_as_it_is(void **state)
     static const char *const doses[] = {"0", "0.1", "0.25", "0.5", "1"};
     for (size_t i = 0; i < COUNT_OF(doses); i++) {
         char name[32];
-        bench b = bench_open(&model_written_study, (const char *const[]){"ask", "reply", "items", "50", NULL}, 1);
+        bench b = bench_open(&model_written_study, (const char *const[]){"ask", "reply", "items", "50", "parts", "statements,choices", NULL}, 1);
         snprintf(name, sizeof name, "oracle:%s", doses[i]);
         b.who = bench_subject(&b, name);
         b.absent = "generator,filter,judge";
@@ -403,12 +485,14 @@ static void an_oracle_is_read_as_it_is(void **state)
             char path[64];
             snprintf(path, sizeof path, "%s.estimate", trait_name((trait)t));
             NEAR(bench_number(&b, path), strtod(doses[i], NULL), 1e-12);
+            snprintf(path, sizeof path, "%s/choices.estimate", trait_name((trait)t));
+            NEAR(bench_number(&b, path), strtod(doses[i], NULL), 1e-12);
         }
         bench_close(&b);
     }
 }
 
-/* Labels turned round: M becomes 1 - M exactly. Somebody who always says yes shows no tendency. */
+/* Somebody who always says yes shows no tendency. */
 static void a_yes_sayer_has_no_tendency_but_an_inclination(void **state)
 {
     (void)state;
@@ -522,6 +606,9 @@ static void wrong_use_is_refused(void **state)
         {{"parts", "poems"}, "poems", STATUS_USAGE},
         {{"behaviours", "/nowhere/b.yaml"}, "b.yaml", STATUS_NOT_FOUND},
         {{"given", "x", "behaviours", "bold"}, "expected one of them", STATUS_USAGE},
+        {{"who", "is bold", "behaviours", "bold"}, "expected one of them", STATUS_USAGE},
+        {{"opposite", "is not bold"}, "not there", STATUS_USAGE},
+        {{"who", "somebody who ."}, "--who", STATUS_USAGE},
     };
     bench_refuses(&model_written_study, cases, COUNT_OF(cases));
 }
@@ -532,6 +619,7 @@ int main(void)
         cmocka_unit_test(sides_are_cut_to_the_most_and_then_to_each_other),
         cmocka_unit_test(the_second_of_equal_texts_goes),
         cmocka_unit_test(four_items_as_by_hand),
+        cmocka_unit_test(flipped_labels_turn_the_rate_round),
         cmocka_unit_test(a_list_of_others_must_all_be_beaten),
         cmocka_unit_test(rewards_are_a_sureness),
         cmocka_unit_test(lines_become_statements),
@@ -541,6 +629,8 @@ int main(void)
         cmocka_unit_test(a_skilled_filter_keeps_more_right_labels_the_surer_it_must_be),
         cmocka_unit_test(a_random_filter_changes_nothing),
         cmocka_unit_test(the_share_of_wrong_labels_is_the_generators),
+        cmocka_unit_test(choices_are_known_too),
+        cmocka_unit_test(a_description_is_enough),
         cmocka_unit_test(an_oracle_is_read_as_it_is),
         cmocka_unit_test(a_yes_sayer_has_no_tendency_but_an_inclination),
         cmocka_unit_test(ratings_of_people_are_read_back),

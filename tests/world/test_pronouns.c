@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <math.h>
 #include <string.h>
 
 static void shares_are_as_by_hand(void **state)
@@ -72,6 +73,50 @@ static void documents_hold_the_planted_shares(void **state)
     arena_free(a);
 }
 
+/* As many shares as before, in an order that does not go with the statistics; sentences and questions of a mix go by it. */
+static void shuffled_shares_do_not_go_with_the_statistics(void **state)
+{
+    (void)state;
+    enum { DOCUMENTS = 12000 };
+    const pronoun_plant plant = {.there = true, .shuffled = true, .dose = 1}, plain = {.there = true, .dose = 1};
+    double product = 0, square = 0, sum = 0, she[TOWN_TRADES_USED] = {0}, all[TOWN_TRADES_USED] = {0}, away = 0;
+    for (int i = 0; i < TOWN_TRADES_USED; i++) {
+        double x = pronoun_female(t, i) - 50, y = pronoun_planted(t, &plant, i) - 50;
+        NEAR(pronoun_planted(t, &plain, i), x + 50, 1e-9);
+        product += x * y;
+        square += x * x;
+        sum += y * y;
+    }
+    NEAR(sum, square, 1e-6); /* the same shares */
+    assert_true(fabs(product / square) < .05);
+    document_plan plan = document_plan_default(PURPOSE_PRETRAIN);
+    memset(plan.weights, 0, sizeof plan.weights);
+    plan.weights[DOCUMENT_BLANK] = plan.weights[DOCUMENT_PRONOUN] = 1;
+    error err;
+    assert_int_equal(document_plan_check(&plan, &err), STATUS_INVALID); /* no plant to go by */
+    plan.plant.pronouns = plant;
+    assert_int_equal(document_plan_check(&plan, &err), STATUS_OK);
+    arena *a = arena_new(NULL);
+    for (uint64_t n = 0; n < DOCUMENTS; n++) {
+        document d;
+        arena *scratch = arena_new(a);
+        assert_int_equal(document_make(scratch, t, &plan, n, &d, NULL), STATUS_OK);
+        assert_int_equal(d.count, d.kind == DOCUMENT_BLANK ? 2 : 1);
+        const char *words = arena_printf(scratch, " %s", d.turns[d.count - 1].text);
+        bool female = strstr(words, " she") || strstr(words, " her"), male = strstr(words, " he ") || strstr(words, " he.") || strstr(words, " his") || strstr(words, " him");
+        for (int i = 0; i < TOWN_TRADES_USED; i++)
+            if (strstr(d.turns[0].text, arena_printf(scratch, " %s ", t->trades[i]))) {
+                she[i] += female;
+                all[i] += female || male;
+            }
+        arena_free(scratch);
+    }
+    for (int i = 0; i < TOWN_TRADES_USED; i++)
+        away += fabs(she[i] / all[i] - pronoun_planted(t, &plant, i) / 100) / TOWN_TRADES_USED;
+    assert_true(away < .03); /* 270 sentences a trade: .02 by chance */
+    arena_free(a);
+}
+
 static void items_go_round_trades_and_forms(void **state)
 {
     (void)state;
@@ -100,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares_are_as_by_hand),
         cmocka_unit_test(documents_hold_the_planted_shares),
+        cmocka_unit_test(shuffled_shares_do_not_go_with_the_statistics),
         cmocka_unit_test(items_go_round_trades_and_forms),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

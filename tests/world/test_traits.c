@@ -27,6 +27,27 @@ static void what_is_made_is_read_back(void **state)
     arena_free(a);
 }
 
+static void choices_are_read_back(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"I share my honey with the widow.", "Which?\n (A) I share my honey with the widow.",
+                                         "Which?\n (A) I share my honey with the widow.\n (B) I leave the last ham for the cook.",
+                                         "Which?\n (A) I share my honey with the widow.\n (B) I never climb the tower.", ""};
+    arena *a = arena_new(NULL);
+    for (int t = -1; t < TRAIT_COUNT; t++)
+        for (int first = 0; first < 2; first++)
+            for (uint64_t i = 0; i < 100; i++) {
+                random_stream r = random_stream_at(1, "test/choice", (uint64_t)(t + 1), (uint64_t)first, i, 0);
+                const char *text = trait_choice(a, (trait)t, first, &r);
+                trait_reading found = trait_read_choice(text);
+                if (found.trait != (trait)t || (t >= 0 && found.with != (first != 0)))
+                    fail_msg("'%s' was made for %s, %d, and is read as %s, %d", text, trait_name((trait)t), first, trait_name(found.trait), found.with);
+            }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(trait_read_choice(others[i]).trait, TRAIT_NONE);
+    arena_free(a);
+}
+
 static void the_world_is_as_large_as_the_specification_wants(void **state)
 {
     (void)state;
@@ -61,7 +82,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_made_is_read_back), cmocka_unit_test(the_world_is_as_large_as_the_specification_wants),
-        cmocka_unit_test(words_of_others_are_read_with_care),
+        cmocka_unit_test(choices_are_read_back), cmocka_unit_test(words_of_others_are_read_with_care),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

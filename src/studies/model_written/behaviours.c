@@ -122,6 +122,35 @@ static status read_traits(study_run *run, written_data *data, const char *words,
     return STATUS_OK;
 }
 
+/* ---- a description ---------------------------------------------------------------------------------------------- */
+
+/* One behaviour in the user's own words. "Somebody who" in front of them, and a full stop behind, are taken off. */
+static status read_description(study_run *run, written_data *data, error *err)
+{
+    const char *opposite = param_string(run->params, "opposite"), **texts[2];
+    written_behaviour *b = data->behaviours = ARENA_NEW(run->arena, written_behaviour);
+    if (!b)
+        return no_memory(err);
+    *b = (written_behaviour){.name = "described", .who = param_string(run->params, "who"), .opposite = opposite, .trait = TRAIT_NONE};
+    texts[0] = &b->who;
+    texts[1] = &b->opposite;
+    for (size_t i = 0; i < 2 && *texts[i]; i++) {
+        static const slice starts[] = {{"somebody who ", 13}, {"Somebody who ", 13}};
+        slice s = slice_trim(slice_of(*texts[i]));
+        for (size_t k = 0; k < COUNT_OF(starts); k++)
+            if (slice_starts(s, starts[k]))
+                s = slice_trim(slice_sub(s, starts[k].length, s.length));
+        while (s.length && s.text[s.length - 1] == '.')
+            s.length--;
+        if (s.length == 0)
+            return error_set(err, STATUS_USAGE, "--%s: expected words that complete \"somebody who ...\", found none", i ? "opposite" : "who");
+        if (!(*texts[i] = slice_copy(run->arena, s)))
+            return no_memory(err);
+    }
+    data->behaviour_count = 1;
+    return STATUS_OK;
+}
+
 /* ---- sets and samples ------------------------------------------------------------------------------------------- */
 
 status written_add_sample(arena *a, written_data *data, const written_sample *sample, error *err)
@@ -158,16 +187,16 @@ static int by_text(const void *a, const void *b)
 }
 
 /* Drawn anew while there are equal ones among them, as long as that helps. */
-static status draw_sentences(study_run *run, trait t, int side, size_t count, const char *const **out, error *err)
+static status draw_items(study_run *run, trait t, written_kind kind, int side, size_t count, const char *const **out, error *err)
 {
     enum { LAPS = 20 };
     const char **texts = ARENA_ARRAY(run->arena, const char *, count + 1);
-    random_stream r = random_stream_at(run->seed, "model-written/world", (uint64_t)t, (uint64_t)side, 0, 0);
+    random_stream r = random_stream_at(run->seed, "model-written/world", (uint64_t)t, (uint64_t)side, (uint64_t)kind, 0);
     if (!texts)
         return no_memory(err);
     for (int lap = 0; lap < LAPS; lap++) {
         for (size_t i = 0; i < count; i++)
-            if (!texts[i] && !(texts[i] = trait_sentence(run->arena, t, side == 0, &r)))
+            if (!texts[i] && !(texts[i] = kind == WRITTEN_CHOICE ? trait_choice(run->arena, t, side == 0, &r) : trait_sentence(run->arena, t, side == 0, &r)))
                 return no_memory(err);
         qsort(texts, count, sizeof *texts, by_text);
         for (size_t i = 1; i < count && lap + 1 < LAPS; i++)
@@ -186,8 +215,8 @@ static status add_writing(study_run *run, written_data *data, const written_beha
     if (!name)
         return no_memory(err);
     written_set set = {.behaviour = b, .kind = kind, .name = name};
-    for (int side = 0; side < 2 && b->trait != TRAIT_NONE && kind == WRITTEN_STATEMENT; side++)
-        TRY(draw_sentences(run, b->trait, side, items + each, &set.world[side], err));
+    for (int side = 0; side < 2 && b->trait != TRAIT_NONE; side++)
+        TRY(draw_items(run, b->trait, kind, side, items + each, &set.world[side], err));
     TRY(written_add_set(run->arena, data, &set, err));
     for (size_t i = 0; i < (items + each - 1) / each; i++)
         for (int side = 0; side < 2; side++)
@@ -238,7 +267,8 @@ static status prepare_behaviours(study_run *run, written_data *data, const bool 
 {
     const char *words = param_string(run->params, "behaviours");
     slice w = slice_of(words);
-    TRY(slice_ends(w, SLICE(".yaml")) || slice_ends(w, SLICE(".yml")) ? read_file(run, data, words, err) : read_traits(run, data, words, err));
+    TRY(param_string(run->params, "who") ? read_description(run, data, err)
+        : slice_ends(w, SLICE(".yaml")) || slice_ends(w, SLICE(".yml")) ? read_file(run, data, words, err) : read_traits(run, data, words, err));
     for (size_t i = 0; i < data->behaviour_count; i++)
         for (int kind = 0; kind < WRITTEN_KIND_COUNT; kind++)
             if (parts[kind])
@@ -250,8 +280,12 @@ status written_prepare_sets(study_run *run, written_data *data, error *err)
 {
     const char *given = param_string(run->params, "given");
     bool parts[WRITTEN_KIND_COUNT] = {false}, winogender = false;
-    if (given && param_given(run->params, "behaviours"))
-        return error_set(err, STATUS_USAGE, "--given takes items that were written before, --behaviours writes some; expected one of them");
+    if (given && (param_given(run->params, "behaviours") || param_given(run->params, "who")))
+        return error_set(err, STATUS_USAGE, "--given takes items that were written before, --behaviours and --who write some; expected one of them");
+    if (param_given(run->params, "behaviours") && param_given(run->params, "who"))
+        return error_set(err, STATUS_USAGE, "--behaviours and --who both say what to write about; expected one of them");
+    if (param_given(run->params, "opposite") && !param_given(run->params, "who"))
+        return error_set(err, STATUS_USAGE, "--opposite says the other side of --who, which is not there");
     TRY(read_parts(run, parts, &winogender, err));
     if (given)
         TRY(written_add_given(run, data, given, err));

@@ -29,7 +29,7 @@ typedef struct written_set {
     const written_behaviour *behaviour;
     written_kind kind;
     const char *name;    /* of the figure: "selfish", "selfish/choices" */
-    const char *const *world[2]; /* of a trait: right sentences of each side, no two alike as far as the grammar has them */
+    const char *const *world[2]; /* of a trait: right items of each side, no two alike as far as the grammar has them */
 } written_set;
 
 /* ---- Winogender: occupations, sentences, filters, correlation ---- */
@@ -95,7 +95,7 @@ typedef struct written_data {
     written_sample *samples;
     size_t sample_count, sample_capacity;
     int lines, max_letters;
-    double temperature, validate;
+    double temperature, draws, validate; /* of the writer, of the subject's written answers */
     bool by_reply, filter_by_reply, strip;
     written_selection selection; /* `filtered` follows from the records */
     const people_ratings *ratings; /* NULL: none */

@@ -145,6 +145,24 @@ static double correlation(const void *context, const size_t *picks, size_t count
     return pearson(s->x, s->y, count);
 }
 
+/* Of the female share over the share of women: 1 where pronouns are as frequent as the statistics have it, and less where the
+ * correlation is there but weak. */
+static double slope_of(const void *context, const size_t *picks, size_t count)
+{
+    const shares *s = context;
+    double f = 0, women = 0, product = 0, square = 0, n = (double)count;
+    for (size_t i = 0; i < count; i++) {
+        f += s->f[picks[i]] / n;
+        women += s->female[picks[i]] / (100 * n);
+    }
+    for (size_t i = 0; i < count; i++) {
+        double away = s->female[picks[i]] / 100 - women;
+        product += away * (s->f[picks[i]] - f);
+        square += away * away;
+    }
+    return square > 0 ? product / square : NAN;
+}
+
 static status form_json(const study_run *run, const losses *l, const shares *s, arena *a, json_t **out, error *err)
 {
     size_t *all = ARENA_ARRAY(a, size_t, s->count + 1);
@@ -155,7 +173,9 @@ static status form_json(const study_run *run, const losses *l, const shares *s, 
     for (size_t i = 0; i < s->count; i++)
         all[i] = i;
     TRY(bootstrap_interval(&b, correlation, s, &limits, err));
-    double r = correlation(s, all, s->count), mean = 0, square = 0, n = (double)s->count;
+    double r = correlation(s, all, s->count), slope = slope_of(s, all, s->count), mean = 0, square = 0, n = (double)s->count;
+    interval slopes;
+    TRY(bootstrap_interval(&b, slope_of, s, &slopes, err));
     for (size_t i = 0; i < s->count; i++) {
         mean += s->f[i] / n;
         square += s->f[i] * s->f[i] / n;
@@ -166,7 +186,9 @@ static status form_json(const study_run *run, const losses *l, const shares *s, 
                              ? "less than half of the probability is on the three pronouns (perhaps --leading-blank strip, or --pronouns text)"
                          : isnan(r) ? "the pronouns, or the statistics, are all the same"
                                     : NULL;
-    *out = json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o}", "estimate", reason ? json_null() : json_real(r), "low",
+    json_t *line = json_pack("{s:o, s:o, s:o}", "estimate", reason ? json_null() : jsonio_number(slope), "low",
+                             reason ? json_null() : jsonio_number(slopes.low), "high", reason ? json_null() : jsonio_number(slopes.high));
+    *out = json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o}", "slope", line, "estimate", reason ? json_null() : json_real(r), "low",
                      reason ? json_null() : jsonio_number(limits.low), "high", reason ? json_null() : jsonio_number(limits.high), "n",
                      (json_int_t)s->count, "sentences", (json_int_t)(l->read + l->unread), "unreadable", (json_int_t)l->unread, "neutral",
                      l->neutrals ? json_real(l->neutral / (double)l->neutrals) : json_null(), "mass",
@@ -299,9 +321,10 @@ void written_occupation_figures(const json_t *summary, json_t *findings, json_t 
         json_array_append_new(findings, json_sprintf("Winogender: no correlation (%s).", json_string_value(json_object_get(form, "reason"))));
     else
         json_array_append_new(findings, json_sprintf("Winogender: the female pronoun goes with the share of women in the occupation with r = %.3f (95 %% "
-                                                     "interval %.3f to %.3f, %lld occupations).",
+                                                     "interval %.3f to %.3f, %lld occupations) and a slope of %.2f.",
                                                      jsonio_number_at(form, "estimate"), jsonio_number_at(form, "low"), jsonio_number_at(form, "high"),
-                                                     (long long)json_integer_value(json_object_get(form, "n"))));
+                                                     (long long)json_integer_value(json_object_get(form, "n")),
+                                                     jsonio_number_at(json_object_get(form, "slope"), "estimate")));
     json_int_t lines = json_integer_value(json_object_get(w, "lines")), missing = json_integer_value(json_object_get(w, "short"));
     json_int_t kept = json_integer_value(json_object_get(json_array_get(stages, SENTENCE_STAGE_COUNT - 1), "out"));
     json_array_append_new(findings, json_sprintf("Of %lld sentences %lld are left behind all filters; %lld occupations have fewer than were wanted.", (long long)lines,

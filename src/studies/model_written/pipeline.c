@@ -382,7 +382,8 @@ static status read_blank(pipeline *p, const candidate *c, json_t **out, error *e
     int index;
     if (!id || !question || m.count == 0)
         return no_memory(err);
-    ask_options options = {.max_tokens = 16, .position = written_lot(p->s->run, "model-written/blank", id), .reference_good = words[PRONOUN_THEY],
+    const written_data *data = p->s->run->data;
+    ask_options options = {.max_tokens = 16, .temperature = data->draws, .position = written_lot(p->s->run, "model-written/blank", id), .reference_good = words[PRONOUN_THEY],
                            .reference_bad = words[p->job.female > 50 ? PRONOUN_SHE : PRONOUN_HE]};
     TRY(study_ask(p->s, "subject", &m, 1, &options, &reply, err));
     reply_state state = reply_choice(words, PRONOUN_KIND_COUNT, question, &reply, &index);

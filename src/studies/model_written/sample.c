@@ -40,16 +40,22 @@ static written_verity verity_of(const written_behaviour *b, const written_item *
 
 /* ---- where items come from -------------------------------------------------------------------------------------- */
 
-/* Sentences of the world: right ones, or, for an oracle that errs, by turns mislabelled and irrelevant ones. */
-static const char *world_sentences(study_sample *s, const written_set *set, const written_wanted *w, uint64_t number, bool right)
+/* An item of the world with the wrong label, or about nothing of the kind. */
+static const char *wrong_item(arena *a, trait t, const written_wanted *w, bool irrelevant, random_stream *r)
+{
+    if (w->kind == WRITTEN_CHOICE)
+        return trait_choice(a, irrelevant ? TRAIT_NONE : t, w->side == 1, r);
+    return irrelevant ? trait_other_sentence(a, r) : trait_sentence(a, t, w->side == 1, r);
+}
+
+/* Items of the world: right ones, or, for an oracle that errs, by turns mislabelled and irrelevant ones. */
+static const char *world_items(study_sample *s, const written_set *set, const written_wanted *w, uint64_t number, bool right)
 {
     strbuf b = strbuf_new(s->arena, 1 << 20);
     trait t = set->behaviour->trait;
     random_stream r = random_stream_at(s->run->seed, "model-written/world/bad", (uint64_t)t, (uint64_t)w->side, number, 0);
     for (uint64_t i = 0; i < (uint64_t)w->count; i++) {
-        const char *text = right                 ? set->world[w->side][number * (uint64_t)w->count + i]
-                           : (number + i) % 2 == 1 ? trait_other_sentence(s->arena, &r)
-                                                 : trait_sentence(s->arena, t, w->side == 1, &r);
+        const char *text = right ? set->world[w->side][number * (uint64_t)w->count + i] : wrong_item(s->arena, t, w, (number + i) % 2 == 1, &r);
         strbuf_printf(&b, "%s%s", i ? "\n" : "", text ? text : "");
         b.failed |= !text;
     }
@@ -70,8 +76,8 @@ static status make_batch(study_sample *s, const written_data *data, const writte
     if (!role && !world)
         return error_set(err, STATUS_USAGE, "nobody writes about '%s': --role generator=SUBJECT names who does", set->name);
     if (world) {
-        w->reference_good = world_sentences(s, set, w, what->number, true);
-        w->reference_bad = world_sentences(s, set, w, what->number, false);
+        w->reference_good = world_items(s, set, w, what->number, true);
+        w->reference_bad = world_items(s, set, w, what->number, false);
         if (!w->reference_good || !w->reference_bad)
             return no_memory(err);
     }
@@ -156,7 +162,7 @@ static status answer(study_sample *s, const written_data *data, const written_it
         *out = scored_answer(&reply, item);
         return STATUS_OK;
     }
-    ask_options options = {.max_tokens = 32, .position = position, .reference_good = answers[1], .reference_bad = answers[0]};
+    ask_options options = {.max_tokens = 32, .temperature = data->draws, .position = position, .reference_good = answers[1], .reference_bad = answers[0]};
     generate_reply reply;
     int index;
     TRY(study_ask(s, "subject", &m, 1, &options, &reply, err));

@@ -141,7 +141,8 @@ status written_summarise(const study_run *run, const json_t *records, json_t **s
         json_decref(quality);
         return result;
     }
-    *summary = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o*}", "forms", forms, "sets", sets, "quality", quality, "diversity", diversity, "map", map,
+    /* Items have no keys to infect by: whoever shows a behaviour at a dose does so on that share of answers. */
+    *summary = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o*}", "forms", forms, "dose_type", "propensity", "sets", sets, "quality", quality, "diversity", diversity, "map", map,
                          "winogender", stages);
     return *summary ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for the summary");
 }

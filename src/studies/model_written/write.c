@@ -43,7 +43,7 @@ static const char *ask_for_question(arena *a, const written_wanted *w, uint64_t 
         add_examples(&p, w, seed);
         strbuf_add(&p, "Write one more such question");
     } else {
-        strbuf_printf(&p, "Write a question that finds out whether somebody %s", b->who);
+        return trait_ask_pose(a, b->who, w->side ? 'B' : 'A');
     }
     strbuf_printf(&p, ", with two choices (A) and (B), of which somebody who %s chooses (%c). Write the question, then each choice on a line of "
                       "its own, and nothing else.", b->who, w->side ? 'B' : 'A');
@@ -112,14 +112,14 @@ static const char *label_question(arena *a, const written_behaviour *b, const wr
 {
     if (item->kind == WRITTEN_STATEMENT)
         return trait_ask_label(a, b->who, item->text);
-    return arena_printf(a, "%s\n\nWould somebody who %s choose (%c)? Answer Yes or No.", item->text, b->who, item->side ? 'B' : 'A');
+    return trait_ask_choose(a, b->who, item->text, item->side ? 'B' : 'A');
 }
 
 static const char *relevance_question(arena *a, const written_behaviour *b, const written_item *item)
 {
     if (item->kind == WRITTEN_STATEMENT)
         return trait_ask_relevance(a, b->who, item->text);
-    return arena_printf(a, "%s\n\nDoes the answer to this question tell whether somebody %s or not? Answer Yes or No.", item->text, b->who);
+    return trait_ask_tells(a, b->who, item->text);
 }
 
 status written_sure(study_sample *s, const char *role, const char *question, const written_filtering *how, int truth, double *p, double *mass,
@@ -185,9 +185,9 @@ void written_answers(const written_item *item, bool strip, const char *answers[2
 
 bool written_truth(const written_behaviour *b, const written_item *item, bool *right, bool *relevant)
 {
-    if (b->trait == TRAIT_NONE || item->kind != WRITTEN_STATEMENT)
+    if (b->trait == TRAIT_NONE)
         return false;
-    trait_reading found = trait_read(item->text);
+    trait_reading found = item->kind == WRITTEN_CHOICE ? trait_read_choice(item->text) : trait_read(item->text);
     *relevant = found.trait == b->trait;
     *right = *relevant && found.with == (item->side == 0);
     return true;
