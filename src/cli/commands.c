@@ -2,7 +2,7 @@
 #include "cli/command.h"
 
 extern const command command_run, command_grow, command_calibrate, command_spike, command_list, command_show, command_compare, command_new,
-    command_export, command_import, command_pull, command_convert, command_replay,
+    command_export, command_import, command_pull, command_convert, command_replay, command_sketch,
     command_serve, command_chat, command_tokenize, command_doctor, command_completion, command_help;
 
 const command *const command_table[] = {
@@ -21,6 +21,7 @@ const command *const command_table[] = {
     &command_serve,
     &command_chat,
     &command_convert,
+    &command_sketch,
     &command_tokenize,
     &command_doctor,
     &command_completion,
