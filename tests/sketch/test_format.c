@@ -161,8 +161,10 @@ static void their_bytes_come_back(void **state)
                 assert_true(sketch_rank(s, q, true) == sketch_rank(t, q, true));
             assert_int_equal(sketch_update_many(t, x, 100000, NULL), STATUS_OK);
             assert_true(sketch_weight(t) == (double)(lengths[l] + 100000));
-            for (size_t cut = 0; cut < bytes.length && lengths[l] < 300; cut++)
-                if (sketch_load((slice){bytes.text, cut}, "cut", &(sketch *){NULL}, &err) == STATUS_OK)
+            size_t items = lengths[l] < 2 ? lengths[l] : 2 + (bytes.length - 24) / 8 - 2; /* half of so many doubles have the length of floats */
+            for (size_t cut = 0; cut < bytes.length && lengths[l] < 201; cut++)
+                if ((item == SKETCH_FLOATS || cut != bytes.length - 4 * items) &&
+                    sketch_load((slice){bytes.text, cut}, "cut", &(sketch *){NULL}, &err) == STATUS_OK)
                     fail_msg("%zu of %zu bytes were taken for a sketch", cut, bytes.length);
             strbuf_free(&bytes);
             strbuf_free(&again);

@@ -1,0 +1,66 @@
+#!/bin/bash
+# assay sketch: numbers from files and pipes, answers, saved sketches, merging, and bad input.
+# rank: plain
+. tests/cli/common.bash
+s() { "$ASSAY" sketch -q "$@"; }
+
+seq 1000 > "$work/a.txt"
+check "a count and a range" '[[ "$(s "$work/a.txt" | head -1)" == "1000 numbers from 1 to 1000; kll,"* ]]'
+s "$work/a.txt" --k 1000 --json -p .1,.5 -p .9 -r 100,250.5 --cdf 1,500,1000 > "$work/a.json" || fail "asking a file"
+check "all is exact" '[ "$(jq -c "[.count, .rank_error, .quantiles[].value, .ranks[].share]" "$work/a.json")" = "[1000,0.0,100.0,500.0,900.0,0.1,0.25]" ]'
+check "shares of splits" '[ "$(jq -c "[.cdf[] | .up_to]" "$work/a.json")" = "[0.001,0.5,1.0,1.0]" ]'
+check "a split's mass" 'jq -e "(.cdf[1].between - 0.499 | fabs) < 1e-12 and .cdf[3].to == null" "$work/a.json" > /dev/null'
+check "below, not at most" '[ "$(s "$work/a.txt" --k 1000 --exclusive -r 100 --json | jq .ranks[0].share)" = 0.099 ]'
+check "a pipe" '[ "$(seq 1000 | s - --json | jq .count)" = 1000 ]'
+check "separators, comments, signs" '[ "$(printf "# head\n1, -2;3e2\t+4\n\n inf -0.5" | s - --json | jq -c "[.count, .least]")" = "[6,-2.0]" ]'
+check "the last number needs no end of line" '[ "$(printf 7 | s - --json | jq -c .most)" = 7.0 ]'
+
+# Binary numbers.
+python3 - "$work" <<'PY'
+import struct, sys
+w = sys.argv[1]
+x = [float(i) for i in range(1, 5001)]
+open(w + "/a.f64", "wb").write(struct.pack("<5000d", *x))
+open(w + "/a.f32", "wb").write(struct.pack("<5000f", *x))
+open(w + "/a.u64", "wb").write(struct.pack("<5001Q", 5000, *range(1, 5001)))
+open(w + "/short.u64", "wb").write(struct.pack("<5000Q", 5000, *range(1, 5000)))
+open(w + "/cut.f64", "wb").write(struct.pack("<3d", 1, 2, 3)[:-3])
+open(w + "/nan.f64", "wb").write(struct.pack("<9000d", *([1.0] * 8999 + [float("nan")])))
+PY
+for type in f64 f32 u64; do
+    check "$type" '[ "$(s "$work/a.$type" --type $type --k 6000 -p .5 --json | jq -c "[.count, .quantiles[0].value]")" = "[5000,2500.0]" ]'
+done
+
+# Saved, merged, exported.
+seq 1001 2000 > "$work/b.txt"
+for kind in kll cubic knots spline tdigest; do
+    s "$work/a.txt" --kind $kind -o "$work/a.sketch" > /dev/null || fail "saving $kind"
+    s "$work/b.txt" --kind $kind -o "$work/b.sketch" > /dev/null || fail "saving $kind"
+    check "$kind merged" 's "$work/a.sketch" "$work/b.sketch" -o "$work/c.sketch" --json | jq -e ".count == 2000 and .least == 1 and .most == 2000 and .kind == \"$kind\"" > /dev/null'
+    check "$kind comes back" '[ "$(s "$work/c.sketch" --json)" = "$(s "$work/a.sketch" "$work/b.sketch" --json)" ]'
+done
+s "$work/a.txt" -o "$work/a.kll" --format datasketches-double > /dev/null || fail "writing the other format"
+check "the other format comes back" '[ "$(s "$work/a.kll" --json | jq -c .quantiles)" = "$(s "$work/a.txt" --json | jq -c .quantiles)" ]'
+check "sketches and numbers together" '[ "$(s "$work/a.kll" "$work/b.txt" --json | jq .count)" = 2000 ]'
+
+# Bad input.
+printf '1\n2\nnan\n4\n' > "$work/nan.txt"
+printf '1\n2 x3\n' > "$work/word.txt"
+head -c 300 "$work/a.sketch" > "$work/cut.sketch"
+python3 -c 'import sys; b = bytearray(open(sys.argv[1], "rb").read()); b[100] ^= 4; open(sys.argv[2], "wb").write(b)' "$work/a.sketch" "$work/bit.sketch"
+head -c 300 "$work/a.kll" > "$work/cut.kll"
+refuses "NaN in text" 1 "nan.txt:3: number 3 is NaN" "" "$ASSAY" sketch -q "$work/nan.txt"
+refuses "NaN in binary" 1 "nan.f64: number 9000 \(at byte 71992\) is NaN" "" "$ASSAY" sketch -q "$work/nan.f64" --type f64
+refuses "a word" 1 'word.txt:2: expected a number, found "x3"' "" "$ASSAY" sketch -q "$work/word.txt"
+refuses "half a number" 1 "ends within a number" "" "$ASSAY" sketch -q "$work/cut.f64" --type f64
+refuses "fewer keys than announced" 1 "announces 5000 keys.*holds 4999" "" "$ASSAY" sketch -q "$work/short.u64" --type u64
+refuses "nothing" 1 "expected numbers, found none" "" "$ASSAY" sketch -q -
+refuses "a sketch cut short" 1 "cut.sketch: not a whole sketch" "$work/x" "$ASSAY" sketch -q "$work/cut.sketch" -o "$work/x"
+refuses "a flipped bit" 1 "bit.sketch: not a whole sketch: its checksum" "$work/x" "$ASSAY" sketch -q "$work/bit.sketch" -o "$work/x"
+refuses "their sketch cut short" 1 "cut.kll.*DataSketches" "$work/x" "$ASSAY" sketch -q "$work/cut.kll" -o "$work/x"
+refuses "kinds that do not fit" 1 "b.sketch: a sketch of the kind kll cannot take in tdigest" "" "$ASSAY" sketch -q "$work/a.kll" "$work/b.sketch"
+refuses "a format that does not fit" 1 "DataSketches' format holds KLL" "$work/x" "$ASSAY" sketch -q "$work/b.sketch" -o "$work/x" --format datasketches-float
+refuses "a share above 1" 2 "a share lies between 0 and 1" "" "$ASSAY" sketch -q "$work/a.txt" -p 50
+refuses "no number asked for" 2 "expected numbers separated by commas" "" "$ASSAY" sketch -q "$work/a.txt" -r 1,x
+refuses "no such file" 1 "cannot read" "" "$ASSAY" sketch -q "$work/none.txt"
+finish
