@@ -3,17 +3,19 @@
 # rank: plain
 . tests/cli/common.bash
 s() { "$ASSAY" sketch -q "$@"; }
+# says JSON CONDITION: what jq makes of it (which prints 1.0 as it likes).
+says() { echo "$1" | jq -e "$2" > /dev/null; }
 
 seq 1000 > "$work/a.txt"
 check "a count and a range" '[[ "$(s "$work/a.txt" | head -1)" == "1000 numbers from 1 to 1000; kll,"* ]]'
 s "$work/a.txt" --k 1000 --json -p .1,.5 -p .9 -r 100,250.5 --cdf 1,500,1000 > "$work/a.json" || fail "asking a file"
-check "all is exact" '[ "$(jq -c "[.count, .rank_error, .quantiles[].value, .ranks[].share]" "$work/a.json")" = "[1000,0.0,100.0,500.0,900.0,0.1,0.25]" ]'
-check "shares of splits" '[ "$(jq -c "[.cdf[] | .up_to]" "$work/a.json")" = "[0.001,0.5,1.0,1.0]" ]'
+check "all is exact" 'jq -e "[.count, .rank_error, .quantiles[].value, .ranks[].share] == [1000, 0, 100, 500, 900, .1, .25]" "$work/a.json" > /dev/null'
+check "shares of splits" 'jq -e "[.cdf[] | .up_to] == [.001, .5, 1, 1]" "$work/a.json" > /dev/null'
 check "a split's mass" 'jq -e "(.cdf[1].between - 0.499 | fabs) < 1e-12 and .cdf[3].to == null" "$work/a.json" > /dev/null'
 check "below, not at most" '[ "$(s "$work/a.txt" --k 1000 --exclusive -r 100 --json | jq .ranks[0].share)" = 0.099 ]'
 check "a pipe" '[ "$(seq 1000 | s - --json | jq .count)" = 1000 ]'
-check "separators, comments, signs" '[ "$(printf "# head\n1, -2;3e2\t+4\n\n inf -0.5" | s - --json | jq -c "[.count, .least]")" = "[6,-2.0]" ]'
-check "the last number needs no end of line" '[ "$(printf 7 | s - --json | jq -c .most)" = 7.0 ]'
+check "separators, comments, signs" 'says "$(printf "# head\n1, -2;3e2\t+4\n\n inf -0.5" | s - --json)" ".count == 6 and .least == -2"'
+check "the last number needs no end of line" 'says "$(printf 7 | s - --json)" ".most == 7"'
 
 # Binary numbers.
 python3 - "$work" <<'PY'
@@ -28,7 +30,7 @@ open(w + "/cut.f64", "wb").write(struct.pack("<3d", 1, 2, 3)[:-3])
 open(w + "/nan.f64", "wb").write(struct.pack("<9000d", *([1.0] * 8999 + [float("nan")])))
 PY
 for type in f64 f32 u64; do
-    check "$type" '[ "$(s "$work/a.$type" --type $type --k 6000 -p .5 --json | jq -c "[.count, .quantiles[0].value]")" = "[5000,2500.0]" ]'
+    check "$type" 'says "$(s "$work/a.$type" --type $type --k 6000 -p .5 --json)" ".count == 5000 and .quantiles[0].value == 2500"'
 done
 
 # Saved, merged, exported.
