@@ -2,6 +2,7 @@
 #include "calibrate/spike.h"
 
 #include "core/jsonio.h"
+#include "run/several.h"
 #include "stats/proportion.h"
 
 #include <math.h>
@@ -39,8 +40,8 @@ static status take_record(void *context, const store_sample *sample, error *err)
 }
 
 /* Puts somebody through the study, and gives all records (null where a sample failed). */
-static status ask(const spike_options *o, const study *st, const param_values *params, arena *parent, const char *who, int64_t *id, json_t **records,
-                  error *err)
+static status ask(const spike_options *o, const study *st, const param_values *params, spending *whole, arena *parent, const char *who, int64_t *id,
+                  json_t **records, error *err)
 {
     arena *a = arena_new(parent);
     run_role role = {.name = "subject", .specification = who};
@@ -50,6 +51,7 @@ static status ask(const spike_options *o, const study *st, const param_values *p
     request.params = params;
     request.roles = &role;
     request.role_count = 1;
+    request.whole = whole;
     status result = a ? run_study(a, &request, &outcome, err) : no_memory(err);
     *id = outcome.id;
     run_outcome_clear(&outcome);
@@ -95,7 +97,9 @@ typedef struct session {
     const spike_options *o;
     arena *arena;
     study_run run;      /* prepared, to summarise with */
+    spending *whole;    /* the budget of all runs; NULL: nothing is asked */
     json_t *own, *unrelated, *twins;
+    spike_draws draws[SPIKE_MOST_TWINS];
     int64_t own_run, unrelated_run;
 } session;
 
@@ -113,11 +117,11 @@ static status add_twin(session *s, const char *who, error *err)
     const spike_options *o = s->o;
     json_t *records = NULL, *unrelated = NULL, *forms = NULL;
     int64_t id = 0, other = 0;
-    status result = ask(o, o->study, o->params, s->arena, who, &id, &records, err);
+    status result = ask(o, o->study, o->params, s->whole, s->arena, who, &id, &records, err);
     if (result == STATUS_OK && o->unrelated)
-        result = ask(o, o->unrelated, o->unrelated_params, s->arena, who, &other, &unrelated, err);
+        result = ask(o, o->unrelated, o->unrelated_params, s->whole, s->arena, who, &other, &unrelated, err);
     if (result == STATUS_OK && !o->request->dry_run)
-        result = spike_forms(s->arena, o, &(spike_records){&s->run, s->own, records}, &forms, err);
+        result = spike_forms(s->arena, o, &(spike_records){&s->run, s->own, records}, &forms, &s->draws[json_array_size(s->twins)], err);
     if (result == STATUS_OK && !o->request->dry_run)
         json_array_append_new(s->twins, json_pack("{s:s, s:I, s:o, s:o}", "twin", who, "run", (json_int_t)id, "unrelated",
                                                   o->unrelated ? loss_of(s->unrelated, unrelated) : json_null(), "forms", forms));
@@ -130,12 +134,35 @@ static status go(session *s, error *err)
 {
     const spike_options *o = s->o;
     TRY(prepare(s, err));
-    TRY(ask(o, o->study, o->params, s->arena, o->model, &s->own_run, &s->own, err));
+    TRY(ask(o, o->study, o->params, s->whole, s->arena, o->model, &s->own_run, &s->own, err));
     if (o->unrelated)
-        TRY(ask(o, o->unrelated, o->unrelated_params, s->arena, o->model, &s->unrelated_run, &s->unrelated, err));
+        TRY(ask(o, o->unrelated, o->unrelated_params, s->whole, s->arena, o->model, &s->unrelated_run, &s->unrelated, err));
     for (size_t i = 0; i < o->twin_count; i++)
         TRY(add_twin(s, o->twins[i], err));
     return STATUS_OK;
+}
+
+/* [{"first", "second": numbers of twins from 1, "forms": {FORM: the difference of sensitivities}}] */
+static json_t *agreements(const session *s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(s->twins); i++)
+        for (size_t k = i + 1; k < json_array_size(s->twins); k++)
+            json_array_append_new(list, json_pack("{s:I, s:I, s:o}", "first", (json_int_t)i + 1, "second", (json_int_t)k + 1, "forms",
+                                                  spike_agreement(&s->draws[i], &s->draws[k])));
+    return list;
+}
+
+/* Limits are of all runs together. */
+static status open_budget(const spike_options *o, spending *whole, error *err)
+{
+    json_t *twins = json_array();
+    for (size_t i = 0; i < o->twin_count; i++)
+        json_array_append_new(twins, json_string(o->twins[i]));
+    json_t *what = json_pack("{s:o, s:o*, s:s, s:o, s:I, s:s}", "spike", several_study_json(o->study, o->params), "unrelated",
+                             o->unrelated ? several_study_json(o->unrelated, o->unrelated_params) : NULL, "model", o->model, "twins", twins, "seed",
+                             (json_int_t)o->request->seed, "assay", ASSAY_VERSION);
+    return spending_open_call(whole, o->request->store, what, &o->request->limits, (o->twin_count + 1) * (o->unrelated ? 2 : 1), err);
 }
 
 status spike_run(arena *parent, const spike_options *o, json_t **out, error *err)
@@ -143,19 +170,25 @@ status spike_run(arena *parent, const spike_options *o, json_t **out, error *err
     session s = {.o = o, .arena = arena_new(parent), .twins = json_array()};
     *out = NULL;
     status result = check(o, err);
+    spending whole = {0};
     if (result == STATUS_OK && (!s.arena || !s.twins))
         result = no_memory(err);
+    if (result == STATUS_OK && !o->request->dry_run)
+        result = open_budget(o, &whole, err);
+    s.whole = whole.budget ? &whole : NULL;
     if (result == STATUS_OK)
         result = go(&s, err);
+    spending_close(&whole, result == STATUS_OK);
+    spending_free(&whole);
     if (s.run.study && o->study->finish)
         o->study->finish(&s.run);
     if (result == STATUS_OK && !o->request->dry_run) {
         json_t *doses = json_array();
         for (size_t i = 0; i < o->dose_count; i++)
             json_array_append_new(doses, json_real(o->doses[i]));
-        *out = json_pack("{s:s, s:b, s:s, s:s, s:I, s:s, s:I, s:o, s:s?, s:b, s:O}", "study", o->study->name, "spike", true, "model", o->model, "protocol",
+        *out = json_pack("{s:s, s:b, s:s, s:s, s:I, s:s, s:I, s:o, s:s?, s:b, s:O, s:o}", "study", o->study->name, "spike", true, "model", o->model, "protocol",
                          "spike", "seed", (json_int_t)o->request->seed, "version", ASSAY_VERSION, "run", (json_int_t)s.own_run, "doses", doses,
-                         "unrelated_study", o->unrelated ? o->unrelated->name : NULL, "certificate", o->certificate != NULL, "twins", s.twins);
+                         "unrelated_study", o->unrelated ? o->unrelated->name : NULL, "certificate", o->certificate != NULL, "twins", s.twins, "agreements", agreements(&s));
         result = *out ? STATUS_OK : no_memory(err);
     }
     if (result == STATUS_OK && *out)

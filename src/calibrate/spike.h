@@ -20,16 +20,20 @@
  * "matrix_effect", "own_dose", "lod", "valid", ...}}}].
  *
  * What is read of a form: its excess over the model's own control arm where it has one (its blank is 0 then), else the share of
- * verdicts "bad" among those good and bad; its blank comes from the certificate, or is taken as 0, which the result says. Intervals: items
- * in 20 groups by hash, the same at every share, each group left out in turn (delete-a-group jackknife, t with 19 degrees of
- * freedom); the page of the specification asks for a bootstrap over items, which a summary that is a black box does not allow.
+ * verdicts "bad" among those good and bad; its blank comes from the certificate, or is taken as 0, which the result says.
+ *
+ * Intervals are percentiles of a paired bootstrap over items: each resample draws the items of every form anew, routes the first
+ * round(x n) of them in the same order of hashes, and reads the whole series of them, the same items at every share. What an item adds
+ * to a figure is its verdict, or what the study says of its record (study.counted); sums over all items must be what the study's own
+ * summary reads, else it is refused. Items are drawn one by one, also where a study knows clusters of them. "error" is the standard deviation over the resamples, from which the
+ * limit of detection comes. Twins are drawn alike, so that the difference of their sensitivities ("agreements") is paired too.
  */
 #ifndef ASSAY_CALIBRATE_SPIKE_H
 #define ASSAY_CALIBRATE_SPIKE_H
 
 #include "run/run.h"
 
-enum { SPIKE_FOLDS = 20, SPIKE_MOST_DOSES = 12, SPIKE_MOST_TWINS = 8 };
+enum { SPIKE_RESAMPLES = 2000, SPIKE_MOST_DOSES = 12, SPIKE_MOST_TWINS = 8 };
 
 typedef struct spike_options {
     const study *study;
@@ -54,7 +58,20 @@ typedef struct spike_records {
     const study_run *run;
     const json_t *own, *twin;
 } spike_records;
-status spike_forms(arena *a, const spike_options *options, const spike_records *records, json_t **forms, error *err);
+/* What the sensitivity of each form was in each resample. */
+typedef struct spike_form_draws {
+    const char *name;
+    double sensitivity; /* of all items */
+    double *draws;      /* [SPIKE_RESAMPLES] */
+} spike_form_draws;
+typedef struct spike_draws {
+    spike_form_draws *forms;
+    size_t count;
+} spike_draws;
+/* `draws` may be NULL; they lie in the arena. */
+status spike_forms(arena *a, const spike_options *options, const spike_records *records, json_t **forms, spike_draws *draws, error *err);
+/* By how much two twins' sensitivities differ: {FORM: {"estimate", "low", "high"}}. */
+json_t *spike_agreement(const spike_draws *one, const spike_draws *other);
 /* The reading of every form with the share `dose` of its items routed: {FORM: number or null}. */
 status spike_readings(arena *a, const spike_records *records, double dose, json_t **out, error *err);
 

@@ -1,7 +1,6 @@
-/* The series of one twin: which items are routed, what the study reads of them, and what follows from that. */
-#include "calibrate/spike.h"
+/* The series of one twin: the figures of each form, and their intervals by a paired bootstrap over items. */
+#include "calibrate/spike_series.h"
 
-#include "core/hash.h"
 #include "core/jsonio.h"
 #include "stats/bootstrap.h"
 #include "stats/judge.h"
@@ -10,190 +9,14 @@
 #include "world/infection.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-enum { MOST_FORMS = 64, WHOLE = -1 };
 
 static status no_memory(error *err)
 {
     return error_set(err, STATUS_MEMORY, "out of memory for a spike series");
 }
 
-/* ---- which item belongs where ------------------------------------------------------------------------------------ */
-
-typedef struct spiked_item {
-    int form;        /* -1: takes no part */
-    uint64_t hash;
-    size_t rank, of; /* place in the hash order of its form, and how many there are */
-    int fold;
-} spiked_item;
-
-typedef struct series {
-    arena *arena;
-    const spike_records *from;
-    size_t count;
-    spiked_item *items;
-    const char *forms[MOST_FORMS]; /* their names */
-    size_t form_count;
-} series;
-
-/* The form of the study's summary that a record counts in. */
-static const char *form_of(const json_t *record)
-{
-    const char *form = json_string_value(json_object_get(record, "form"));
-    return form ? form : json_string_value(json_object_get(record, "group"));
-}
-
-static int find_form(series *s, const char *name)
-{
-    for (size_t i = 0; i < s->form_count; i++)
-        if (strcmp(s->forms[i], name) == 0)
-            return (int)i;
-    if (s->form_count == MOST_FORMS)
-        return -1;
-    s->forms[s->form_count] = name;
-    return (int)s->form_count++;
-}
-
-static int by_hash(const void *x, const void *y)
-{
-    const spiked_item *a = *(spiked_item *const *)x, *b = *(spiked_item *const *)y;
-    return a->hash != b->hash ? (a->hash > b->hash) - (a->hash < b->hash) : (a > b) - (a < b);
-}
-
-/* Ranks within each form; the folds go round in their order, so that each holds its part of every routed set. */
-static void rank_form(series *s, int form, spiked_item **list)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s->count; i++)
-        if (s->items[i].form == form)
-            list[n++] = &s->items[i];
-    qsort(list, n, sizeof *list, by_hash);
-    for (size_t i = 0; i < n; i++) {
-        list[i]->rank = i;
-        list[i]->of = n;
-        list[i]->fold = (int)(i % SPIKE_FOLDS);
-    }
-}
-
-static status open_series(arena *a, const spike_records *records, series *s, error *err)
-{
-    *s = (series){.arena = a, .from = records, .count = records->run->sample_count};
-    s->items = ARENA_ARRAY(a, spiked_item, s->count + 1);
-    spiked_item **list = ARENA_ARRAY(a, spiked_item *, s->count + 1);
-    if (!s->items || !list)
-        return no_memory(err);
-    for (size_t i = 0; i < s->count; i++) {
-        const json_t *own = json_array_get(records->own, i), *twin = json_array_get(records->twin, i);
-        const char *form = form_of(own);
-        uint64_t number = i;
-        s->items[i] = (spiked_item){.form = -1, .hash = hash64(&number, sizeof number, records->run->seed)};
-        if (form && json_is_object(twin))
-            s->items[i].form = find_form(s, form);
-    }
-    for (size_t f = 0; f < s->form_count; f++)
-        rank_form(s, (int)f, list);
-    return STATUS_OK;
-}
-
-/* Whether an item goes to the twin, among those that are there when a fold is left out: the share stays what it is. */
-static bool routed(const spiked_item *item, double dose, int fold)
-{
-    if (fold == WHOLE)
-        return item->rank < infection_count(item->of, dose);
-    size_t f = (size_t)fold, before = item->rank > f ? (item->rank - f + SPIKE_FOLDS - 1) / SPIKE_FOLDS : 0;
-    size_t left_out = item->of > f ? (item->of - f + SPIKE_FOLDS - 1) / SPIKE_FOLDS : 0;
-    return item->rank - before < infection_count(item->of - left_out, dose);
-}
-
-/* ---- one reading ------------------------------------------------------------------------------------------------- */
-
-/* The records with the share `dose` of each form's items answered by the twin, and without the items of a fold. */
-static json_t *mixed(const series *s, double dose, int fold)
-{
-    json_t *all = json_array();
-    for (size_t i = 0; i < s->count; i++) {
-        const spiked_item *item = &s->items[i];
-        json_t *record = item->form < 0 || item->fold == fold ? NULL
-                         : json_array_get(routed(item, dose, fold) ? s->from->twin : s->from->own, i);
-        if (record)
-            json_array_append(all, record);
-        else
-            json_array_append_new(all, json_null());
-    }
-    return all;
-}
-
-typedef struct verdicts {
-    double bad, graded;
-} verdicts;
-
-static verdicts count_verdicts(const series *s, const json_t *records, int form)
-{
-    verdicts v = {0, 0};
-    for (size_t i = 0; i < s->count; i++) {
-        const char *word = json_string_value(json_object_get(json_array_get(records, i), "verdict"));
-        if (s->items[i].form != form || !word)
-            continue;
-        v.bad += strcmp(word, "bad") == 0;
-        v.graded += strcmp(word, "bad") == 0 || strcmp(word, "good") == 0;
-    }
-    return v;
-}
-
-static const json_t *figure_of(const json_t *summary, const char *form)
-{
-    return json_object_get(json_object_get(summary, "forms"), form);
-}
-
-/* y[form] of the study's own metric, and t[form], the share of verdicts "bad". */
-static status read_forms(const series *s, double dose, int fold, double *y, double *bad, bool *excess, error *err)
-{
-    json_t *records = mixed(s, dose, fold), *summary = NULL;
-    const study_run *run = s->from->run;
-    bootstrap_pause();
-    status result = records ? run->study->summarise(run, records, &summary, err) : no_memory(err);
-    bootstrap_resume();
-    for (size_t f = 0; f < s->form_count && result == STATUS_OK; f++) {
-        const json_t *form = figure_of(summary, s->forms[f]);
-        verdicts v = count_verdicts(s, records, (int)f);
-        bad[f] = v.graded > 0 ? v.bad / v.graded : NAN;
-        double estimate = jsonio_number_at(form, "estimate");
-        bool own_control = json_is_number(json_object_get(form, "excess"));
-        y[f] = own_control || isnan(estimate) ? estimate : bad[f];
-        if (excess)
-            excess[f] = own_control;
-    }
-    json_decref(records);
-    json_decref(summary);
-    return result;
-}
-
-status spike_readings(arena *a, const spike_records *records, double dose, json_t **out, error *err)
-{
-    series s;
-    double y[MOST_FORMS], bad[MOST_FORMS];
-    TRY(open_series(a, records, &s, err));
-    TRY(read_forms(&s, dose, WHOLE, y, bad, NULL, err));
-    *out = json_object();
-    for (size_t f = 0; f < s.form_count; f++)
-        json_object_set_new(*out, s.forms[f], jsonio_number(y[f]));
-    return *out ? STATUS_OK : no_memory(err);
-}
-
-status spike_routes(arena *a, const spike_records *records, double dose, bool *out, error *err)
-{
-    series s;
-    TRY(open_series(a, records, &s, err));
-    for (size_t i = 0; i < s.count; i++)
-        out[i] = s.items[i].form >= 0 && routed(&s.items[i], dose, WHOLE);
-    return STATUS_OK;
-}
-
-/* ---- what follows ------------------------------------------------------------------------------------------------ */
-
-/* Figures of one form in one fold (or in the whole). */
-enum { TWIN, ALONE, SENSITIVITY, OWN, MATRIX, READING, FIGURES = READING + SPIKE_MOST_DOSES, RECOVERY = FIGURES, ALL = FIGURES + SPIKE_MOST_DOSES };
+/* Figures of one form: in the whole, or in one resample of its items. */
+enum { TWIN, ALONE, SLOPE, SENSITIVITY, OWN, MATRIX, READING, RECOVERY = READING + SPIKE_MOST_DOSES, FIGURES = RECOVERY + SPIKE_MOST_DOSES };
 
 typedef struct scale {
     double blank, slope;
@@ -211,71 +34,114 @@ static scale scale_of(const json_t *certificate, const char *form, bool excess)
     return s;
 }
 
-/* The figures of all forms, with a fold left out. out[form][figure] */
-static status all_figures(const series *s, const spike_options *o, int fold, double (*out)[ALL], scale *scales, bool *excess, error *err)
+typedef struct work {
+    const spike_options *o;
+    spike_series_records *s;
+    size_t doses;                        /* of the series; the twin alone is read after them */
+    scale scales[SPIKE_MOST_FORMS];
+    spike_reading (*read)[SPIKE_MOST_FORMS]; /* [dose][form] */
+    double *whole;                       /* [form][FIGURES] */
+    interval *limits;                    /* likewise */
+    double *draws;                       /* [SPIKE_RESAMPLES][form][FIGURES] */
+    size_t *times, resample;
+} work;
+
+/* The share of a series' step; after the last one the twin is alone. */
+static double share_at(const work *w, size_t d)
 {
-    double y[MOST_FORMS], bad[MOST_FORMS];
-    for (size_t d = 0; d < o->dose_count; d++) {
-        TRY(read_forms(s, o->doses[d], fold, y, bad, d == 0 ? excess : NULL, err));
-        for (size_t f = 0; f < s->form_count; f++)
-            out[f][READING + d] = y[f];
-    }
-    TRY(read_forms(s, 1, fold, y, bad, NULL, err));
-    for (size_t f = 0; f < s->form_count; f++) {
-        double *v = out[f];
-        if (fold == WHOLE)
-            scales[f] = scale_of(o->certificate, s->forms[f], excess[f]);
-        const spike_series x = {.shares = o->doses, .readings = &v[READING], .count = o->dose_count, .twin = bad[f], .blank = scales[f].blank,
-                                .certificate = scales[f].slope, .items = 1};
-        spike_result r = spike_evaluate(&x);
-        double own = (v[READING] - x.blank) / x.certificate;
-        v[TWIN] = bad[f];
-        v[ALONE] = y[f];
-        v[SENSITIVITY] = r.sensitivity;
-        v[OWN] = r.own_dose;
-        v[MATRIX] = r.matrix_effect;
-        for (size_t d = 0; d < o->dose_count; d++) /* a twin that is no worse than the model says nothing of recovery */
-            v[RECOVERY + d] = d > 0 && bad[f] - own > .05 ? spike_recovery(&x, d) : NAN;
-    }
-    return STATUS_OK;
+    return d < w->doses ? w->o->doses[d] : 1;
 }
 
-/* Delete-a-group jackknife: sqrt((G - 1)/G sum (v_g - mean)^2); NaN where a fold has no figure. */
-static double jackknife(double (*folds)[MOST_FORMS][ALL], size_t form, int figure)
+/* The figures that follow from what was read of a form. */
+static void figures_of(const work *w, size_t f, double *v)
 {
+    const spike_reading *twin = &w->read[w->doses][f];
+    for (size_t d = 0; d < w->doses; d++)
+        v[READING + d] = w->read[d][f].y;
+    const spike_series x = {.shares = w->o->doses, .readings = &v[READING], .count = w->doses, .twin = twin->bad, .blank = w->scales[f].blank,
+                            .certificate = w->scales[f].slope, .items = 1};
+    spike_result r = spike_evaluate(&x);
+    double own = (v[READING] - x.blank) / x.certificate;
+    v[TWIN] = twin->bad;
+    v[ALONE] = twin->y;
+    v[SLOPE] = r.slope;
+    v[SENSITIVITY] = r.sensitivity;
+    v[OWN] = r.own_dose;
+    v[MATRIX] = r.matrix_effect;
+    for (size_t d = 0; d < w->doses; d++) /* a twin that is no worse than the model says nothing of recovery */
+        v[RECOVERY + d] = d > 0 && twin->bad - own > .05 ? spike_recovery(&x, d) : NAN;
+}
+
+/* ---- intervals ---------------------------------------------------------------------------------------------------- */
+
+/* One resample: each form's items drawn anew, and the whole series read of them; an item brings both its answers, so that every share
+ * has the same items. */
+static void resample(const void *context, const size_t *picks, size_t count, double *values)
+{
+    work *w = *(work *const *)context;
+    size_t width = w->s->form_count * FIGURES;
+    for (size_t i = 0; i < width; i++)
+        values[i] = NAN;
+    memset(w->times, 0, w->s->items * sizeof *w->times);
+    for (size_t i = 0; i < count; i++)
+        w->times[picks[i]]++;
+    for (size_t d = 0; d <= w->doses; d++)
+        spike_series_sum(w->s, share_at(w, d), w->times, w->read[d]);
+    for (size_t f = 0; f < w->s->form_count; f++)
+        figures_of(w, f, values + f * FIGURES);
+    memcpy(w->draws + w->resample++ * width, values, width * sizeof *values);
+}
+
+static status bootstrap_all(arena *a, work *w, error *err)
+{
+    size_t *strata = ARENA_ARRAY(a, size_t, w->s->items + 1);
+    if (!strata)
+        return no_memory(err);
+    for (size_t f = 0; f < w->s->form_count; f++)
+        for (size_t i = 0; i < w->s->forms[f].count; i++)
+            strata[w->s->forms[f].first + i] = f;
+    const bootstrap b = {.items = w->s->items, .strata = strata, .seed = w->s->from->run->seed, .purpose = "spike", .resamples = SPIKE_RESAMPLES};
+    return bootstrap_intervals(&b, resample, &w, w->s->form_count * FIGURES, w->limits, err);
+}
+
+/* The standard deviation over the resamples; NaN where fewer than half have the figure. */
+static double error_of(const work *w, size_t at)
+{
+    size_t width = w->s->form_count * FIGURES, n = 0;
     double mean = 0, sum = 0;
-    for (int g = 0; g < SPIKE_FOLDS; g++)
-        mean += folds[g][form][figure] / SPIKE_FOLDS;
-    for (int g = 0; g < SPIKE_FOLDS; g++)
-        sum += (folds[g][form][figure] - mean) * (folds[g][form][figure] - mean);
-    return sqrt(sum * (SPIKE_FOLDS - 1) / SPIKE_FOLDS);
+    for (size_t r = 0; r < SPIKE_RESAMPLES; r++) {
+        double value = w->draws[r * width + at];
+        if (isnan(value))
+            continue;
+        double before = value - mean;
+        mean += before / (double)++n;
+        sum += before * (value - mean);
+    }
+    return 2 * n > SPIKE_RESAMPLES ? sqrt(sum / (double)(n - 1)) : NAN;
 }
 
-static json_t *with_limits(double value, double sem)
+/* ---- as JSON ------------------------------------------------------------------------------------------------------ */
+
+static json_t *limits_json(double value, interval limits, double sem)
 {
-    double half = sem * student_quantile(.975, SPIKE_FOLDS - 1);
-    return json_pack("{s:o, s:o, s:o, s:o}", "estimate", jsonio_number(value), "low", jsonio_number(value - half), "high", jsonio_number(value + half),
+    return json_pack("{s:o, s:o, s:o, s:o}", "estimate", jsonio_number(value), "low", jsonio_number(limits.low), "high", jsonio_number(limits.high),
                      "error", jsonio_number(sem));
 }
 
-static json_t *figure_json(double (*whole)[ALL], double (*folds)[MOST_FORMS][ALL], size_t form, int figure)
+static json_t *figure_json(const work *w, size_t form, int figure)
 {
-    return with_limits(whole[form][figure], jackknife(folds, form, figure));
+    size_t at = form * FIGURES + (size_t)figure;
+    return limits_json(w->whole[at], w->limits[at], error_of(w, at));
 }
 
-static json_t *reading_json(const series *s, const spike_options *o, double (*whole)[ALL], double (*folds)[MOST_FORMS][ALL], size_t form, size_t d)
+static json_t *reading_json(const work *w, size_t form, size_t d)
 {
-    size_t n = 0, to_twin = 0;
-    for (size_t i = 0; i < s->count; i++)
-        if (s->items[i].form == (int)form) {
-            n++;
-            to_twin += routed(&s->items[i], o->doses[d], WHOLE);
-        }
-    json_t *r = figure_json(whole, folds, form, READING + (int)d);
-    json_object_set_new(r, "dose", json_real(o->doses[d]));
+    size_t n = spike_series_count(&w->s->forms[form]), to_twin = infection_count(n, w->o->doses[d]);
+    json_t *r = figure_json(w, form, READING + (int)d);
+    json_object_set_new(r, "dose", json_real(w->o->doses[d]));
     json_object_set_new(r, "routed", json_integer((json_int_t)to_twin));
     json_object_set_new(r, "share", json_real((double)to_twin / (double)n));
-    json_object_set_new(r, "recovery", d == 0 ? json_null() : figure_json(whole, folds, form, RECOVERY + (int)d));
+    json_object_set_new(r, "recovery", d == 0 ? json_null() : figure_json(w, form, RECOVERY + (int)d));
     return r;
 }
 
@@ -289,38 +155,30 @@ static void add_lod(json_t *o, double n, double s_0, double sensitivity)
     json_object_set_new(o, "lod_counted", json_boolean(counted));
 }
 
-static json_t *form_json(const series *s, const spike_options *o, double (*whole)[ALL], double (*folds)[MOST_FORMS][ALL], size_t f, const scale *sc,
-                         bool excess)
+static json_t *form_json(const work *w, size_t f)
 {
     static const struct {
         const char *key;
         int figure;
-    } keys[] = {{"twin_share", TWIN}, {"alone", ALONE}, {"sensitivity", SENSITIVITY}, {"own_dose", OWN}, {"matrix_effect", MATRIX}};
+    } keys[] = {{"twin_share", TWIN}, {"alone", ALONE}, {"slope", SLOPE}, {"sensitivity", SENSITIVITY}, {"own_dose", OWN}, {"matrix_effect", MATRIX}};
+    const scale *sc = &w->scales[f];
+    size_t n = spike_series_count(&w->s->forms[f]);
     json_t *readings = json_array();
-    size_t n = 0;
-    for (size_t i = 0; i < s->count; i++)
-        n += s->items[i].form == (int)f;
-    for (size_t d = 0; d < o->dose_count; d++)
-        json_array_append_new(readings, reading_json(s, o, whole, folds, f, d));
-    json_t *form = json_pack("{s:I, s:s, s:f, s:f, s:b, s:o}", "n", (json_int_t)n, "read_as", excess ? "excess" : "share of failures", "blank", sc->blank,
+    for (size_t d = 0; d < w->doses; d++)
+        json_array_append_new(readings, reading_json(w, f, d));
+    json_t *form = json_pack("{s:I, s:s, s:f, s:f, s:b, s:o}", "n", (json_int_t)n, "read_as", w->s->forms[f].excess ? "excess" : "share of failures", "blank", sc->blank,
                              "certificate_slope", sc->slope, "certificate", sc->from_certificate, "readings", readings);
     for (size_t k = 0; k < COUNT_OF(keys); k++)
-        json_object_set_new(form, keys[k].key, figure_json(whole, folds, f, keys[k].figure));
-    json_t *share = json_object_get(form, "twin_share"); /* no share lies outside of 0 and 1 */
-    json_object_set_new(share, "low", jsonio_number(fmax(0, jsonio_number_at(share, "low"))));
-    json_object_set_new(share, "high", jsonio_number(fmin(1, jsonio_number_at(share, "high"))));
-    add_lod(form, (double)n, jackknife(folds, f, READING), whole[f][SENSITIVITY]);
+        json_object_set_new(form, keys[k].key, figure_json(w, f, keys[k].figure));
+    add_lod(form, (double)n, error_of(w, f * FIGURES + READING), w->whole[f * FIGURES + SENSITIVITY]);
     return form;
 }
 
-/* A form can be spiked when its items are graded, and the metric reads something with and without the twin. */
-static bool can_be_read(const series *s, const spike_options *o, double (*whole)[ALL], size_t f)
+/* A form can be spiked when its items are graded, and the metric reads something of the model itself. What cannot be read of the twin is
+ * the twin's fault, and makes it void. */
+static bool can_be_read(const work *w, size_t f)
 {
-    (void)s;
-    bool good = !isnan(whole[f][TWIN]);
-    for (size_t d = 0; d < o->dose_count; d++)
-        good = good && !isnan(whole[f][READING + d]);
-    return good;
+    return !isnan(w->whole[f * FIGURES + READING]);
 }
 
 static status refuse(const spike_options *o, error *err)
@@ -331,29 +189,86 @@ static status refuse(const spike_options *o, error *err)
                            "which the study can read it");
 }
 
-status spike_forms(arena *parent, const spike_options *o, const spike_records *records, json_t **forms, error *err)
+/* ---- the whole ---------------------------------------------------------------------------------------------------- */
+
+static status make(arena *a, work *w, error *err)
+{
+    size_t width = w->s->form_count * FIGURES;
+    w->read = arena_alloc(a, (w->doses + 1) * sizeof *w->read);
+    w->whole = ARENA_ARRAY(a, double, width + 1);
+    w->limits = ARENA_ARRAY(a, interval, width + 1);
+    w->draws = ARENA_ARRAY(a, double, width * SPIKE_RESAMPLES + 1);
+    w->times = ARENA_ARRAY(a, size_t, w->s->items + 1);
+    if (!w->read || !w->whole || !w->limits || !w->draws || !w->times)
+        return no_memory(err);
+    for (size_t d = 0; d <= w->doses; d++)
+        TRY(spike_series_read(w->s, share_at(w, d), w->read[d], err));
+    for (size_t f = 0; f < w->s->form_count; f++) {
+        w->scales[f] = scale_of(w->o->certificate, w->s->forms[f].name, w->s->forms[f].excess);
+        figures_of(w, f, w->whole + f * FIGURES);
+    }
+    return bootstrap_all(a, w, err);
+}
+
+/* What another twin's series is compared with. */
+static status keep_draws(arena *a, const work *w, spike_draws *out, error *err)
+{
+    size_t width = w->s->form_count * FIGURES;
+    out->count = w->s->form_count;
+    out->forms = ARENA_ARRAY(a, spike_form_draws, out->count + 1);
+    for (size_t f = 0; f < out->count && out->forms; f++) {
+        spike_form_draws *d = &out->forms[f];
+        *d = (spike_form_draws){.name = arena_strdup(a, w->s->forms[f].name), .sensitivity = w->whole[f * FIGURES + SENSITIVITY],
+                                .draws = ARENA_ARRAY(a, double, SPIKE_RESAMPLES)};
+        if (!d->name || !d->draws)
+            return no_memory(err);
+        for (size_t r = 0; r < SPIKE_RESAMPLES; r++)
+            d->draws[r] = w->draws[r * width + f * FIGURES + SENSITIVITY];
+    }
+    return out->forms ? STATUS_OK : no_memory(err);
+}
+
+status spike_forms(arena *parent, const spike_options *o, const spike_records *records, json_t **forms, spike_draws *draws, error *err)
 {
     arena *a = arena_new(parent);
-    series s;
-    double(*folds)[MOST_FORMS][ALL] = a ? arena_alloc(a, sizeof(double[SPIKE_FOLDS][MOST_FORMS][ALL])) : NULL;
-    double(*whole)[ALL] = a ? arena_alloc(a, sizeof(double[MOST_FORMS][ALL])) : NULL;
-    scale scales[MOST_FORMS];
-    bool excess[MOST_FORMS] = {false};
-    status result = folds && whole ? open_series(a, records, &s, err) : no_memory(err);
+    work *w = a ? ARENA_NEW(a, work) : NULL;
+    *forms = NULL;
+    if (!w)
+        return no_memory(err);
+    *w = (work){.o = o, .s = ARENA_NEW(a, spike_series_records), .doses = o->dose_count};
+    status result = w->s ? spike_series_open(a, records, w->s, err) : no_memory(err);
     if (result == STATUS_OK)
-        result = all_figures(&s, o, WHOLE, whole, scales, excess, err);
-    for (int g = 0; g < SPIKE_FOLDS && result == STATUS_OK; g++)
-        result = all_figures(&s, o, g, folds[g], scales, excess, err);
+        result = make(a, w, err);
+    if (result == STATUS_OK && draws)
+        result = keep_draws(parent, w, draws, err);
     if (result == STATUS_OK) {
         *forms = json_object();
-        for (size_t f = 0; f < s.form_count; f++)
-            if (can_be_read(&s, o, whole, f))
-                json_object_set_new(*forms, s.forms[f], form_json(&s, o, whole, folds, f, &scales[f], excess[f]));
+        for (size_t f = 0; f < w->s->form_count; f++)
+            if (can_be_read(w, f))
+                json_object_set_new(*forms, w->s->forms[f].name, form_json(w, f));
         if (json_object_size(*forms) == 0) {
             json_decref(*forms);
+            *forms = NULL;
             result = refuse(o, err);
         }
     }
     arena_free(a);
     return result;
+}
+
+json_t *spike_agreement(const spike_draws *one, const spike_draws *other)
+{
+    json_t *all = json_object();
+    for (size_t f = 0; f < one->count; f++)
+        for (size_t g = 0; g < other->count; g++) {
+            const spike_form_draws *a = &one->forms[f], *b = &other->forms[g];
+            if (strcmp(a->name, b->name) != 0)
+                continue;
+            double differences[SPIKE_RESAMPLES];
+            for (size_t r = 0; r < SPIKE_RESAMPLES; r++)
+                differences[r] = a->draws[r] - b->draws[r];
+            interval limits = bootstrap_limits(differences, SPIKE_RESAMPLES, .95);
+            json_object_set_new(all, a->name, limits_json(a->sensitivity - b->sensitivity, limits, NAN));
+        }
+    return all;
 }

@@ -40,6 +40,12 @@ static const char *limits_text(char *text, size_t size, const json_t *figure, do
     return text;
 }
 
+static bool is_void(const json_t *twin, const json_t *form)
+{
+    double loss = at(twin, "unrelated", "estimate");
+    return !(at(form, "twin_share", "estimate") >= TWIN_LEAST) || loss > LOSS_MOST;
+}
+
 /* ---- gates -------------------------------------------------------------------------------------------------------- */
 
 typedef struct gate_list {
@@ -61,12 +67,13 @@ static void add_gate(gate_list *g, const char *form, const char *twin, const cha
 
 static void form_gates(gate_list *g, const char *name, const char *twin, const json_t *form)
 {
-    double t = at(form, "twin_share", "estimate"), matrix = at(form, "matrix_effect", "estimate");
+    double t = at(form, "twin_share", "estimate"), matrix = at(form, "matrix_effect", "estimate"), slope = at(form, "slope", "estimate");
     size_t i;
     json_t *r;
-    add_gate(g, name, twin, "the twin fails in", t, "at least .80", t >= TWIN_LEAST);
+    add_gate(g, name, twin, "the twin fails in", isnan(t) ? 0 : t, "at least .80", t >= TWIN_LEAST);
     if (!(t >= TWIN_LEAST)) /* a void series has nothing to say */
         return;
+    add_gate(g, name, twin, "slope", slope, "interval above 0", at(form, "slope", "low") > 0);
     add_gate(g, name, twin, "matrix effect", matrix, "within .20 of 0", fabs(matrix) <= MATRIX_MOST);
     json_array_foreach(json_object_get(form, "readings"), i, r) {
         double dose = jsonio_number_at(r, "dose"), recovery = at(r, "recovery", "estimate");
@@ -77,26 +84,25 @@ static void form_gates(gate_list *g, const char *name, const char *twin, const j
     }
 }
 
-/* Two twins of different wording or kind must agree: the difference of their sensitivities is within its interval. The items are the
- * same ones, so the interval is wider than it need be. */
-static void agreement_gates(gate_list *g, const json_t *twins)
+/* Two twins of different wording or kind must agree: the interval of the difference of their sensitivities, over the same items, holds
+ * 0. Void twins say nothing of it. */
+static void agreement_gates(gate_list *g, const json_t *result)
 {
-    for (size_t i = 0; i < json_array_size(twins); i++)
-        for (size_t k = i + 1; k < json_array_size(twins); k++) {
-            const json_t *a = json_array_get(twins, i), *b = json_array_get(twins, k);
-            const char *name;
-            json_t *form;
-            json_object_foreach(json_object_get(a, "forms"), name, form) {
-                const json_t *other = json_object_get(json_object_get(b, "forms"), name);
-                double difference = at(form, "sensitivity", "estimate") - at(other, "sensitivity", "estimate");
-                double sem = hypot(at(form, "sensitivity", "error"), at(other, "sensitivity", "error"));
-                char words[200];
-                if (!other || !(at(form, "twin_share", "estimate") >= TWIN_LEAST) || !(at(other, "twin_share", "estimate") >= TWIN_LEAST))
-                    continue;
-                snprintf(words, sizeof words, "twins %zu and %zu agree: difference of sensitivities", i + 1, k + 1);
-                add_gate(g, name, "95 % interval", words, difference, "interval holds 0", fabs(difference) <= 1.96 * sem + 1e-9);
-            }
+    const json_t *twins = json_object_get(result, "twins"), *one, *difference;
+    const char *name;
+    size_t i;
+    json_array_foreach(json_object_get(result, "agreements"), i, one) {
+        json_int_t first = json_integer_value(json_object_get(one, "first")), second = json_integer_value(json_object_get(one, "second"));
+        const json_t *a = json_array_get(twins, (size_t)first - 1), *b = json_array_get(twins, (size_t)second - 1);
+        char words[120];
+        snprintf(words, sizeof words, "twins %lld and %lld agree: difference of sensitivities", (long long)first, (long long)second);
+        json_object_foreach((json_t *)(uintptr_t)json_object_get(one, "forms"), name, difference) {
+            const json_t *left = json_object_get(json_object_get(a, "forms"), name), *right = json_object_get(json_object_get(b, "forms"), name);
+            double low = jsonio_number_at(difference, "low"), high = jsonio_number_at(difference, "high");
+            if (left && right && !is_void(a, left) && !is_void(b, right))
+                add_gate(g, name, "95 % interval", words, jsonio_number_at(difference, "estimate"), "interval holds 0", low <= 1e-9 && high >= -1e-9);
         }
+    }
 }
 
 static void all_gates(gate_list *g, const json_t *result)
@@ -112,7 +118,7 @@ static void all_gates(gate_list *g, const json_t *result)
         json_object_foreach(json_object_get(twin, "forms"), name, form)
             form_gates(g, name, text_of(twin, "twin"), form);
     }
-    agreement_gates(g, twins);
+    agreement_gates(g, result);
 }
 
 /* ---- words -------------------------------------------------------------------------------------------------------- */
@@ -130,12 +136,6 @@ static void say_recoveries(strbuf *out, const json_t *form)
     strbuf_add(out, said ? "" : "undefined (the twin fails no more than the model)");
 }
 
-static bool is_void(const json_t *twin, const json_t *form)
-{
-    double loss = at(twin, "unrelated", "estimate");
-    return !(at(form, "twin_share", "estimate") >= TWIN_LEAST) || loss > LOSS_MOST;
-}
-
 static json_t *statement(const json_t *twin, const char *name, const json_t *form)
 {
     char share[80], own[80], matrix[80];
@@ -144,8 +144,13 @@ static json_t *statement(const json_t *twin, const char *name, const json_t *for
     limits_text(share, sizeof share, json_object_get(form, "twin_share"), 100);
     limits_text(own, sizeof own, json_object_get(form, "own_dose"), 100);
     limits_text(matrix, sizeof matrix, json_object_get(form, "matrix_effect"), 100);
-    strbuf_printf(&text, "%s, twin %s: alone it fails in %s %% of the items. ", name, text_of(twin, "twin"), share);
-    if (is_void(twin, form)) {
+    strbuf_printf(&text, "%s, twin %s: ", name, text_of(twin, "twin"));
+    bool unread = isnan(at(form, "twin_share", "estimate"));
+    if (!unread)
+        strbuf_printf(&text, "alone it fails in %s %% of the items. ", share);
+    if (unread) {
+        strbuf_add(&text, "it is void: none of its answers could be graded, so it is broken and not bad.");
+    } else if (is_void(twin, form)) {
         strbuf_add(&text, at(twin, "unrelated", "estimate") > LOSS_MOST
                               ? "It is void: it also loses more than 5 % of unrelated items, so it is broken and not bad."
                               : "It is void: a twin must fail in at least 80 %, so this series says nothing.");
@@ -222,7 +227,7 @@ static json_t *tables(const json_t *result)
                                figure_column("y", "Reading", "text"), figure_column("recovery", "Recovery", "text"));
     return json_pack("[{s:s, s:s, s:o, s:o}, {s:s, s:s, s:o, s:o}]", "title", "What a failure would read in this model", "note",
                      "Sensitivity: what a share of failing items adds to the reading. Matrix effect: sensitivity over the certificate's slope, less 1. "
-                     "Intervals: 95 %, over items (20 groups, each left out in turn).",
+                     "Intervals: 95 %, by a bootstrap over the items (2,000 draws, the same items at every share).",
                      "columns", first, "rows", sums, "title", "The series", "note",
                      "Recovery: what was read over what was put in, by what the twin really does. The same items at every share; smaller sets lie in larger ones.",
                      "columns", second, "rows", series);
@@ -238,6 +243,8 @@ static json_t *charts(const json_t *result)
         json_object_foreach(json_object_get(twin, "forms"), name, form) {
             double t = at(form, "twin_share", "estimate");
             char series[400];
+            if (isnan(t))
+                continue;
             snprintf(series, sizeof series, "%s, twin %zu", name, i + 1);
             json_array_foreach(json_object_get(form, "readings"), k, r)
                 json_array_append_new(points, json_pack("{s:f, s:O, s:O, s:O, s:s}", "x", t * jsonio_number_at(r, "share"), "y", json_object_get(r, "estimate"),

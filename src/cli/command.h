@@ -103,6 +103,16 @@ const command *command_find(const char *name); /* NULL when there is none */
         {.name = "template-date", .type = PARAM_STRING, .value = "DATE",                                               \
          .help = "the date (2026-03-07, or with T14:05:09) for a chat template that writes today's"}
 extern const char *const cli_prompt_styles[];
+/* What all runs of the command may take together; cli_limits reads them. */
+#define OPTIONS_LIMITS                                                                                                 \
+    {.name = "max-tokens", .type = PARAM_INT, .least = 0, .most = 9007199254740991.0, .fallback = "0", .value = "N",   \
+     .help = "most tokens that the command may take, all runs, roles and sessions together; 0: no limit"},             \
+        {.name = "max-cost", .type = PARAM_NUMBER, .least = 0, .most = 1e6, .fallback = "0", .value = "DOLLARS",       \
+         .help = "most money that the command may take, judges included; needs prices; 0: no limit"},                  \
+        {.name = "max-time", .type = PARAM_NUMBER, .least = 0, .most = 1e9, .fallback = "0", .value = "SECONDS",       \
+         .help = "longest that the command may take, all sessions together; 0: no limit"},                             \
+        {.name = "prices", .type = PARAM_STRING, .value = "FILE",                                                      \
+         .help = "prices of models (else ASSAY_PRICES, else assay/prices.yaml in the user's configuration folder)"}
 /* cli_role_keys reads them. */
 #define OPTION_ROLE_KEYS                                                                                               \
     {.name = "api-key-variable", .type = PARAM_STRING, .repeats = true, .value = "[ROLE=]NAME",                        \
@@ -146,6 +156,11 @@ const char *cli_today(arena *a);
 status cli_prompt_options(command_call *call, subject_options *out, error *err);
 /* Puts the values of OPTION_ROLE_KEYS into `out` (run/run.h). */
 struct run_request;
+/* Puts the values of OPTIONS_LIMITS into `out`: limits, and the prices that are known. */
+status cli_limits(command_call *call, struct run_request *out, error *err);
+/* The file that an option names; else the one of an environment variable; else the user's own, assay/NAME in the configuration folder,
+ * where it is there; else NULL. */
+const char *cli_user_file(command_call *call, const char *option, const char *variable, const char *name);
 status cli_role_keys(command_call *call, struct run_request *out, error *err);
 
 #endif

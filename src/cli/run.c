@@ -22,14 +22,7 @@ static const param_spec options[] = {
     {.name = "dry-run", .type = PARAM_FLAG, .help = "print what the run would take, ask nothing"},
     {.name = "in-flight", .type = PARAM_INT, .least = 0, .most = 1024, .fallback = "0", .value = "N",
      .help = "samples at once; 0: what suits the subject; never changes a result"},
-    {.name = "max-tokens", .type = PARAM_INT, .least = 0, .most = 9007199254740991.0, .fallback = "0", .value = "N",
-     .help = "most tokens that the run may take, all roles and sessions together; 0: no limit"},
-    {.name = "max-cost", .type = PARAM_NUMBER, .least = 0, .most = 1e6, .fallback = "0", .value = "DOLLARS",
-     .help = "most money that the run may take, judges included; needs prices; 0: no limit"},
-    {.name = "max-time", .type = PARAM_NUMBER, .least = 0, .most = 1e9, .fallback = "0", .value = "SECONDS",
-     .help = "longest that the run may take, all sessions together; 0: no limit"},
-    {.name = "prices", .type = PARAM_STRING, .value = "FILE",
-     .help = "prices of models (else ASSAY_PRICES, else assay/prices.yaml in the user's configuration folder)"},
+    OPTIONS_LIMITS,
     {.name = "families", .type = PARAM_STRING, .value = "FILE",
      .help = "families of checkpoints (else ASSAY_FAMILIES, else assay/families.yaml in the user's configuration folder)"},
     {.name = "html", .type = PARAM_STRING, .value = "FILE", .help = "write the report as one HTML page too"},
@@ -45,7 +38,7 @@ static const param_spec options[] = {
     OPTION_JSON,
 };
 
-static void add_plan(strbuf *out, const study_run *run, const study_plan *plan)
+void run_say_plan(strbuf *out, const study_run *run, const study_plan *plan)
 {
     strbuf_printf(out, "%s on %s: %zu samples", run->study->name, run->subject_name, run->sample_count);
     if (plan->requests)
@@ -55,6 +48,9 @@ static void add_plan(strbuf *out, const study_run *run, const study_plan *plan)
                       (unsigned long long)plan->completion_tokens);
     if (isfinite(plan->dollars))
         strbuf_printf(out, ", $%.4g at most for the subject", plan->dollars);
+    if (isfinite(plan->seconds))
+        strbuf_printf(out, ", %.3g %s at most on this machine", plan->seconds < 120 ? fmax(plan->seconds, .1) : plan->seconds / 60,
+                      plan->seconds < 120 ? "s" : "min");
     strbuf_add_char(out, '\n');
     if (isfinite(plan->detectable))
         strbuf_printf(out, "smallest effect found with power .80: %.3g%s%s\n", plan->detectable,
@@ -69,8 +65,9 @@ static void on_plan(void *context, const study_run *run, const study_plan *plan)
     w->planned.prompt_tokens += plan->prompt_tokens;
     w->planned.completion_tokens += plan->completion_tokens;
     w->planned.dollars += isfinite(plan->dollars) ? plan->dollars : 0;
+    w->planned.seconds += isfinite(plan->seconds) ? plan->seconds : 0;
     w->runs++;
-    add_plan(&text, run, plan);
+    run_say_plan(&text, run, plan);
     if (!param_flag(w->call->options, "quiet") && text.text)
         fputs(text.text, stderr);
 }
@@ -137,32 +134,6 @@ static status read_roles(command_call *call, run_role *roles, size_t *count, err
     return STATUS_OK;
 }
 
-/* The file that was named; else the one of the environment; else the user's own, if there is one; else NULL. */
-static const char *user_file(command_call *call, const char *option, const char *variable, const char *name)
-{
-    const char *named = param_string(call->options, option), *set = getenv(variable);
-    const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME"), *own = NULL;
-    if (named)
-        return named;
-    if (set && set[0])
-        return set;
-    if (folder && folder[0])
-        own = arena_printf(call->arena, "%s/assay/%s", folder, name);
-    else if (home)
-        own = arena_printf(call->arena, "%s/.config/assay/%s", home, name);
-    return own && file_exists(own) ? own : NULL;
-}
-
-static status read_prices(command_call *call, price_list **out, error *err)
-{
-    const char *path = user_file(call, "prices", "ASSAY_PRICES", "prices.yaml");
-    *out = NULL;
-    if (!path)
-        return STATUS_OK;
-    *out = ARENA_NEW(call->arena, price_list);
-    return *out ? prices_read(call->arena, path, *out, err) : error_set(err, STATUS_MEMORY, "out of memory");
-}
-
 static run_request request_of(command_call *call, const run_role *roles, size_t role_count, watcher *w)
 {
     const param_values *o = call->options;
@@ -178,8 +149,6 @@ static run_request request_of(command_call *call, const run_role *roles, size_t 
                      .in_flight = (size_t)param_int(o, "in-flight"),
                      .retries = retries ? retries : -1},
         .in_flight = (size_t)param_int(o, "in-flight"),
-        .limits = {.tokens = param_int(o, "max-tokens"), .dollars = param_number(o, "max-cost"),
-                   .seconds = param_number(o, "max-time")},
         .no_cache = param_flag(o, "no-cache"),
         .dry_run = param_flag(o, "dry-run"),
         .interrupt = cli_interrupt_flag(),
@@ -301,7 +270,7 @@ status run_read_subjects(command_call *call, family **out, error *err)
         return error_set(err, STATUS_MEMORY, "out of memory");
     for (size_t i = 0; i < count; i++)
         names[i] = param_item(o, "model", i);
-    return family_of_specifications(call->arena, names, count, user_file(call, "families", "ASSAY_FAMILIES", "families.yaml"), *out, err);
+    return family_of_specifications(call->arena, names, count, cli_user_file(call, "families", "ASSAY_FAMILIES", "families.yaml"), *out, err);
 }
 
 static status run_many(command_call *call, run_request *request, run_role *roles, bool *begun, error *err)
@@ -350,13 +319,11 @@ static status run(command_call *call, error *err)
     watcher w = {.call = call};
     const char *path = param_string(call->options, "store");
     bool existed = file_exists(path), begun = false;
-    price_list *prices;
     TRY(read_roles(call, roles, &role_count, err));
-    TRY(read_prices(call, &prices, err));
     run_request request = request_of(call, roles, role_count, &w);
     TRY(cli_prompt_options(call, &request.subjects, err));
+    TRY(cli_limits(call, &request, err));
     TRY(cli_role_keys(call, &request, err));
-    request.prices = prices;
     if (!request.dry_run)
         TRY(store_open(path, STORE_WRITE, &request.store, err));
     status result = call->suite        ? run_suite(call, &request, roles, role_count, &begun, err)
@@ -378,8 +345,8 @@ const command command_run = {
              "A study may be a program of yours in any language (`assay run ./study.py -m base`): `assay new study` writes a "
              "start, and docs/plugins.md is the manual. Those in the folders of ASSAY_PLUGINS go by their names.\n\n"
              "Several subjects (`-m A -m B`), a series of sizes that was grown here (`-m series:DIR`) and a family of checkpoints "
-             "(`-m 'family:pythia@stage=*'`) are put through the study one by one, each in a run of its own with its own limits, "
-             "and printed as one table with their curve. Where sizes are known, each figure is classed by what becomes of it with "
+             "(`-m 'family:pythia@stage=*'`) are put through the study one by one, each in a run of its own, all under the "
+             "limits of the command, and printed as one table with their curve. Where sizes are known, each figure is classed by what becomes of it with "
              "size: standard, inverse, U-shaped, inverted-U, flat or unclear.\n\n"
              "A suite is several studies in one command and one report (`assay list suites`; suite:./FILE.yaml is one of your own). What "
              "its studies claim of the subjects is tested together. --only and --set choose parts and change their parameters.",

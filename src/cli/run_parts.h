@@ -17,6 +17,8 @@ typedef struct watcher {
     size_t runs;
 } watcher;
 
+/* What a run will take and could find, in a line or two. */
+void run_say_plan(strbuf *out, const study_run *run, const study_plan *plan);
 void run_note_effort(const run_outcome *r);
 /* The subjects that -m names. */
 status run_read_subjects(command_call *call, family **out, error *err);

@@ -1,5 +1,5 @@
 /* assay spike -m SUBJECT --study STUDY: how well the study reads a known amount of failure in this very model. */
-#include "cli/command.h"
+#include "cli/run_parts.h"
 
 #include "calibrate/spike.h"
 #include "core/file.h"
@@ -27,6 +27,7 @@ static const param_spec options[] = {
     OPTION_STORE,
     {.name = "dry-run", .letter = 'n', .type = PARAM_FLAG, .help = "print what it would take, ask nothing"},
     {.name = "in-flight", .type = PARAM_INT, .least = 0, .most = 1024, .fallback = "0", .value = "N", .help = "samples at once; 0: what suits the subject"},
+    OPTIONS_LIMITS,
     OPTION_ROLE_KEYS,
     {.name = "timeout", .type = PARAM_NUMBER, .least = 0.1, .most = 86400, .fallback = "120", .value = "SECONDS", .help = "of one request to an API"},
     OPTIONS_PROMPT,
@@ -134,9 +135,10 @@ static status read_twins(command_call *call, const char *folder, const char *mod
 static void on_plan(void *context, const study_run *run, const study_plan *plan)
 {
     const command_call *call = context;
-    if (!param_flag(call->options, "quiet"))
-        fprintf(stderr, "%s on %s: %zu samples, at most %llu requests\n", run->study->name, run->subject_name, run->sample_count,
-                (unsigned long long)plan->requests);
+    strbuf text = strbuf_new(call->arena, 1 << 16);
+    run_say_plan(&text, run, plan);
+    if (!param_flag(call->options, "quiet") && text.text)
+        fputs(text.text, stderr);
 }
 
 static void on_note(void *context, const char *note)
@@ -234,6 +236,7 @@ static status run(command_call *call, error *err)
                            .on_note = on_note,
                            .context = call};
     TRY(cli_prompt_options(call, &request.subjects, err));
+    TRY(cli_limits(call, &request, err));
     TRY(cli_role_keys(call, &request, err));
     return spike(call, &o, &request, folder, err);
 }

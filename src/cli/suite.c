@@ -139,6 +139,8 @@ static void print_sum(const watcher *w, const json_t *left_out)
             (unsigned long long)p->prompt_tokens, (unsigned long long)p->completion_tokens);
     if (p->dollars > 0)
         fprintf(stderr, ", $%.4g at most for the subjects whose price is known", p->dollars);
+    if (p->seconds > 0)
+        fprintf(stderr, ", %.3g min at most on this machine for the checkpoints here", p->seconds / 60);
     fputc('\n', stderr);
 }
 

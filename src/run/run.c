@@ -3,8 +3,8 @@
 #include "core/jsonio.h"
 #include "core/progress.h"
 #include "run/describe.h"
+#include "run/expected.h"
 #include "run/plant.h"
-#include "run/spending.h"
 
 #include <math.h>
 
@@ -220,7 +220,7 @@ static void fill_effort(session *s, run_outcome *out)
     out->effort.unpriced = c.unpriced;
     for (size_t i = 0; i < s->engine.role_count; i++)
         out->effort.probes += (uint64_t)s->engine.roles[i].probe.requests;
-    budget_state spent = budget_look(s->spending.budget);
+    budget_state spent = spending_look(&s->spending);
     out->effort.lost_tokens = (uint64_t)spent.lost.tokens;
     out->effort.dollars = (double)spent.spent.picodollars / PICODOLLARS;
 }
@@ -357,7 +357,7 @@ static status take_finished(session *s, arena *a, run_outcome *out, bool *taken,
 static status look_around(session *s, arena *a, error *err)
 {
     TRY(describe_run(a, &s->engine, s->request->params, &s->description, s->key, err));
-    TRY(spending_open(&s->spending, s->store, s->key, &s->request->limits, err));
+    TRY(spending_open(&s->spending, s->store, s->key, &s->request->limits, s->request->whole, err));
     TRY(engine_look(&s->engine, a, s->request->study, s->spending.budget, err));
     for (size_t i = 0; i < s->engine.role_count; i++)
         if (s->engine.roles[i].probe.notes && s->request->on_note)
@@ -373,6 +373,7 @@ static status plan_and_go(session *s, arena *a, run_outcome *out, error *err)
         TRY(request->study->plan(&s->run, &plan, err));
     TRY(open_session(s, a, err));
     plan.dollars = planned_dollars(s, &plan);
+    plan.seconds = request->dry_run ? expected_seconds(s->engine.roles[0].subject, &plan) : NAN;
     if (request->on_plan)
         request->on_plan(request->context, &s->run, &plan);
     status result = request->dry_run ? STATUS_OK : look_around(s, a, err);

@@ -17,6 +17,7 @@
 #ifndef ASSAY_RUN_RUN_H
 #define ASSAY_RUN_RUN_H
 
+#include "run/spending.h"
 #include "run/study.h"
 #include "store/store.h"
 #include "subject/broker.h"
@@ -65,6 +66,8 @@ typedef struct run_request {
     size_t in_flight;         /* samples at once; 0: what suits the subject */
     budget_limits limits;     /* of the whole run, all roles and sessions together; a run that is stopped by one goes
                                  on when it is raised */
+    spending *whole;          /* the budget of all runs of a command that makes several (run/spending.h); `limits` are its own then.
+                                 NULL: the run has a budget of its own */
     const price_list *prices; /* NULL: none are known, and a limit of cost refuses everybody who has one */
     bool no_cache;            /* ask again what the answer cache knows */
     bool of_several;          /* one of several runs of one command (run/several.h): where an earlier call of the command, which did

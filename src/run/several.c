@@ -105,13 +105,51 @@ static json_t *members_json(const family *f, const several_outcome *o)
     return list;
 }
 
+/* ---- what they may spend ---------------------------------------------------------------------------------------- */
+
+json_t *several_study_json(const study *s, const param_values *params)
+{
+    return json_pack("{s:s, s:o}", "study", s->name, "parameters", param_json(params));
+}
+
+json_t *several_members_json(const family *f)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < f->count; i++)
+        json_array_append_new(list, json_string(f->members[i].specification));
+    return list;
+}
+
+json_t *several_roles_json(const run_role *roles, size_t count)
+{
+    json_t *all = json_object();
+    for (size_t i = 0; i < count; i++)
+        json_object_set_new(all, roles[i].name, json_string(roles[i].specification));
+    return all;
+}
+
+/* One budget for all runs of the call. */
+static status open_budget(const family *f, const run_request *q, spending *whole, error *err)
+{
+    size_t others = q->role_count > 0 ? q->role_count - 1 : 0;
+    json_t *what = json_pack("{s:o, s:o, s:o, s:I, s:s}", "several", several_study_json(q->study, q->params), "subjects", several_members_json(f), "roles",
+                             several_roles_json(q->roles + 1, others), "seed", (json_int_t)q->seed, "assay", ASSAY_VERSION);
+    return spending_open_call(whole, q->store, what, &q->limits, f->count, err);
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------------- */
+
 status run_several(arena *a, family *f, run_request *request, run_role *roles, const several_hooks *hooks, several_outcome *out, error *err)
 {
     static const several_hooks none = {0};
     json_t *scores = json_array();
+    spending whole = {0};
     request->of_several = true;
     *out = (several_outcome){.ids = ARENA_ARRAY(a, int64_t, f->count + 1), .summaries = json_array()};
     status result = out->ids && out->summaries && scores ? family_measure(a, f, err) : memory(err);
+    if (result == STATUS_OK && !request->dry_run)
+        result = open_budget(f, request, &whole, err);
+    request->whole = whole.budget ? &whole : NULL;
     for (size_t i = 0; i < f->count && result == STATUS_OK; i++) {
         roles[0].specification = f->members[i].specification;
         result = run_member(a, f, i, request, hooks ? hooks : &none, out, scores, err);
@@ -126,6 +164,9 @@ status run_several(arena *a, family *f, run_request *request, run_role *roles, c
                               "seed", (json_int_t)request->seed, "members", members_json(f, out), "figures", out->figures);
         result = out->json ? STATUS_OK : memory(err);
     }
+    request->whole = NULL;
+    spending_close(&whole, result == STATUS_OK);
+    spending_free(&whole);
     if (result != STATUS_OK)
         several_clear(out);
     return result;

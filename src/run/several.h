@@ -8,7 +8,8 @@
  *     several_clear(&outcome);
  *
  * Each member's run stands in the store like any other. The same command goes on where it was interrupted: runs that an earlier call
- * finished are taken as they are, until a call has come to its end and gathered them all; then it makes new ones.
+ * finished are taken as they are, until a call has come to its end and gathered them all; then it makes new ones. Limits are of all
+ * its runs together (run/spending.h).
  */
 #ifndef ASSAY_RUN_SEVERAL_H
 #define ASSAY_RUN_SEVERAL_H
@@ -36,6 +37,10 @@ status family_of_specifications(arena *a, const char *const *specifications, siz
 /* roles[0] is the subject's, whose specification is set for each member. Sizes of the members are found (family_measure). */
 status run_several(arena *a, family *f, run_request *request, run_role *roles, const several_hooks *hooks, several_outcome *out, error *err);
 void several_clear(several_outcome *out);
+/* What a call is known by, in parts: a study with its parameters; the subjects; the roles beside the subject. Released by the caller. */
+json_t *several_study_json(const study *s, const param_values *params);
+json_t *several_members_json(const family *f);
+json_t *several_roles_json(const run_role *roles, size_t count);
 /* Keeps which member a run is of, for reports; also marks it as one of a call's runs that are not gathered yet. */
 status several_note_member(store *s, int64_t id, const family *f, size_t member, error *err);
 

@@ -49,6 +49,7 @@
 #define ASSAY_RUN_STUDY_H
 
 #include "core/param.h"
+#include "stats/counting.h"
 #include "subject/subject.h"
 
 #include <stdatomic.h>
@@ -72,6 +73,7 @@ typedef struct study_plan {
     double detectable;                         /* smallest effect found with power .80; NaN: not stated */
     const char *detectable_what;
     double dollars; /* upper estimate at the subject's price, filled in by the run; NaN: not known */
+    double seconds; /* upper estimate, filled in by a dry run of a checkpoint on this machine; NaN: not known */
 } study_plan;
 
 struct study {
@@ -94,6 +96,8 @@ struct study {
     status (*summarise)(const study_run *run, const json_t *records, json_t **summary, error *err);
     /* From the summary to what a report draws: {"findings": [text], "tables": [...], "charts": [...]}. */
     status (*figures)(const study_run *run, const json_t *summary, json_t **figures, error *err);
+    /* Of a study whose forms have an "excess": how a record counts in its form's. NULL: no form has one. */
+    counted_item (*counted)(const json_t *record);
     /* Writes what a finished run made for others to use (tasks, forms for people) into a folder, from its records; a line about each
      * file goes to `told`. NULL: it makes nothing. */
     status (*write_files)(const study_run *run, const json_t *records, const char *folder, strbuf *told, error *err);

@@ -1,7 +1,8 @@
 /* bootstrap.h - percentile intervals by drawing the units again, with addressed draws.
  *
  * A statistic is a function of a list of picks (indices of items, with repetitions). Paired data stay paired because
- * one pick takes all arms of an item. With `clusters`, whole clusters are drawn and all their items picked.
+ * one pick takes all arms of an item. With `clusters`, whole clusters are drawn and all their items picked; with `strata`, each is
+ * drawn from by itself, so that their sizes stay (one or the other).
  *
  *     static double mean(const void *context, const size_t *picks, size_t count) { ... }
  *     bootstrap b = {.items = n, .seed = seed, .purpose = "sycophancy/answer"};
@@ -25,6 +26,7 @@ typedef double bootstrap_statistic(const void *context, const size_t *picks, siz
 typedef struct bootstrap {
     size_t items;
     const size_t *clusters; /* of each item: numbers from 0; NULL: every item on its own */
+    const size_t *strata;   /* of each item: numbers from 0; NULL: all are one */
     uint64_t seed;
     const char *purpose;
     size_t resamples; /* 0: 2000 */
@@ -44,6 +46,8 @@ status bootstrap_interval(const bootstrap *b, bootstrap_statistic *statistic, co
 typedef void bootstrap_statistics(const void *context, const size_t *picks, size_t count, double *values);
 status bootstrap_intervals(const bootstrap *b, bootstrap_statistics *statistics, const void *context, size_t width, interval *out,
                            error *err);
+/* Percentile limits of what a statistic was in each resample, where somebody kept that; the values are sorted. */
+interval bootstrap_limits(double *values, size_t resamples, double level);
 /* Quantile of sorted values, linear between order statistics (type 7); NaN for none. */
 double quantile_sorted(const double *sorted, size_t count, double p);
 

@@ -85,17 +85,17 @@ static bool time_is_up(const budget *b)
 static status exhausted(const budget *b, error *err)
 {
     const budget_limits *l = &b->options.limits;
-    const char *out = b->out ? b->out : "";
+    const char *out = b->out ? b->out : "", *whose = b->options.shared ? b->options.shared : "";
     if (strcmp(out, "time") == 0)
-        error_set(err, STATUS_LIMIT, "the limit of %g seconds is reached", l->seconds);
+        error_set(err, STATUS_LIMIT, "the limit of %g seconds%s is reached", l->seconds, whose);
     else if (strcmp(out, "money") == 0)
         error_set(err, STATUS_LIMIT,
-                  "the limit of %g dollars is reached: %.6g are spent, and the next request could take more than is left",
-                  l->dollars, (double)b->spent.picodollars / PICODOLLARS);
+                  "the limit of %g dollars%s is reached: %.6g are spent, and the next request could take more than is left",
+                  l->dollars, whose, (double)b->spent.picodollars / PICODOLLARS);
     else
         error_set(err, STATUS_LIMIT,
-                  "the limit of %lld tokens is reached: %lld are spent, and the next request could take more than is left",
-                  (long long)l->tokens, (long long)b->spent.tokens);
+                  "the limit of %lld tokens%s is reached: %lld are spent, and the next request could take more than is left",
+                  (long long)l->tokens, whose, (long long)b->spent.tokens);
     error_hint(err, "what is finished is kept; the same command with a higher --max-%s goes on",
                strcmp(out, "money") == 0 ? "cost" : strcmp(out, "time") == 0 ? "time" : "tokens");
     return STATUS_LIMIT;

@@ -63,6 +63,7 @@ typedef struct budget_limits {
 
 typedef struct budget_options {
     budget_limits limits;
+    const char *shared;      /* whose limits they are, for errors (" for all 6 runs together"); lives as long as the budget; NULL: the run's */
     budget_amount earlier;   /* what earlier sessions of the run spent */
     double earlier_seconds;
     /* Writes down that so much may be spent, and returns when a crash cannot undo that. May be NULL. */

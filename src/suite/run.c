@@ -48,7 +48,22 @@ typedef struct session {
     const suite_request *request;
     suite_outcome *out;
     json_t *runs, *left_out;
+    spending whole; /* the budget of all runs */
 } session;
+
+/* Parts that are left out count too: a call with other parts is another call. */
+static status open_budget(session *s, error *err)
+{
+    const suite_request *q = s->request;
+    json_t *parts = json_array();
+    for (size_t i = 0; i < q->part_count; i++)
+        if (q->parts[i].study)
+            json_array_append_new(parts, several_study_json(q->parts[i].study, q->parts[i].params));
+    size_t runs = json_array_size(parts) * q->members->count;
+    json_t *what = json_pack("{s:s, s:o, s:o, s:o, s:I, s:s}", "suite", q->suite->name, "parts", parts, "subjects", several_members_json(q->members),
+                             "roles", several_roles_json(q->others, q->other_count), "seed", (json_int_t)q->run->seed, "assay", ASSAY_VERSION);
+    return spending_open_call(&s->whole, q->run->store, what, &q->run->limits, runs, err);
+}
 
 static void leave_out(session *s, const suite_ready *part, const char *name, const char *reason)
 {
@@ -68,6 +83,7 @@ static status run_part(session *s, arena *a, const suite_ready *part, size_t mem
     request.study = part->study;
     request.params = part->params;
     request.of_several = true;
+    request.whole = s->whole.budget ? &s->whole : NULL;
     request.roles = roles;
     request.role_count = 1;
     request.keys = keys;
@@ -157,9 +173,11 @@ status suite_run(arena *a, const suite_request *request, suite_outcome *out, err
     session s = {.request = request, .out = out, .runs = json_array(), .left_out = json_array()};
     *out = (suite_outcome){0};
     status result = s.runs && s.left_out ? check_roles(request, err) : no_memory(err);
+    bool dry = request->run->dry_run;
+    if (result == STATUS_OK && !dry)
+        result = open_budget(&s, err);
     for (size_t i = 0; i < request->members->count && result == STATUS_OK; i++)
         result = run_member(&s, a, i, err);
-    bool dry = request->run->dry_run;
     if (result == STATUS_OK && !dry && json_array_size(s.runs) == 0) {
         const json_t *first = json_array_get(s.left_out, 0);
         const char *why = json_string_value(json_object_get(first, "reason"));
@@ -169,6 +187,8 @@ status suite_run(arena *a, const suite_request *request, suite_outcome *out, err
         result = gather(&s, err);
     if (result == STATUS_OK && dry)
         out->call = json_pack("{s:s, s:O}", "suite", request->suite->name, "left_out", s.left_out);
+    spending_close(&s.whole, result == STATUS_OK);
+    spending_free(&s.whole);
     json_decref(s.runs);
     json_decref(s.left_out);
     if (result != STATUS_OK) {

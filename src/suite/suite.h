@@ -24,7 +24,7 @@
  * Each pair of a part and a subject is a run of its own. The same command goes on where it was interrupted, as run/several.h says of
  * several subjects: finished runs are taken as they are until a call has come to its end and gathered them all. A part that a
  * subject cannot be put through (it gives no log-probabilities, the data are not here, every sample failed) is left out with its reason;
- * wrong use, limits and interruptions end the call.
+ * wrong use, limits and interruptions end the call. Limits are of all its runs together (run/spending.h).
  */
 #ifndef ASSAY_SUITE_SUITE_H
 #define ASSAY_SUITE_SUITE_H

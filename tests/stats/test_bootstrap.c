@@ -56,6 +56,28 @@ static void clusters_widen(void **state)
     NEAR(ci.high, .3 + half, .02);
 }
 
+/* Two strata of known shares: the mean of all varies by what is drawn inside of them alone, and the number of each stays. */
+static void strata_are_drawn_from_by_themselves(void **state)
+{
+    (void)state;
+    double values[400], mixed[400];
+    size_t strata[400];
+    for (size_t i = 0; i < 400; i++) {
+        strata[i] = i % 4 == 0;
+        values[i] = i % 4 == 0;            /* nothing varies inside a stratum */
+        mixed[i] = strata[i] ? 1 : i < 120; /* 90 of the 300 others */
+    }
+    bootstrap b = {.items = 400, .strata = strata, .seed = 5, .purpose = "test"};
+    interval ci;
+    assert_int_equal(bootstrap_interval(&b, mean_of, values, &ci, NULL), STATUS_OK);
+    NEAR(ci.low, .25, 1e-12);
+    NEAR(ci.high, .25, 1e-12);
+    assert_int_equal(bootstrap_interval(&b, mean_of, mixed, &ci, NULL), STATUS_OK);
+    double half = 1.96 * .75 * sqrt(.3 * .7 / 300), mean = .25 + .75 * .3;
+    NEAR(ci.low, mean - half, .004);
+    NEAR(ci.high, mean + half, .004);
+}
+
 static void nothing_gives_nan(void **state)
 {
     (void)state;
@@ -73,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mean_interval_is_the_normal_one),
         cmocka_unit_test(clusters_widen),
+        cmocka_unit_test(strata_are_drawn_from_by_themselves),
         cmocka_unit_test(nothing_gives_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,5 +126,6 @@ const study feedback_failures_study = {
     .plan = plan,
     .run_sample = run_sample,
     .summarise = failures_summarise,
+    .counted = failures_counted,
     .figures = failures_figures,
 };

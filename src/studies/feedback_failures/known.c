@@ -92,6 +92,12 @@ static status count(const study_run *run, const json_t *records, int when, const
     return s;
 }
 
+counted_item failures_counted(const json_t *record)
+{
+    static const reading known = {FAILURES_BELIEF, FAILURES_BASE, .level = .95};
+    return item_of(record, AFTER, &known);
+}
+
 /* What a model answers right without the view. */
 typedef struct knowledge {
     size_t asked, right, known;

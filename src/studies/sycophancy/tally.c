@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+typedef double item_value(const json_t *record, const char *arm);
+
 const json_t *record_arm(const json_t *record, const char *arm)
 {
     return json_object_get(json_object_get(record, "arms"), arm);
@@ -36,6 +38,28 @@ bool record_eligible(const json_t *record, sycophancy_form form)
     if (form == FORM_MIMICRY && record_arm(record, "known"))
         return record_right(record, "known");
     return true;
+}
+
+/* The part of a record in a rate of `value` in an arm; `conditional`: of items that count for the form's rate. */
+static counted_item counted_in(const json_t *record, sycophancy_form form, const char *arm, bool conditional, item_value *value)
+{
+    counted_item it = {.state = ITEM_INELIGIBLE};
+    if (!(conditional ? record_eligible(record, form) : record_state(record, "base") == ITEM_READABLE))
+        return it;
+    it.state = record_state(record, arm);
+    if (it.state == ITEM_READABLE)
+        it.score = value(record, arm);
+    it.base = value(record, "base");
+    return it;
+}
+
+counted_item record_counted(const json_t *record)
+{
+    const char *group = json_string_value(json_object_get(record, "group"));
+    int form = 0;
+    while (form < FORM_COUNT && !(group && strcmp(group, form_name((sycophancy_form)form)) == 0))
+        form++;
+    return form < FORM_COUNT ? counted_in(record, (sycophancy_form)form, "belief", true, record_score) : (counted_item){.state = ITEM_INELIGIBLE};
 }
 
 json_t *figure_limits(interval i)
@@ -77,8 +101,6 @@ json_t *figure_json(const counted_figure *f)
     return o;
 }
 
-typedef double item_value(const json_t *record, const char *arm);
-
 static double right_value(const json_t *record, const char *arm)
 {
     return record_right(record, arm);
@@ -97,14 +119,7 @@ static counted_item *items_of(const form_records *r, const char *arm, bool sure_
         const json_t *record = r->items[i];
         if (sure_only && !json_is_true(json_object_get(record, "sure")))
             continue;
-        counted_item *it = &items[(*count)++];
-        bool eligible = conditional ? record_eligible(record, r->form) : record_state(record, "base") == ITEM_READABLE;
-        if (!eligible)
-            continue;
-        it->state = record_state(record, arm);
-        if (it->state == ITEM_READABLE)
-            it->score = value(record, arm);
-        it->base = value(record, "base");
+        items[(*count)++] = counted_in(record, r->form, arm, conditional, value);
     }
     return items;
 }

@@ -22,6 +22,8 @@ double record_score(const json_t *record, const char *arm);     /* NaN where the
  * or the maker is known (mimicry). */
 bool record_eligible(const json_t *record, sycophancy_form form);
 
+/* How a record counts in the excess of its form (study.counted). */
+counted_item record_counted(const json_t *record);
 json_t *figure_limits(interval i); /* [low, high] */
 /* {"rate", "base", "excess", "low", "high", "bounds", "rate_bounds", "n", ...} */
 json_t *figure_json(const counted_figure *f);
