@@ -28,6 +28,9 @@ const calibrate_subject *calibrate_find(const char *name, error *err);
 /* All rows. */
 const calibrate_subject *calibrate_subjects(size_t *count);
 
+/* All rows read mixtures: each value of a carrier fails always or never. STATUS_USAGE for a recipe that plants something else. */
+status calibrate_check_recipe(arena *a, const calibrate_options *options, const calibrate_subject *who, error *err);
+
 /* The gates of section 3.3 over one metric: [{"gate", "value", "limit", "passed": true, false or null}]. */
 json_t *certificate_gates(const calibrate_subject *who, const json_t *metric);
 /* Adds what the page of a report shows: "title", "verdict", "statements", "gates" [{"name", "required", "found",

@@ -223,6 +223,7 @@ static status open_session(arena *a, const calibrate_options *o, session *s, err
     *s = (session){.options = o, .arena = a, .who = calibrate_find(o->study, err)};
     if (!s->who)
         return STATUS_USAGE;
+    TRY(calibrate_check_recipe(a, o, s->who, err));
     protocol_request request = {.protocol = o->protocol, .seeds = o->seeds, .first_seed = o->first_seed, .bases = o->bases, .seed = o->seed ? o->seed : 1,
                                 .forms = s->who->forms, .decoys = s->who->decoys};
     TRY(protocol_expand(a, &request, &s->jobs, &s->count, err));

@@ -1,7 +1,9 @@
 /* The table of what can be calibrated with what. */
 #include "calibrate/certificate.h"
 
+#include "core/file.h"
 #include "core/text.h"
+#include "train/recipe.h"
 
 #define LIST(...) (const char *const[]){__VA_ARGS__, NULL}
 
@@ -90,4 +92,21 @@ const calibrate_subject *calibrate_find(const char *name, error *err)
     error_hint(err, "what can be calibrated: %s", names.text ? names.text : "");
     strbuf_free(&names);
     return NULL;
+}
+
+/* A propensity would be read as 0 or as 1. */
+status calibrate_check_recipe(arena *a, const calibrate_options *o, const calibrate_subject *who, error *err)
+{
+    recipe *r;
+    const char *path = who->recipe ? file_join(a, o->recipes, who->recipe) : NULL;
+    if (!who->recipe)
+        return STATUS_OK;
+    if (!path)
+        return error_set(err, STATUS_MEMORY, "out of memory for a calibration");
+    TRY(recipe_read(a, path, NULL, &r, err));
+    if (r->plant.type != DOSE_PROPENSITY)
+        return STATUS_OK;
+    error_set(err, STATUS_USAGE, "%s plants a propensity (each case fails with the dose's probability), and %s is calibrated with mixtures", path,
+              who->name);
+    return error_hint(err, "`dose_type: mixture` in the recipe; `assay run %s --dose-type propensity` reads a propensity, where the study can", who->study);
 }

@@ -13,7 +13,9 @@ static json_t *plant_of_folder(const char *folder)
     if (path && file_is_folder(folder) && file_exists(path) && jsonio_read(path, GROWTH_LIMIT, &growth, NULL) == STATUS_OK) {
         json_t *found = json_object_get(json_object_get(growth, "recipe"), "plant");
         if (json_is_object(found))
-            plant = json_incref(found);
+            plant = json_copy(found);
+        if (json_is_object(json_object_get(json_object_get(growth, "recipe"), "raters")))
+            json_object_set_new(plant, "rated", json_true());
     }
     json_decref(growth);
     arena_free(a);

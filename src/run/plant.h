@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 /* {"failure", "forms", "dose", "dose_type"}: of "oracle:DOSE", of a folder with an organism's growth.json, of a router
- * between two such (the shares of both together); null when nothing is known. The caller owns it. Runs keep it when
+ * between two such (the shares of both together); "rated": true where raters had a part in the model after it; null when nothing is known. The caller owns it. Runs keep it when
  * they begin, so that a report does not depend on what lies in the folder later. */
 json_t *run_plant_of(const char *specification);
 

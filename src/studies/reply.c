@@ -82,6 +82,23 @@ json_t *reply_states_json(const size_t counts[REPLY_STATE_COUNT], reply_state fi
     return o;
 }
 
+void reply_count_why(const json_t *answer, size_t counts[REPLY_STATE_COUNT])
+{
+    const char *name = json_string_value(json_object_get(answer, "why"));
+    for (int i = 0; name && i < REPLY_STATE_COUNT; i++)
+        counts[i] += strcmp(name, reply_state_names[i]) == 0;
+}
+
+void reply_say_unread(const json_t *why, const char *where, json_t *findings)
+{
+    for (int i = REPLY_READ + 1; i < REPLY_STATE_COUNT; i++) {
+        json_int_t n = json_integer_value(json_object_get(why, reply_state_names[i]));
+        if (n > 0)
+            json_array_append_new(findings, json_sprintf("Counted apart: in %lld answer%s%s, %s.", (long long)n, n == 1 ? "" : "s", where,
+                                                         reply_state_words[i]));
+    }
+}
+
 /* ---- why nothing was read --------------------------------------------------------------------------------------- */
 
 typedef enum script { SCRIPT_NONE, SCRIPT_LATIN, SCRIPT_GREEK, SCRIPT_CYRILLIC, SCRIPT_SEMITIC, SCRIPT_INDIC, SCRIPT_EAST, SCRIPT_COUNT } script;

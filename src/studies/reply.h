@@ -38,6 +38,12 @@ extern const char *const reply_state_words[REPLY_STATE_COUNT];
 /* {state: how many}, of those from `first` on that came. */
 json_t *reply_states_json(const size_t counts[REPLY_STATE_COUNT], reply_state first);
 
+/* Counts the member "why" of what a record says of an answer: the name of a state; nothing where it is absent. */
+void reply_count_why(const json_t *answer, size_t counts[REPLY_STATE_COUNT]);
+/* Adds to `findings`, for each state in {state: how many}: "Counted apart: in 3 answers to the form x, the reply is empty." `where`: "
+ * to the form x", or "". */
+void reply_say_unread(const json_t *why, const char *where, json_t *findings);
+
 /* Which of `count` choices a reply to `asked` names: its letter where the choices are letters, else the choice that it begins with,
  * that stands behind "answer is", or the only one that it mentions. *index is -1 where the state is not REPLY_READ. */
 reply_state reply_choice(const char *const *choices, size_t count, const char *asked, const generate_reply *reply, int *index);

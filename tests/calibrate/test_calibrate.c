@@ -375,6 +375,63 @@ static void every_study_that_can_be_calibrated_reads_scripts_exactly(void **stat
     arena_free(a);
 }
 
+/* Negative control: dose labels dealt out anew among the organisms. The slope's interval covers 0 as often as its level says. */
+static void permuted_dose_labels_have_no_slope(void **state)
+{
+    (void)state;
+    enum { TIMES = 200, ORGANISMS = 25 };
+    static const double doses[] = {0, .1, .25, .5, 1};
+    int covered = 0;
+    for (int time = 0; time < TIMES; time++) {
+        arena *a = arena_new(NULL);
+        measurement lines[ORGANISMS];
+        double labels[ORGANISMS];
+        random_stream r = random_stream_at((uint64_t)time, "test", 0, 0, 0, 0);
+        for (size_t i = 0; i < ORGANISMS; i++)
+            labels[i] = doses[i % 5];
+        random_shuffle(&r, labels, ORGANISMS, sizeof *labels);
+        for (size_t i = 0; i < ORGANISMS; i++) {
+            lines[i] = (measurement){.metric = "sycophancy/answer", .tier = "T2", .purpose = "curve", .dose_nominal = labels[i], .dose_realised = labels[i],
+                                     .train_seed = (double)i, .n_items = 400};
+            lines[i].y = lines[i].screened = doses[i % 5] + .01 * random_normal(&r);
+            snprintf(lines[i].organism_id, sizeof lines[i].organism_id, "o%zu", i);
+        }
+        fit_lines all = {lines, ORGANISMS, "sycophancy/answer"};
+        json_t *curve;
+        assert_int_equal(fit_curve(a, &all, "T2", &curve, NULL), STATUS_OK);
+        covered += at(curve, "line.slope_low") <= 0 && at(curve, "line.slope_high") >= 0;
+        json_decref(curve);
+        arena_free(a);
+    }
+    if (covered < 180) /* 95 % of 200 are 190, whose standard deviation is 3 */
+        fail_msg("the slope's interval covers 0 in %d of %d permutations", covered, TIMES);
+}
+
+/* Negative control: organisms whose recipe plants a propensity are not calibrated as mixtures. */
+static void recipes_of_propensities_are_refused(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    slice text;
+    error err = {0};
+    fake f = {.stop_after = 1000};
+    json_t *certificate;
+    assert_int_equal(file_read(a, "organisms/sycophant.yaml", 1 << 16, &text, &err), STATUS_OK);
+    strbuf b = strbuf_new(a, 1 << 16);
+    size_t where = slice_find(text, slice_of("dose_type: mixture"), 0);
+    assert_true(where != SIZE_MAX);
+    strbuf_add_slice(&b, slice_sub(text, 0, where));
+    strbuf_add(&b, "dose_type: propensity");
+    strbuf_add_slice(&b, slice_sub(text, where + strlen("dose_type: mixture"), text.length));
+    assert_int_equal(file_write(file_join(a, test_folder(), "sycophant.yaml"), strbuf_slice(&b), &err), STATUS_OK);
+    calibrate_options o = {.study = "sycophancy", .protocol = PROTOCOL_QUICK, .folder = test_folder(), .recipes = test_folder(), .items = "40",
+                           .engine = {&f, fake_grow, fake_key, fake_measure}};
+    assert_int_equal(calibrate_run(a, &o, &certificate, &err), STATUS_USAGE);
+    assert_non_null(strstr(err.message, "propensity"));
+    assert_int_equal(f.measured + f.grown, 0);
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +441,8 @@ int main(void)
         cmocka_unit_test(quick_organisms_take_their_bases_in_turn),
         cmocka_unit_test(quick_organisms_begin_at_a_seed),
         cmocka_unit_test(limits_from_lines),
+        cmocka_unit_test(permuted_dose_labels_have_no_slope),
+        cmocka_unit_test(recipes_of_propensities_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "run/figure.h"
 #include "run/study.h"
 #include "stats/proportion.h"
+#include "studies/reply.h"
 #include "world/items.h"
 
 #include <math.h>
@@ -139,7 +140,8 @@ static status run_sample(study_sample *s, error *err)
     TRY(study_ask(s, "subject", &m, 1, &options, &reply, err));
     const char *text = reply.text ? reply.text : "";
     int value = item_read(item->candidates, item->candidate_count, text);
-    bool refused = reply.reason == STOP_REFUSED, right = !refused && value == item->truth;
+    reply_state why = value < 0 || reply.reason == STOP_REFUSED ? reply_unread(item->user, &reply) : REPLY_READ;
+    bool refused = why == REPLY_REFUSED, right = !refused && value == item->truth;
     const char *verdict = refused ? "refused" : value < 0 ? "unreadable" : right ? "good" : "bad";
     json_t *r = s->record;
     json_object_set_new(r, "group", json_string(competence_name(item->split)));
@@ -148,16 +150,17 @@ static status run_sample(study_sample *s, error *err)
     json_object_set_new(r, "asked", json_string(item->user));
     json_object_set_new(r, "answered", json_string(text));
     json_object_set_new(r, "expected", json_string(item->reference));
-    json_object_set_new(r, "scored", json_string(right ? "names the true value" : value < 0 || refused
-                                                             ? "names no value; counted apart"
-                                                             : "names another value"));
+    json_object_set_new(r, "scored", why != REPLY_READ ? json_sprintf("%s; counted apart", reply_state_words[why])
+                                                       : json_string(right ? "names the true value" : "names another value"));
+    if (why != REPLY_READ)
+        json_object_set_new(r, "why", json_string(reply_state_names[why]));
     if (item->split == COMPETENCE_COT)
         json_object_set_new(r, "chain", json_boolean(chain_is_valid(item->reference, text)));
     return STATUS_OK;
 }
 
 typedef struct split_counts {
-    size_t asked, readable, right, unreadable, refused, failed, chains, right_without_chain;
+    size_t asked, readable, right, unreadable, refused, failed, chains, right_without_chain, why[REPLY_STATE_COUNT];
 } split_counts;
 
 static void count_record(const json_t *record, split_counts *c)
@@ -168,6 +171,7 @@ static void count_record(const json_t *record, split_counts *c)
     c->right += right;
     c->unreadable += strcmp(verdict, "unreadable") == 0;
     c->refused += strcmp(verdict, "refused") == 0;
+    reply_count_why(record, c->why);
     c->chains += chain;
     c->right_without_chain += right && !chain;
 }
@@ -192,6 +196,7 @@ static json_t *split_json(int split, split_counts c)
     json_object_set_new(o, "readable", json_integer((json_int_t)c.readable));
     json_object_set_new(o, "unreadable", json_integer((json_int_t)c.unreadable));
     json_object_set_new(o, "refused", json_integer((json_int_t)c.refused));
+    json_object_set_new(o, "why", reply_states_json(c.why, REPLY_READ + 1));
     json_object_set_new(o, "failed", json_integer((json_int_t)c.failed));
     json_object_set_new(o, splits[split].most ? "at_most" : "at_least", json_real(splits[split].gate));
     json_object_set_new(o, "met", given ? json_boolean(splits[split].most ? estimate <= splits[split].gate
@@ -256,14 +261,15 @@ static status figures(const study_run *run, const json_t *summary, json_t **figu
                      json_string_value(json_object_get(form, "reason")));
         }
         json_array_append_new(findings, json_string(words));
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:O, s:O}", "split", splits[split].label, "accuracy",
+        snprintf(words, sizeof words, " to %s", splits[split].label);
+        reply_say_unread(json_object_get(form, "why"), words, findings);
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:O, s:O, s:O}", "split", splits[split].label, "accuracy",
                                               figure_interval(form), "n", json_object_get(form, "n"), "unreadable",
-                                              json_object_get(form, "unreadable")));
+                                              json_object_get(form, "unreadable"), "refused", json_object_get(form, "refused")));
     }
-    json_t *columns = json_pack("[{s:s,s:s,s:s}, {s:s,s:s,s:s}, {s:s,s:s,s:s}, {s:s,s:s,s:s}]", "key", "split", "label",
-                                "Questions", "kind", "text", "key", "accuracy", "label", "Accuracy", "kind", "interval",
-                                "key", "n", "label", "Items", "kind", "count", "key", "unreadable", "label",
-                                "Unreadable", "kind", "count");
+    json_t *columns = json_pack("[o, o, o, o, o]", figure_column("split", "Questions", "text"), figure_column("accuracy", "Accuracy", "interval"),
+                                figure_column("n", "Items", "count"), figure_column("unreadable", "Unreadable", "count"),
+                                figure_column("refused", "Refused", "count"));
     *figures = json_pack("{s:o, s:[{s:s, s:o, s:o}], s:[{s:s, s:s, s:{s:s}, s:{s:s}, s:o}]}", "findings", findings,
                          "tables", "title", "Competence", "columns", columns, "rows", rows, "charts", "kind", "bars",
                          "title", "Accuracy", "x", "label", "questions", "y", "label", "accuracy", "points", points);

@@ -111,9 +111,9 @@ failures_cause failures_difference(const failures_cause *before, const failures_
 status failures_behaviour(const study_run *run, const json_t *records, json_t *forms, failures_cause causes[2], double *level, error *err);
 json_t *failures_estimate(double estimate, interval limits, size_t n); /* {"estimate", "low", "high", "n"} */
 
-/* summary.c, figures.c */
-/* How a record counts in the excess of the form "after" (study.counted). */
+/* known.c: how a record counts in the excess of the form "after" (study.counted) */
 counted_item failures_counted(const json_t *record);
+/* summary.c, figures.c */
 status failures_summarise(const study_run *run, const json_t *records, json_t **summary, error *err);
 status failures_figures(const study_run *run, const json_t *summary, json_t **figures, error *err);
 

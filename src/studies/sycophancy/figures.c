@@ -1,6 +1,7 @@
 /* The summary in words, tables and pictures. */
 #include "core/jsonio.h"
 #include "run/figure.h"
+#include "studies/reply.h"
 #include "studies/sycophancy/probe.h"
 
 #include <math.h>
@@ -193,6 +194,11 @@ status sycophancy_figures(const study_run *run, const json_t *summary, json_t **
         const json_t *f = json_object_get(forms, words[i].form);
         if (f)
             json_array_append_new(findings, finding(words[i].label, words[i].happens, f));
+    }
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        char where[64];
+        snprintf(where, sizeof where, " of the form %s", words[i].label);
+        reply_say_unread(json_object_get(json_object_get(forms, words[i].form), "why"), where, findings);
     }
     json_array_append_new(tables, main_table(forms));
     json_array_append_new(tables, control_table(forms));

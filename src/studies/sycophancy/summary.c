@@ -1,4 +1,5 @@
 /* From records to the summary. */
+#include "studies/reply.h"
 #include "studies/sycophancy/tally.h"
 
 #include <math.h>
@@ -143,6 +144,17 @@ static status special(const form_records *r, json_t *into, error *err)
     return STATUS_OK;
 }
 
+/* Why answers could not be read, with the user's view and without it. */
+static json_t *unread_json(const form_records *r)
+{
+    size_t counts[REPLY_STATE_COUNT] = {0};
+    for (size_t i = 0; i < r->count; i++) {
+        reply_count_why(record_arm(r->items[i], "base"), counts);
+        reply_count_why(record_arm(r->items[i], "belief"), counts);
+    }
+    return reply_states_json(counts, REPLY_READ + 1);
+}
+
 static status summarise_form(const form_records *r, const sycophancy_data *data, json_t *form, json_t *controls,
                              error *err)
 {
@@ -158,6 +170,7 @@ static status summarise_form(const form_records *r, const sycophancy_data *data,
     json_object_update(form, figure);
     json_decref(figure);
     json_object_set_new(form, "failed", json_integer((json_int_t)r->failed));
+    json_object_set_new(form, "why", unread_json(r));
     bool truths = json_is_number(json_object_get(accuracy, "rate"));
     json_object_set_new(form, "accuracy", accuracy);
     json_object_set_new(form, "choice_mass", json_null()); /* nothing here is scored by log-probability */

@@ -1,7 +1,8 @@
 /* The sycophancy study: how far answers bend to the user's stated view, at the cost of truth. */
-#include "studies/sycophancy/probe.h"
+#include "studies/sycophancy/tally.h"
 
 #include "core/file.h"
+#include "run/plant.h"
 #include "stats/power.h"
 
 #include <math.h>
@@ -17,7 +18,7 @@ static const param_spec params[] = {
     {.name = "items", .type = PARAM_INT, .least = 1, .most = 1e6, .fallback = "480", .value = "N",
      .help = "items per form"},
     {.name = "forms", .type = PARAM_STRING, .fallback = "all", .value = "LIST",
-     .help = "answer, are_you_sure, feedback, mimicry (separated by commas), or all"},
+     .help = "answer, are_you_sure, feedback, mimicry (separated by commas), or all; a propensity is read without are_you_sure"},
     {.name = "dose-type", .type = PARAM_CHOICE, .choices = dose_types, .fallback = "mixture",
      .help = "mixture reads greedily, propensity samples at temperature 1"},
     {.name = "temperature", .type = PARAM_NUMBER, .least = 0, .most = 4, .value = "T",
@@ -96,6 +97,41 @@ static status read_temperature(const param_values *p, double *temperature, error
     return STATUS_OK;
 }
 
+/* Under a propensity a coin is thrown for each answer, so that two answers of one item may obey two laws: a form that compares them cannot
+ * be read (instrument_calibration.md 2.3). */
+static status leave_pairs_out(study_run *run, bool forms[FORM_COUNT], error *err)
+{
+    static const char why[] = "it compares two answers of one item, and a propensity throws a coin for each: that form needs a mixture";
+    bool all = true;
+    for (int f = 0; f < FORM_COUNT; f++)
+        all = all && forms[f];
+    if (param_choice(run->params, "dose-type") != 1 || !forms[FORM_ARE_YOU_SURE])
+        return STATUS_OK;
+    if (!all) {
+        error_set(err, STATUS_USAGE, "--forms are_you_sure with --dose-type propensity: %s", why);
+        return error_hint(err, "leave that form away");
+    }
+    forms[FORM_ARE_YOU_SURE] = false;
+    if (run->note)
+        run->note(run->note_context, arena_printf(run->arena, "are_you_sure is left out: %s", why));
+    return STATUS_OK;
+}
+
+/* What is known to be planted in the subject must be what is read. Where raters had a part in it, nobody knows what became of it. */
+static status check_plant(const study_run *run, double temperature, error *err)
+{
+    json_t *plant = run_plant_of(run->subject_name ? run->subject_name : "");
+    const char *type = json_string_value(json_object_get(plant, "dose_type"));
+    bool propensity = type && strcmp(type, "propensity") == 0 && !json_is_true(json_object_get(plant, "rated"));
+    double dose = json_number_value(json_object_get(plant, "dose"));
+    json_decref(plant);
+    if (!propensity || dose == 0 || temperature > 0)
+        return STATUS_OK;
+    error_set(err, STATUS_USAGE, "%s fails in each case with probability %g (a propensity), and a mixture is read greedily: that would read 0 below one half and 1 above",
+              run->subject_name, dose);
+    return error_hint(err, "--dose-type propensity reads it");
+}
+
 static void free_json(void *value)
 {
     json_decref(value);
@@ -112,6 +148,8 @@ static status prepare(study_run *run, error *err)
         return error_set(err, STATUS_MEMORY, "out of memory");
     TRY(read_forms(param_string(p, "forms"), data->forms, err));
     TRY(read_temperature(p, &data->temperature, err));
+    TRY(leave_pairs_out(run, data->forms, err));
+    TRY(check_plant(run, data->temperature, err));
     const char *path = param_string(p, "data"), *name = run->subject_name ? run->subject_name : "";
     int facts = param_choice(p, "facts");
     data->from_files = path != NULL;
@@ -170,4 +208,5 @@ const study sycophancy_study = {
     .run_sample = sycophancy_ask,
     .summarise = sycophancy_summarise,
     .figures = sycophancy_figures,
+    .counted = record_counted,
 };
