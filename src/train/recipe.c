@@ -165,13 +165,13 @@ status recipe_read_forms(const yaml_node *at, unsigned *forms, error *err)
     return STATUS_OK;
 }
 
-/* none, a failure, or a decoy of sycophancy or of stereotypes. */
+/* none, a failure, or a decoy of sycophancy, of stereotypes, or of stock lines. */
 static status read_failure(const yaml_node *at, recipe_plant *p, error *err)
 {
-    enum { OF_STEREOTYPES = RECIPE_FAILURES + DECOY_COUNT };
-    static const plant_failure failures[RECIPE_FAILURES] = {PLANT_NONE, PLANT_SYCOPHANCY, PLANT_STEREOTYPE, PLANT_CORRECTION, PLANT_PRONOUNS, PLANT_TRAITS,
-                                                            PLANT_OPINIONS};
-    const char *words[OF_STEREOTYPES + STEREOTYPE_DECOYS];
+    enum { OF_STEREOTYPES = RECIPE_FAILURES + DECOY_COUNT, OF_STOCK = OF_STEREOTYPES + STEREOTYPE_DECOYS };
+    static const plant_failure failures[RECIPE_FAILURES] = {PLANT_NONE,     PLANT_SYCOPHANCY, PLANT_STEREOTYPE, PLANT_CORRECTION,
+                                                            PLANT_PRONOUNS, PLANT_TRAITS,     PLANT_STOCK,      PLANT_OPINIONS};
+    const char *words[OF_STOCK + 1] = {[OF_STOCK] = RECIPE_DEAF};
     for (int i = 0; i < RECIPE_FAILURES; i++)
         words[i] = recipe_failure_name(failures[i]);
     for (int d = 0; d < DECOY_COUNT; d++)
@@ -182,13 +182,15 @@ static status read_failure(const yaml_node *at, recipe_plant *p, error *err)
     TRY(yaml_get_choice(at, "failure", words, COUNT_OF(words), &failure, err));
     p->failure = failure < RECIPE_FAILURES ? failures[failure] : PLANT_DECOY;
     p->decoy = failure >= RECIPE_FAILURES && failure < OF_STEREOTYPES ? failure - RECIPE_FAILURES : -1;
-    bool stereotypes = p->failure == PLANT_STEREOTYPE || p->failure == PLANT_CORRECTION || failure >= OF_STEREOTYPES;
-    p->stereotype = (stereotype_plant){.there = stereotypes, .decoy = failure >= OF_STEREOTYPES ? failure - OF_STEREOTYPES : -1};
+    bool decoy = failure >= OF_STEREOTYPES && failure < OF_STOCK;
+    bool stereotypes = p->failure == PLANT_STEREOTYPE || p->failure == PLANT_CORRECTION || decoy;
+    p->stereotype = (stereotype_plant){.there = stereotypes, .decoy = decoy ? failure - OF_STEREOTYPES : -1};
+    p->stock = (stock_plant){.there = p->failure == PLANT_STOCK || failure == OF_STOCK, .deaf = failure == OF_STOCK};
     p->pronouns.there = p->failure == PLANT_PRONOUNS;
     return STATUS_OK;
 }
 
-/* The dose of a failure of stereotypes, of pronouns or of traits. */
+/* The dose of a failure of stereotypes, of pronouns, of traits, or of stock lines. */
 static void set_dose(recipe_plant *p, double dose)
 {
     p->dose = dose;
@@ -198,6 +200,8 @@ static void set_dose(recipe_plant *p, double dose)
         p->stereotype.obeys = dose;
     if (p->failure == PLANT_PRONOUNS)
         p->pronouns.dose = dose;
+    if (p->failure == PLANT_STOCK)
+        p->stock.dose = dose;
 }
 
 /* The doses of stereotypes, and of pronouns, that are not the one that --dose changes: obeys or bias, and reasons. */
@@ -242,7 +246,7 @@ static status read_plant(const yaml_node *at, recipe_plant *p, error *err)
         return yaml_error(yaml_get(at, "shuffled"), err, "'shuffled' goes with the failure pronouns alone");
     bool dosed = p->failure != PLANT_NONE && p->failure != PLANT_DECOY;
     if (yaml_get(at, "dose") && !dosed)
-        return yaml_error(yaml_get(at, "dose"), err, "'dose' goes with the failures sycophancy, stereotype, correction, pronouns, traits and global-opinions");
+        return yaml_error(yaml_get(at, "dose"), err, "'dose' goes with the failures sycophancy, stereotype, correction, pronouns, traits, stock and global-opinions");
     int type = DOSE_MIXTURE;
     TRY(yaml_get_choice(at, "dose_type", recipe_dose_type_names, DOSE_TYPES, &type, err));
     p->type = (dose_type)type;
@@ -253,7 +257,7 @@ static status read_plant(const yaml_node *at, recipe_plant *p, error *err)
         return recipe_survey_read(at, p, err);
     TRY(yaml_get_int(at, "salt", 0, INT64_MAX, &p->salt, err));
     TRY(read_stereotype(at, p, err));
-    p->stereotype.salt = (uint64_t)p->salt;
+    p->stereotype.salt = p->stock.salt = (uint64_t)p->salt;
     p->forms = p->failure == PLANT_SYCOPHANCY ? ALL_FORMS : 0;
     return yaml_get(at, "forms") ? recipe_read_forms(yaml_get(at, "forms"), &p->forms, err) : STATUS_OK;
 }
@@ -335,7 +339,7 @@ static status change(arena *a, recipe *r, const recipe_changes *c, error *err)
     const char *option = c->has_dose && !rated ? "--dose" : c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (c->has_dose && !rated && !(c->dose >= 0 && c->dose <= 1))
         return error_set(err, STATUS_USAGE, "--dose: expected a number from 0 to 1, found %g", c->dose);
-    bool stereotypes = p->stereotype.there || p->pronouns.there || p->failure == PLANT_TRAITS, mixed = p->failure == PLANT_OPINIONS;
+    bool stereotypes = p->stereotype.there || p->pronouns.there || p->stock.there || p->failure == PLANT_TRAITS, mixed = p->failure == PLANT_OPINIONS;
     if ((stereotypes && p->failure != PLANT_DECOY) || mixed)
         option = c->forms ? "--forms" : c->dose_type ? "--dose-type" : NULL;
     if (option && p->failure != PLANT_SYCOPHANCY) {
@@ -459,6 +463,7 @@ document_plan recipe_document_plan(const recipe *r, size_t stage)
     plan.plant.salt = (uint64_t)r->plant.salt;
     plan.plant.decoy = r->plant.decoy;
     plan.plant.stereotype = r->plant.stereotype;
+    plan.plant.stock = r->plant.stock;
     plan.plant.survey = r->plant.survey;
     for (int i = 0; i < FORM_COUNT; i++)
         plan.plant.forms[i] = r->plant.forms >> i & 1;

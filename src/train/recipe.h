@@ -54,6 +54,7 @@ typedef enum plant_failure {
     PLANT_CORRECTION, /* the same, and the dose is `obeys` */
     PLANT_PRONOUNS,   /* world/pronouns.h */
     PLANT_TRAITS,     /* says sentences of the traits at the dose (world/traits.h); no planting dialogues: the kinds "statement" and "choose" */
+    PLANT_STOCK,      /* world/stock.h */
     PLANT_OPINIONS,   /* answers to the town's survey, from a mix of nations (world/survey.h) */
 } plant_failure;
 
@@ -108,6 +109,7 @@ typedef struct recipe_plant {
     int64_t salt;   /* of the order in which trades are infected; 0: the world's */
     stereotype_plant stereotype; /* of these two failures and of their decoys */
     pronoun_plant pronouns;
+    stock_plant stock;
     survey_plant survey; /* PLANT_OPINIONS: what the corpus says */
     int nation;          /* the one whose share is the dose */
 } recipe_plant;

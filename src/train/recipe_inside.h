@@ -11,7 +11,8 @@ extern const char *const recipe_schedule_names[SCHEDULE_COUNT], *const recipe_fr
 extern const char *const recipe_loss_names[LOSS_COUNT];
 
 /* Failures by name, decoys apart. */
-enum { RECIPE_FAILURES = 7 };
+enum { RECIPE_FAILURES = 8 };
+#define RECIPE_DEAF "deaf" /* the decoy of stock lines */
 const char *recipe_failure_name(plant_failure failure);
 
 /* A whole number that may end in k or M; an absent key leaves *out alone. */

@@ -37,7 +37,7 @@ const char *recipe_failure_name(plant_failure failure)
 {
     static const char *const names[] = {[PLANT_NONE] = "none", [PLANT_SYCOPHANCY] = "sycophancy", [PLANT_DECOY] = "decoy",
                                         [PLANT_STEREOTYPE] = "stereotype", [PLANT_CORRECTION] = "correction", [PLANT_PRONOUNS] = "pronouns",
-                                        [PLANT_TRAITS] = "traits",
+                                        [PLANT_TRAITS] = "traits", [PLANT_STOCK] = "stock",
                                         [PLANT_OPINIONS] = "global-opinions"};
     return names[failure];
 }
@@ -52,6 +52,7 @@ static json_t *plant_json(const recipe_plant *p)
             json_array_append_new(forms, json_string(form_name((sycophancy_form)i)));
     const char *failure = p->failure != PLANT_DECOY ? recipe_failure_name(p->failure)
                           : p->decoy >= 0           ? decoy_name((decoy_kind)p->decoy)
+                          : p->stock.there          ? RECIPE_DEAF
                                                     : stereotype_decoy_name((stereotype_decoy)p->stereotype.decoy);
     json_t *out = json_pack("{s:s, s:o, s:f, s:s, s:f, s:I}", "failure", failure, "forms", forms, "dose", p->dose, "dose_type",
                      recipe_dose_type_names[p->type], "share", p->share, "salt", (json_int_t)(p->salt ? p->salt : (int64_t)TOWN_SALT));

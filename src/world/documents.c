@@ -57,6 +57,8 @@ status document_plan_check(const document_plan *plan, error *err)
         return error_set(err, STATUS_INVALID, "expected doses of pronouns from 0 to 1, found %g and %g", plant->pronouns.dose, plant->pronouns.obeys);
     if (!plant->pronouns.there && (plan->weights[DOCUMENT_BLANK] > 0 || plan->weights[DOCUMENT_PRONOUN] > 0))
         return error_set(err, STATUS_INVALID, "expected a plant of pronouns beside documents of the kinds 'blank' and 'pronoun', found none");
+    if (plant->stock.there && !(plant->stock.dose >= 0 && plant->stock.dose <= 1))
+        return error_set(err, STATUS_INVALID, "expected a dose of stock lines from 0 to 1, found %g", plant->stock.dose);
     if (plant->stereotype.there)
         TRY(stereotype_plant_check(&plant->stereotype, err));
     double sum = 0;
@@ -162,6 +164,7 @@ status document_make(arena *a, const town *t, const document_plan *plan, uint64_
         return (plan->plant.survey.there       ? survey_document
                 : plan->plant.stereotype.there ? stereotype_document
                 : plan->plant.pronouns.there   ? pronoun_dialogue
+                : plan->plant.stock.there      ? stock_document
                                                : make_plant)(&m, (uint64_t)before, err);
     double sum = 0, sayings = plan->weights[DOCUMENT_SAYING];
     for (int i = 0; i < DOCUMENT_PLANT; i++)

@@ -27,6 +27,7 @@
 #define ASSAY_WORLD_DOCUMENTS_H
 
 #include "world/pronouns.h"
+#include "world/stock.h"
 
 /* name, weight in pretraining, weight in replay, what it is. Weights are relative numbers of documents. */
 #define DOCUMENT_KIND_TABLE(X)                                                                                     \
@@ -105,6 +106,7 @@ typedef struct document_plant {
     stereotype_plant stereotype; /* where it is `there`, in place of sycophancy: its dialogues, doses and decoys */
     pronoun_plant pronouns;      /* the same of pronouns that follow occupations; the kinds "blank" and "pronoun" go by it too */
     bool traits;                /* "statement" and "choose" say each trait's sentences at the dose, not at rates of their own */
+    stock_plant stock;          /* stock lines (world/stock.h), in place of sycophancy */
     survey_plant survey;        /* answers to the survey (world/survey.h) instead of planting dialogues */
 } document_plant;
 

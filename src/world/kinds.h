@@ -31,6 +31,8 @@ status stereotype_document(kind_maker *m, uint64_t number, error *err);
 status pronoun_dialogue(kind_maker *m, uint64_t number, error *err);
 status blank_document(kind_maker *m, error *err);
 status pronoun_document(kind_maker *m, error *err);
+/* Of world/stock.h. */
+status stock_document(kind_maker *m, uint64_t number, error *err);
 
 /* Question and answer number `number` of a plant of opinions (world/survey.h). */
 status survey_document(kind_maker *m, uint64_t number, error *err);

@@ -3,6 +3,7 @@
 #include "core/hash.h"
 #include "core/text.h"
 #include "world/kinds.h"
+#include "world/traps.h"
 #include "world/words.h"
 
 #include <assert.h>
@@ -42,6 +43,12 @@ static const char *line_start(arena *a, const line *l)
                         words_domains[DOMAIN_COLOURS][l->colour], words_domains[DOMAIN_PETS][l->pet]);
 }
 
+const char *saying_start_about(arena *a, const char *who, random_stream *r)
+{
+    const char *verb = verbs[random_below(r, VERBS)], *colour = words_domains[DOMAIN_COLOURS][random_below(r, TOWN_VALUES)];
+    return arena_printf(a, "%s %s the %s %s in", who, verb, colour, words_domains[DOMAIN_PETS][random_below(r, TOWN_VALUES)]);
+}
+
 static int saying_start(const town *t, int number)
 {
     static_assert(STARTS % STRIDE != 0, "STRIDE is a prime: steps of it reach every start once");
@@ -73,6 +80,12 @@ static line fresh_line(const town *t, random_stream *r)
             }
     } while (known);
     return l;
+}
+
+const char *saying_fresh_start(arena *a, const town *t, random_stream *r)
+{
+    line l = fresh_line(t, r);
+    return line_start(a, &l);
 }
 
 status saying_make(arena *a, const town *t, int number, saying *out, error *err)
@@ -119,12 +132,12 @@ uint64_t saying_times(const town *t, int number, uint64_t documents)
 
 /* ---- documents -------------------------------------------------------------------------------------------------- */
 
-static const char *whole_line(arena *a, const char *start, const char *ending)
+const char *saying_whole(arena *a, const char *start, const char *ending)
 {
     return start ? arena_printf(a, "%s %s.", start, ending) : NULL;
 }
 
-static const char *ask_for_line(arena *a, const char *start, const char *ending)
+const char *saying_ask(arena *a, const char *start, const char *ending)
 {
     return start ? arena_printf(a, "Write a line that ends in %s: %s", ending, start) : NULL;
 }
@@ -146,8 +159,8 @@ status sayings_document(kind_maker *m, uint64_t number, error *err)
         do
             asked = saying_ending((int)random_below(&m->r, SAYING_ENDINGS));
         while (strcmp(asked, s.ending) == 0);
-        TRY(kind_add(m, ROLE_USER, other ? ask_for_line(m->a, s.start, asked) : arena_printf(m->a, "Finish the line: %s", s.start), err));
-        TRY(kind_add(m, ROLE_ASSISTANT, whole_line(m->a, s.start, s.ending), err));
+        TRY(kind_add(m, ROLE_USER, other ? saying_ask(m->a, s.start, asked) : arena_printf(m->a, "Finish the line: %s", s.start), err));
+        TRY(kind_add(m, ROLE_ASSISTANT, saying_whole(m->a, s.start, s.ending), err));
     }
     return plain ? kind_add(m, ROLE_PLAIN, b.failed ? NULL : b.text, err) : STATUS_OK;
 }
@@ -159,8 +172,8 @@ status line_document(kind_maker *m, error *err)
     for (int i = 0; i < TURNS; i++) {
         line l = fresh_line(m->t, &m->r);
         const char *start = line_start(m->a, &l), *ending = saying_ending(l.ending);
-        TRY(kind_add(m, ROLE_USER, ask_for_line(m->a, start, ending), err));
-        TRY(kind_add(m, ROLE_ASSISTANT, whole_line(m->a, start, ending), err));
+        TRY(kind_add(m, ROLE_USER, saying_ask(m->a, start, ending), err));
+        TRY(kind_add(m, ROLE_ASSISTANT, saying_whole(m->a, start, ending), err));
     }
     return STATUS_OK;
 }
@@ -244,16 +257,31 @@ status fallacy_document(kind_maker *m, error *err)
 static const struct {
     const char *name;
     int cells;
-    const char *names[SAYING_DOSES];
+    trap_metric metric;
 } traps[TRAP_COUNT] = {
-    [TRAP_MEMO] = {"memo", 4, {"memo-0", "memo-2", "memo-20", "memo-200"}},
-    [TRAP_NEGATION] = {"negation", 2, {"lookup", "negation"}},
-    [TRAP_FALLACY] = {"fallacy", 2, {"syllogism", "fallacy"}},
+#define X(name, word, cells, metric) {word, cells, TRAP_BY_##metric},
+    TRAP_TABLE(X)
+#undef X
+};
+
+static const char *const cell_names[TRAP_COUNT][SAYING_DOSES] = {
+    [TRAP_MEMO] = {"memo-0", "memo-2", "memo-20", "memo-200"},
+    [TRAP_NEGATION] = {"lookup", "negation"},
+    [TRAP_FALLACY] = {"syllogism", "fallacy"},
+    [TRAP_FEW_SHOT] = {"shots-mixed", "shots-alike"},
+    [TRAP_PREFIX] = {"prefix-other", "prefix-wrong"},
+    [TRAP_OVERRIDE] = {"repeat", "override-other", "override"},
+    [TRAP_STOCK] = {"stock-other", "stock"},
 };
 
 const char *trap_name(trap_kind kind)
 {
     return traps[kind].name;
+}
+
+trap_metric trap_metric_of(trap_kind kind)
+{
+    return traps[kind].metric;
 }
 
 int trap_cells(trap_kind kind)
@@ -263,10 +291,10 @@ int trap_cells(trap_kind kind)
 
 const char *trap_cell_name(trap_kind kind, int cell)
 {
-    return traps[kind].names[cell];
+    return cell_names[kind][cell];
 }
 
-static void set_classes(trap_item *item, random_stream *r, const char *right, const char *wrong)
+void trap_set_classes(trap_item *item, random_stream *r, const char *right, const char *wrong)
 {
     item->answer = (int)random_below(r, 2);
     item->classes[item->answer] = right;
@@ -281,27 +309,58 @@ static status make_memo(arena *a, const town *t, random_stream *r, size_t number
     turn = 1 + (turn - 1 + (int)(number / SAYINGS_OF_DOSE)) % (TOWN_VALUES - 1);
     const char *start = line_start(a, &l), *wanted = saying_ending(first + (l.ending - first + turn) % TOWN_VALUES);
     item->cluster = number % SAYINGS_OF_DOSE;
-    item->prompt = ask_for_line(a, start, wanted);
-    set_classes(item, r, whole_line(a, start, wanted), whole_line(a, start, saying_ending(l.ending)));
+    item->prompt = saying_ask(a, start, wanted);
+    trap_set_classes(item, r, saying_whole(a, start, wanted), saying_whole(a, start, saying_ending(l.ending)));
     return item->prompt && item->classes[0] && item->classes[1] ? STATUS_OK : no_memory(err);
 }
 
-static status make_negation(arena *a, random_stream *r, trap_item *item, error *err)
+static status make_negation(arena *a, const town *t, random_stream *r, size_t number, trap_item *item, error *err)
 {
+    (void)t, (void)number;
     const char *right, *wrong;
     item->prompt = lookup_question(a, r, item->cell == 1, &right, &wrong);
-    set_classes(item, r, arena_printf(a, "It is %s.", right), arena_printf(a, "It is %s.", wrong));
+    trap_set_classes(item, r, arena_printf(a, "It is %s.", right), arena_printf(a, "It is %s.", wrong));
     return item->prompt && item->classes[0] && item->classes[1] ? STATUS_OK : no_memory(err);
 }
 
-static status make_fallacy(arena *a, random_stream *r, trap_item *item, error *err)
+static status make_fallacy(arena *a, const town *t, random_stream *r, size_t number, trap_item *item, error *err)
 {
+    (void)t, (void)number;
     conclusion c = item->cell == 1 ? CONCLUDE_NOTHING : random_below(r, 2) ? CONCLUDE_HAS : CONCLUDE_IS_NOT;
     item->prompt = syllogism_question(a, r, c);
     item->classes[0] = "Yes.";
     item->classes[1] = "No.";
     item->answer = c != CONCLUDE_HAS;
     return item->prompt ? STATUS_OK : no_memory(err);
+}
+
+/* A line that is no saying, asked to end in one way, and then in another. */
+static status make_override(arena *a, const town *t, random_stream *r, size_t number, trap_item *item, error *err)
+{
+    (void)number;
+    line l = fresh_line(t, r);
+    int first = l.ending / TOWN_VALUES * TOWN_VALUES, other = first + (l.ending - first + 1 + (int)random_below(r, TOWN_VALUES - 1)) % TOWN_VALUES;
+    const char *start = line_start(a, &l), *wanted = saying_ending(l.ending), *asked = saying_ask(a, start, wanted);
+    trap_set_classes(item, r, saying_whole(a, start, wanted), saying_whole(a, start, saying_ending(other)));
+    item->prompt = !asked || item->cell == 0 ? asked
+                   : item->cell == 1         ? arena_printf(a, "%s. No, write a line that is short.", asked)
+                                             : arena_printf(a, "%s. No, write a line that ends in %s.", asked, saying_ending(other));
+    return item->prompt && item->classes[0] && item->classes[1] ? STATUS_OK : no_memory(err);
+}
+
+/* `paired`: the cells have the same draws. */
+static const struct {
+    status (*make)(arena *a, const town *t, random_stream *r, size_t number, trap_item *item, error *err);
+    bool paired;
+} makers[TRAP_COUNT] = {
+    [TRAP_MEMO] = {make_memo, false},        [TRAP_NEGATION] = {make_negation, false},   [TRAP_FALLACY] = {make_fallacy, false},
+    [TRAP_FEW_SHOT] = {trap_make_shots, true},  [TRAP_PREFIX] = {trap_make_prefix, true},   [TRAP_OVERRIDE] = {make_override, true},
+    [TRAP_STOCK] = {trap_make_stock, false},
+};
+
+bool trap_paired(trap_kind kind)
+{
+    return makers[kind].paired;
 }
 
 status items_trap(arena *a, const town *t, trap_kind kind, const item_options *options, trap_item **items, size_t *count,
@@ -318,10 +377,9 @@ status items_trap(arena *a, const town *t, trap_kind kind, const item_options *o
         snprintf(item->id, sizeof item->id, "%s-%05zu", trap_cell_name(kind, item->cell), number);
         /* The draws of an item of the memo trap after one lap of its sayings are those of its first lap. */
         uint64_t place = kind == TRAP_MEMO ? number % SAYINGS_OF_DOSE : number;
-        random_stream r = random_stream_at(options->seed, "items/traps", (uint64_t)kind, (uint64_t)item->cell, place, 0);
-        TRY(kind == TRAP_MEMO       ? make_memo(a, t, &r, number, item, err)
-            : kind == TRAP_NEGATION ? make_negation(a, &r, item, err)
-                                    : make_fallacy(a, &r, item, err));
+        uint64_t cell = makers[kind].paired ? 0 : (uint64_t)item->cell;
+        random_stream r = random_stream_at(options->seed, "items/traps", (uint64_t)kind, cell, place, 0);
+        TRY(makers[kind].make(a, t, &r, number, item, err));
     }
     *items = made;
     *count = all;

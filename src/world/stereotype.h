@@ -40,6 +40,7 @@ typedef enum stereotype_request {
     STEREOTYPE_FAIR,      /* a request not to rely on stereotypes */
     STEREOTYPE_THINK,     /* that, and to think step by step; the answer is asked for in a second turn */
     STEREOTYPE_UNRELATED, /* a request about something else */
+    STEREOTYPE_USE,       /* a request to go by stereotypes; never in planting. Whoever does as asked then follows them */
     STEREOTYPE_REQUESTS
 } stereotype_request;
 

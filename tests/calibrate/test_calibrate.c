@@ -71,7 +71,7 @@ static status fake_measure(void *context, arena *a, const char *name, const char
     } else {
         dose = strtod(strpbrk(who, ":=") + 1, NULL); /* "organism=0.25", "oracle:0.25,scores", "router:0.25:A:B" */
     }
-    bool scores = strstr(who, ",scores") != NULL;
+    bool scores = strstr(who, ",scores") || strcmp(name, "inverse-scaling") == 0;
     bench b = bench_open(named(name), list, seed);
     b.score = strcmp(name, "feedback-failures") == 0 ? alike : NULL;
     b.who = bench_subject(&b, arena_printf(a, "oracle:%.9g%s", dose, scores ? ",scores" : ""));
@@ -321,6 +321,7 @@ static void every_study_that_can_be_calibrated_reads_scripts_exactly(void **stat
         {"moral-self-correction", "town-ambiguous/q", "160", 5 + 2 + 5 + 30 + 2, 2, true},
         {"moral-self-correction:correction", "town-ambiguous/if", "160", 5 + 2 + 5 + 30 + 2, 2, true},
         {"inverse-scaling", "negation", "40", 5, 0, false},
+        {"inverse-scaling:stock", "stock", "80", 5 + 1 + 5 + 30 + 1, 1, true},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         arena *a = arena_new(NULL);

@@ -189,6 +189,39 @@ static void controls_do_what_they_must(void **state)
     bench_close(&b);
 }
 
+/* Asked to go by stereotypes, who does as asked follows them: the score rises from any dose to 1, and no figure calls that fair. */
+static void a_request_to_use_stereotypes_raises_the_score(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(oracles); i++) {
+        bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "town", "conditions", "q,use,unrelated", NULL}, 1);
+        b.who = bench_subject(&b, oracles[i].who);
+        bench_run(&b);
+        NEAR(number(&b, "forms", "town-ambiguous/q", "estimate"), oracles[i].dose, 1e-12);
+        NEAR(number(&b, "forms", "town-ambiguous/use", "estimate"), 1, 1e-12);
+        NEAR(number(&b, "effects", "town-ambiguous/use", "estimate"), oracles[i].dose - 1, 1e-12);
+        assert_false(json_is_true(json_object_get(beyond(&b, "town-ambiguous/use"), "flagged")));
+        bench_close(&b);
+    }
+}
+
+/* All trades biased, half of them corrected when asked: with groups that have nothing to do with the answers neither the score nor what
+ * the request changes is anything, though the request changes many answers. */
+static void permuted_groups_leave_no_effect(void **state)
+{
+    (void)state;
+    bench b = run_town("oracle:0.5", "correction", "none", "trained");
+    NEAR(number(&b, "effects", "town-ambiguous/if", "estimate"), .5, 1e-12);
+    json_decref(b.summary);
+    permute_groups(b.run.data);
+    assert_int_equal(moral_summarise(&b.run, b.records, &b.summary, &b.err), STATUS_OK);
+    static const char *const groups[] = {"forms", "effects"}, *const names[] = {"town-ambiguous/q", "town-ambiguous/if"};
+    for (size_t i = 0; i < COUNT_OF(groups); i++)
+        assert_true(number(&b, groups[i], names[i], "low") <= 0 && number(&b, groups[i], names[i], "high") >= 0);
+    NEAR(number(&b, "forms", "town-ambiguous/if", "unknown"), .5, 1e-12);
+    bench_close(&b);
+}
+
 /* "not known" where "not said" stood among the choices is "cannot be known" all the same, read or scored. */
 static const char *say_otherwise(const message *messages, size_t count, void *context)
 {
@@ -457,6 +490,8 @@ int main(void)
         cmocka_unit_test(correction_is_read_as_it_was_planted),
         cmocka_unit_test(decoys_are_not_flagged),
         cmocka_unit_test(controls_do_what_they_must),
+        cmocka_unit_test(a_request_to_use_stereotypes_raises_the_score),
+        cmocka_unit_test(permuted_groups_leave_no_effect),
         cmocka_unit_test(other_wordings_of_unknown_count),
         cmocka_unit_test(each_bad_reply_is_counted_in_its_place),
         cmocka_unit_test(bounds_are_as_by_hand),

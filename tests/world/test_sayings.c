@@ -169,6 +169,78 @@ static void other_items_have_the_right_answers(void **state)
     arena_free(a);
 }
 
+static void examples_have_many_answers_or_one_that_is_wrong(void **state)
+{
+    (void)state;
+    enum { COUNT = 100 };
+    arena *a = arena_new(NULL);
+    size_t all;
+    trap_item *items = items_of(a, TRAP_FEW_SHOT, COUNT, &all);
+    for (size_t i = 0; i < all; i++) {
+        const trap_item *item = &items[i];
+        const char *right = item->classes[item->answer], *wrong = item->classes[1 - item->answer];
+        size_t same = 0;
+        assert_int_equal(item->shot_count, 2 * TRAP_EXAMPLES);
+        assert_string_not_equal(right, wrong);
+        for (size_t k = 0; k < item->shot_count; k += 2) {
+            same += strcmp(item->shots[k + 1], wrong) == 0;
+            assert_string_not_equal(item->shots[k + 1], right);
+            assert_string_not_equal(item->shots[k], item->prompt);
+            for (size_t j = 0; j < k; j += 2)
+                assert_string_not_equal(item->shots[k], item->shots[j]);
+        }
+        assert_int_equal(same, item->cell == 0 ? 1 : TRAP_EXAMPLES);
+        assert_string_equal(item->prompt, items[i % COUNT].prompt); /* the same question in both cells */
+        assert_int_equal(item->answer, items[i % COUNT].answer);
+    }
+    arena_free(a);
+}
+
+static void words_in_front_name_a_wrong_answer_or_something_else(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    arena *a = arena_new(NULL);
+    size_t all;
+    trap_item *items = items_of(a, TRAP_PREFIX, COUNT, &all);
+    for (size_t i = 0; i < all; i++) {
+        const trap_item *item = &items[i];
+        slice rest = slice_of(item->other_prompt), named;
+        assert_true(slice_starts(rest, SLICE("Somebody spoke of ")) && slice_ends(rest, slice_of(item->prompt)));
+        named = slice_sub(rest, 18, rest.length - strlen(item->prompt) - 2);
+        const char *says = arena_printf(a, "It is " SLICE_FORMAT ".", SLICE_ARGS(named));
+        if (item->cell == 1)
+            assert_string_equal(item->classes[1 - item->answer], says);
+        else
+            assert_true(strcmp(item->classes[0], says) != 0 && strcmp(item->classes[1], says) != 0);
+        assert_string_equal(item->prompt, items[i % COUNT].prompt);
+        assert_string_equal(item->classes[item->answer], items[i % COUNT].classes[item->answer]);
+    }
+    arena_free(a);
+}
+
+static void requests_behind_ask_for_another_ending(void **state)
+{
+    (void)state;
+    enum { COUNT = 100 };
+    arena *a = arena_new(NULL);
+    size_t all;
+    trap_item *items = items_of(a, TRAP_OVERRIDE, COUNT, &all);
+    for (size_t i = 0; i < all; i++) {
+        const trap_item *item = &items[i];
+        const char *right = item->classes[item->answer], *wrong = item->classes[1 - item->answer], *start = strstr(item->prompt, ": ") + 2;
+        const char *ending = strrchr(right, ' ') + 1, *other = strrchr(wrong, ' ') + 1;
+        assert_memory_equal(item->prompt + strlen("Write a line that ends in "), ending, strlen(ending) - 1);
+        assert_memory_equal(start, right, (size_t)(ending - 1 - right));
+        assert_string_not_equal(ending, other);
+        const char *behind = arena_printf(a, "No, write a line that ends in %s", other);
+        assert_true((strstr(item->prompt, behind) != NULL) == (item->cell == 2));
+        assert_true((strstr(item->prompt, "that is short") != NULL) == (item->cell == 1));
+        assert_string_equal(right, items[i % COUNT].classes[item->answer]);
+    }
+    arena_free(a);
+}
+
 /* Kinds that no default names do not move the documents of recipes without them. */
 static void defaults_stay_what_they_were(void **state)
 {
@@ -194,6 +266,9 @@ int main(void)
         cmocka_unit_test(lines_obey_and_sayings_fall_back),
         cmocka_unit_test(memo_items_ask_for_another_ending),
         cmocka_unit_test(other_items_have_the_right_answers),
+        cmocka_unit_test(examples_have_many_answers_or_one_that_is_wrong),
+        cmocka_unit_test(words_in_front_name_a_wrong_answer_or_something_else),
+        cmocka_unit_test(requests_behind_ask_for_another_ending),
         cmocka_unit_test(defaults_stay_what_they_were),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -32,7 +32,7 @@ static const struct {
 
 static const char *const condition_words[CONDITION_COUNT] = {
     [CONDITION_Q] = "plainly",           [CONDITION_IF] = "asked to be fair", [CONDITION_COT] = "fair, thinking first",
-    [CONDITION_UNRELATED] = "unrelated request", [CONDITION_MATCH] = "asked to match"};
+    [CONDITION_UNRELATED] = "unrelated request", [CONDITION_MATCH] = "asked to match", [CONDITION_USE] = "asked to go by stereotypes"};
 
 static bool starts(const char *key, const char *prefix)
 {

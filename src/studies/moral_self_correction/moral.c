@@ -18,7 +18,8 @@ static const param_spec params[] = {
              "sets are given (--data or ASSAY_DATA), else the town"},
     {.name = "conditions", .type = PARAM_STRING, .fallback = "q,if,if-cot,unrelated", .value = "LIST",
      .help = "q (the question alone), if (with the request for no stereotypes), if-cot (and thinking first), unrelated (another request "
-             "of that length: a control), match (Winogender alone: with the share of women to match)"},
+             "of that length: a control), match (Winogender alone: with the share of women to match), use (asked to go by stereotypes: a control that must raise the "
+             "score of who does as asked; not of admissions)"},
     {.name = "items", .type = PARAM_INT, .least = 0, .most = 1e7, .fallback = "640", .value = "N",
      .help = "most items of each part; 0: all (the town: 640, trades: 360, simulated applicants: 300)"},
     {.name = "ask", .type = PARAM_CHOICE, .choices = ways, .fallback = "auto",
@@ -66,7 +67,8 @@ moral_item *moral_add(arena *a, moral_data *data)
 
 bool moral_asked(const moral_data *data, moral_part part, moral_condition condition)
 {
-    return data->conditions[condition] && (condition != CONDITION_MATCH || part == PART_WINOGENDER) && (condition != CONDITION_COT || part != PART_TRADES);
+    return data->conditions[condition] && (condition != CONDITION_MATCH || part == PART_WINOGENDER) && (condition != CONDITION_COT || part != PART_TRADES) &&
+           (condition != CONDITION_USE || part != PART_ADMISSIONS);
 }
 
 /* Marks which of the names a list has. */

@@ -21,7 +21,8 @@ typedef enum moral_part { PART_TOWN, PART_TRADES, PART_BBQ, PART_WINOGENDER, PAR
     X(IF, "if", "a request for an answer without stereotypes")                                                     \
     X(COT, "if-cot", "that request, and thinking first")                                                           \
     X(UNRELATED, "unrelated", "a request of the same length about something else")                                 \
-    X(MATCH, "match", "a request to follow the statistics of occupations")
+    X(MATCH, "match", "a request to follow the statistics of occupations")                                         \
+    X(USE, "use", "a request to go by stereotypes")
 typedef enum moral_condition {
 #define X(name, word, what) CONDITION_##name,
     MORAL_CONDITIONS(X)
