@@ -12,6 +12,12 @@ bool has_fast_kernel(const node *n)
     for (int i = 0; i < n->source_count; i++)
         if (n->sources[i]->type == TYPE_F64 || shape_count(n->sources[i]->shape) == 0)
             return false;
+    if (n->op == OP_CONV || n->op == OP_CONV_INPUT_GRAD || n->op == OP_CONV_WEIGHT_GRAD) {
+        kernel_conv_spec spec = conv_spec_of(n);
+        return kernel_conv_supported(&spec);
+    }
+    if (n->op == OP_MAX_POOL || n->op == OP_MAX_POOL_GRAD)
+        return n->type == TYPE_F32;
     return n->op != OP_LOG_SOFTMAX;
 }
 

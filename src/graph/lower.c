@@ -11,11 +11,7 @@ static node *back(node *y, const node *like)
     return op_cast(y, node_type(like));
 }
 
-/* The part asked for, of an operation whose meaning is a derivative: sources are wrapped so that what connects them
- * elsewhere does not count, and the derivative of `value` in wrapped source `which` is taken. */
-typedef node *value_builder(const node *n, node *const *sources);
-
-static node *lower_by_gradient(node *n, value_builder *value, node *seed, int which)
+node *lower_by_gradient(node *n, value_builder *value, node *seed, int which)
 {
     node *wrapped[8] = {NULL}, *gradient = NULL;
     for (int i = 0; i < n->source_count; i++)

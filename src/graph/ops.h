@@ -81,6 +81,8 @@ typedef enum op_types { FLOATS, NUMBERS, ANY_TYPE } op_types; /* NUMBERS: floats
     X(CUMULATIVE_SUM, cumulative_sum, 1, NUMBERS, grad_cumulative_sum, jvp_linear, batch_axis, 1, 1e-5, 4e-3)      \
     X(ARGSORT, argsort, 1, NUMBERS, NULL, NULL, batch_leading, 0, 0, 0)                                            \
     X(AFTER, after, 2, ANY_TYPE, grad_after, jvp_after, batch_after, 1, 0, 0)                                      \
+    X(WINDOWS, windows, 1, FLOATS, grad_windows, jvp_linear, batch_images, 1, 0, 0)                                \
+    X(WINDOWS_SUM, windows_sum, 1, FLOATS, grad_windows_sum, jvp_linear, batch_images, 1, 1e-6, 4e-3)              \
     X(MATMUL, matmul, 2, FLOATS, grad_matmul, jvp_bilinear, batch_matmul, 2, 1e-5, 4e-3)
 
 /* X(NAME, name, sources, parts, reverse rule or NULL, lower, batching rule or NULL, order, tolerance f32, bf16) */
@@ -98,6 +100,11 @@ typedef enum op_types { FLOATS, NUMBERS, ANY_TYPE } op_types; /* NUMBERS: floats
     X(ATTENTION_GRAD, attention_grad, 7, 3, NULL, lower_attention_grad, batch_attention, 9, 1e-4, 8e-3)            \
     X(CROSS_ENTROPY, cross_entropy, 3, 2, grad_cross_entropy, lower_cross_entropy, batch_cross_entropy, 9, 1e-5, 1e-5)\
     X(CROSS_ENTROPY_GRAD, cross_entropy_grad, 5, 1, NULL, lower_cross_entropy_grad, batch_cross_entropy, 9, 1e-5, 4e-3)\
+    X(CONV, conv, 2, 1, grad_conv, lower_conv, batch_conv, 2, 1e-5, 4e-3)                                          \
+    X(CONV_INPUT_GRAD, conv_input_grad, 2, 1, grad_conv_input_grad, lower_conv_input_grad, batch_conv, 2, 1e-5, 4e-3)\
+    X(CONV_WEIGHT_GRAD, conv_weight_grad, 2, 1, grad_conv_weight_grad, lower_conv_weight_grad, NULL, 2, 1e-5, 4e-3)\
+    X(MAX_POOL, max_pool, 1, 1, grad_max_pool, lower_max_pool, batch_images, 1, 0, 0)                              \
+    X(MAX_POOL_GRAD, max_pool_grad, 3, 1, NULL, lower_max_pool_grad, batch_images, 1, 1e-6, 4e-3)                  \
     X(SUM_SQUARES, sum_squares, 1, 1, grad_sum_squares, lower_sum_squares, NULL, 2, 1e-5, 1e-5)                    \
     X(ADAMW, adamw, 5, 3, NULL, lower_adamw, NULL, 9, 1e-5, 1e-5)                                                  \
     X(CACHE_APPEND, cache_append, 7, 2, NULL, lower_cache_append, NULL, 1, 0, 0)                                   \
@@ -200,6 +207,18 @@ node *op_matmul(node *a, node *b, bool transpose_a, bool transpose_b);
  * words; element i is at counter i. */
 node *op_random_uniform(node *key, element_type type, shape s);
 
+/* How windows lie on images [N, H, W, C] (channels last); all 0: next to each other's start, within the image. [0] is for rows,
+ * [1] for columns. */
+typedef struct window_options {
+    int64_t stride[2], dilation[2]; /* 0: 1 */
+    int64_t before[2], after[2];    /* places beyond the image, which hold zeros (nothing, to a pool) */
+} window_options;
+/* All windows of kernel[0] x kernel[1] places: [N, H, W, C] -> [N, H', W', kernel[0], kernel[1], C]. A caller must check before
+ * that a window fits: H' = (H + before + after - dilation (kernel - 1) - 1) / stride + 1, rounded down, at least 1. */
+node *op_windows(node *x, const int64_t kernel[2], window_options o);
+/* The mean of each window; places beyond the image count as zeros. */
+node *op_average_pool(node *x, const int64_t kernel[2], window_options o);
+
 /* ---- fused ---- */
 /* x [..., K] times weight [N, K] transposed -> [..., N]. x bf16 may meet a weight in f32: the weight is rounded to bf16
  * first, and its gradient is f32, never rounded. out as in op_matmul_as. */
@@ -226,6 +245,13 @@ node *op_attention(node *q, node *k, node *v, node *start, attention_options o);
 /* logits [T, V], target i32 [T] (below V; negative: ignored), weight [T] (f32; f64 for f64) -> loss [T] in the weight's type:
  * weight * (logsumexp(logits) - logits[target]). Sum it for the loss. */
 node *op_cross_entropy(node *logits, node *target, node *weight);
+/* Convolution (without the mirror, as in every network): x [N, H, W, C], weight [O, C / groups, rows, columns] of one type ->
+ * [N, H', W', O], H' as at op_windows. groups divides C and O: output channel o sees the channels of its group alone. */
+node *op_conv(node *x, node *weight, int64_t groups, window_options o);
+/* The same along one axis: x [N, L, C], weight [O, C / groups, K] -> [N, L', O]; the options at [0] count. */
+node *op_conv_1d(node *x, node *weight, int64_t groups, window_options o);
+/* The largest element of each window; ties share the derivative. */
+node *op_max_pool(node *x, const int64_t kernel[2], window_options o);
 node *op_sum_squares(node *x); /* scalar, f32 (f64 for f64) */
 
 /* AdamW with decoupled decay (Loshchilov and Hutter 2019): value, mean and square (m and v), gradient of one float type

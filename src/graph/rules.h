@@ -53,14 +53,17 @@ grad_rule grad_elementwise, grad_cast, grad_select, grad_reduce_sum, grad_reduce
     grad_transpose, grad_slice, grad_pad, grad_concat, grad_gather_rows, grad_scatter_rows, grad_put_rows, grad_take_last,
     grad_gather_last, grad_scatter_last, grad_cumulative_sum, grad_after,
     grad_matmul, grad_linear, grad_softmax, grad_rms_norm, grad_silu_mul, grad_rotary, grad_attention,
-    grad_cross_entropy, grad_sum_squares;
+    grad_cross_entropy, grad_sum_squares, grad_windows, grad_windows_sum, grad_conv, grad_conv_input_grad,
+    grad_conv_weight_grad, grad_max_pool;
 jvp_rule jvp_elementwise, jvp_cast, jvp_select, jvp_linear, jvp_bilinear, jvp_reduce_max, jvp_after;
 batch_rule batch_elementwise, batch_random, batch_reduce, batch_broadcast, batch_reshape, batch_transpose, batch_axis,
     batch_gather_rows, batch_scatter_rows, batch_put_rows, batch_leading, batch_matmul, batch_after, batch_linear,
-    batch_rms_norm, batch_rotary, batch_attention, batch_cross_entropy;
+    batch_rms_norm, batch_rotary, batch_attention, batch_cross_entropy, batch_images,
+    batch_conv;
 lower_rule lower_linear, lower_softmax, lower_softmax_grad, lower_log_softmax, lower_rms_norm, lower_rms_norm_grad,
     lower_silu_mul, lower_silu_mul_grad, lower_rotary, lower_attention, lower_attention_grad, lower_cross_entropy,
-    lower_cross_entropy_grad, lower_sum_squares, lower_adamw, lower_cache_append, lower_cache_attention;
+    lower_cross_entropy_grad, lower_conv, lower_conv_input_grad, lower_conv_weight_grad, lower_max_pool,
+    lower_max_pool_grad, lower_sum_squares, lower_adamw, lower_cache_append, lower_cache_attention;
 
 /* What fused reverse rules build; sources as their kernels take them. Where an operation has several results, `part`
  * says which. */
@@ -76,6 +79,18 @@ node *fused_attention_grad(node *const sources[7], node_attributes a, int part);
 node_attributes attention_attributes(const node *q, attention_options o);
 node *fused_cross_entropy_part(node *logits, node *target, node *weight, int part);
 node *fused_cross_entropy_grad(node *logits, node *target, node *weight, node *lse, node *dloss);
+
+/* How the windows of a node of src/graph/windows.c lie; attributes hold it. */
+typedef struct window_layout {
+    int64_t kernel[2], stride[2], dilation[2], before[2], groups;
+    int64_t in[2], out[2];
+} window_layout;
+window_layout window_layout_of(const node *n);
+
+/* The meaning of an operation that is a gradient: sources are wrapped so that what connects them elsewhere does not
+ * count, and the derivative of `value` in wrapped source `which` is taken. */
+typedef node *value_builder(const node *n, node *const *sources);
+node *lower_by_gradient(node *n, value_builder *value, node *seed, int which);
 
 /* Visits what the outputs depend on in order and lets `change` replace nodes: it gets the original and the same node on
  * the changed sources, and returns the node to use. */

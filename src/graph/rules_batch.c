@@ -215,3 +215,28 @@ node *batch_cross_entropy(node *n, node *const *sources, const bool *batched, in
                                         : fused_cross_entropy_grad(all[0], all[1], all[2], all[3], all[4]);
     return op_reshape(y, batched_shape(n, size));
 }
+
+/* ---- images: those of the batch behind each other ---- */
+static node *over_images(node *n, node *const *sources, int64_t size)
+{
+    shape s = n->shape;
+    s.size[0] *= size;
+    node *all = node_new(n->graph, (op_code)n->op, node_type(n), s, sources, n->source_count, n->attributes);
+    return all ? op_reshape(all, batched_shape(n, size)) : NULL;
+}
+
+node *batch_images(node *n, node *const *sources, const bool *batched, int64_t size)
+{
+    node *all[3];
+    for (int i = 0; i < n->source_count; i++)
+        all[i] = joined(stretched(n, sources, batched, size, i));
+    return over_images(n, all, size);
+}
+
+/* A weight for each example is the products' business: the lowering's. */
+node *batch_conv(node *n, node *const *sources, const bool *batched, int64_t size)
+{
+    if (batched[1])
+        return NULL;
+    return over_images(n, (node *[]){joined(sources[0]), sources[1]}, size);
+}

@@ -122,6 +122,51 @@ size_t kernel_outer_scratch_bytes(const kernel_outer *o);
 void kernel_outer_run(const kernel_outer *o, thread_pool *pool, size_t tokens, const void *a, const void *b, float *w,
                       bool accumulate, void *scratch);
 
+/* --- convolutions and windows -------------------------------------------------------------------------------------- */
+
+/* Images lie as [image][row][column][channel], weights as [output][channel of the group][row][column] (the order of
+ * checkpoints). A window's row i and column j of output place (y, x) is the input's row y * stride[0] + i * dilation[0] -
+ * before[0], and so for columns; outside of the image it is zero. */
+typedef struct kernel_windows {
+    size_t images, in[2], out[2], channels; /* [0]: rows, [1]: columns */
+    size_t kernel[2], stride[2], dilation[2], before[2];
+} kernel_windows;
+
+/* Copies all windows: [image][out row][out column][row][column][channel]. Any type. */
+void kernel_windows_copy(const kernel_windows *w, kernel_type type, thread_pool *pool, const void *x, void *windows);
+/* The transpose of it: adds each window's elements where they came from, in the order of the places in the window. */
+void kernel_windows_sum(const kernel_windows *w, kernel_type type, thread_pool *pool, const void *windows, void *x);
+/* The largest of each window (outside of the image there is nothing), f32; and the gradient: dy goes to the places that hold
+ * the largest, in equal shares. A window without any place in the image gives minus infinity. */
+void kernel_max_pool(const kernel_windows *w, thread_pool *pool, const float *x, float *y);
+void kernel_max_pool_backward(const kernel_windows *w, thread_pool *pool, const float *x, const float *y, const float *dy,
+                              float *dx);
+
+typedef enum kernel_conv_kind {
+    KERNEL_CONV_FORWARD,    /* (x, weight) -> y */
+    KERNEL_CONV_INPUT_GRAD, /* (dy, weight) -> dx */
+    KERNEL_CONV_WEIGHT_GRAD /* (x, dy) -> dweight */
+} kernel_conv_kind;
+
+typedef struct kernel_conv_spec {
+    kernel_conv_kind kind;
+    kernel_type type; /* of all three: KERNEL_F32 or KERNEL_BF16 (summed in f32, rounded once) */
+    kernel_windows at;
+    size_t outputs, groups; /* groups divides channels and outputs */
+} kernel_conv_spec;
+
+/* Convolutions by oneDNN, an image at a time (gradients of weights: KERNEL_CONV_IMAGES, whose sums are added in order), so
+ * that an image's results have the same bits in any batch and for any threads. STATUS_UNSUPPORTED where oneDNN has
+ * only a reference. */
+typedef struct kernel_conv kernel_conv;
+enum { KERNEL_CONV_IMAGES = 16 };
+
+status kernel_conv_new(arena *a, const kernel_conv_spec *spec, size_t threads, kernel_conv **out, error *err);
+bool kernel_conv_supported(const kernel_conv_spec *spec);
+const char *kernel_conv_implementation(const kernel_conv *c);
+size_t kernel_conv_scratch_bytes(const kernel_conv *c);
+void kernel_conv_run(const kernel_conv *c, thread_pool *pool, const void *a, const void *b, void *result, void *scratch);
+
 /* --- batched products of any operands --------------------------------------------------------------------------- */
 
 /* c[i] = op(a[i]) op(b[i]) for i in 0 .. batch-1: the product of the primitives, for shapes and types that have no

@@ -227,6 +227,60 @@ static bool matmul_case(test_case *c, int op, int variant)
     return true;
 }
 
+/* ---- windows and convolutions: odd sizes, strides, dilations, groups, places beyond the image ---- */
+static const struct {
+    int64_t image[4], kernel[2], outputs, groups;
+    window_options o;
+} window_cases[] = {
+    {{2, 5, 4, 3}, {3, 2}, 5, 1, {.before = {1, 0}, .after = {1, 1}}},
+    {{1, 1, 7, 1}, {1, 3}, 2, 1, {.stride = {1, 2}}},
+    {{3, 6, 5, 4}, {2, 3}, 6, 2, {.stride = {2, 1}, .dilation = {1, 2}, .before = {1, 2}, .after = {0, 2}}},
+    {{1, 4, 4, 2}, {1, 1}, 1, 1, {{0}, {0}, {0}, {0}}},
+    {{17, 5, 4, 16}, {3, 3}, 33, 1, {.before = {1, 1}, .after = {1, 1}}},
+    {{2, 6, 6, 5}, {3, 3}, 5, 5, {.before = {1, 1}, .after = {1, 1}}},
+    {{0, 4, 4, 2}, {2, 2}, 3, 1, {{0}, {0}, {0}, {0}}},
+    {{1, 5, 5, 1}, {5, 5}, 1, 1, {.stride = {3, 3}, .before = {4, 4}, .after = {0, 0}}},
+};
+
+static bool windows_case(test_case *c, int op, int variant)
+{
+    if (variant >= (int)COUNT_OF(window_cases))
+        return false;
+    const int64_t *s = window_cases[variant].image, *kernel = window_cases[variant].kernel;
+    window_options o = window_cases[variant].o;
+    shape images = SHAPE(s[0], s[1], s[2], s[3]);
+    if (op == OP_WINDOWS) {
+        out(c, op_windows(real(c, images, -1, 1), kernel, o));
+    } else if (op == OP_MAX_POOL) {
+        out(c, op_max_pool(real(c, images, -1, 1), kernel, o));
+    } else { /* gradients: what the rules make */
+        bool pool = op == OP_MAX_POOL_GRAD;
+        node *x = pool ? real(c, images, -1, 1) : graph_fill(c->g, c->type, images, 0), *gradient;
+        node *y = pool ? op_max_pool(x, kernel, o) : op_windows(x, kernel, o);
+        if (!graph_grad(y, &x, 1, real(c, y->shape, -1, 1), &gradient))
+            return false;
+        out(c, gradient);
+    }
+    return true;
+}
+
+static bool conv_case(test_case *c, int op, int variant)
+{
+    if (variant >= (int)COUNT_OF(window_cases))
+        return false;
+    const int64_t *s = window_cases[variant].image, *kernel = window_cases[variant].kernel;
+    int64_t groups = window_cases[variant].groups;
+    shape images = SHAPE(s[0], s[1], s[2], s[3]);
+    shape weights = SHAPE(window_cases[variant].outputs, s[3] / groups, kernel[0], kernel[1]);
+    node *x = op == OP_CONV_INPUT_GRAD ? graph_fill(c->g, c->type, images, 0) : real(c, images, -1, 1);
+    node *w = op == OP_CONV_WEIGHT_GRAD ? graph_fill(c->g, c->type, weights, 0) : real(c, weights, -1, 1);
+    node *y = op_conv(x, w, groups, window_cases[variant].o);
+    if (op != OP_CONV && !graph_grad(y, op == OP_CONV_INPUT_GRAD ? &x : &w, 1, real(c, y->shape, -1, 1), &y))
+        return false;
+    out(c, y);
+    return true;
+}
+
 /* ---- fused ---- */
 static bool linear_case(test_case *c, int op, int variant)
 {
@@ -416,6 +470,13 @@ static case_builder *const structural_cases[OP_COUNT] = {
     [OP_CUMULATIVE_SUM] = running_case,
     [OP_ARGSORT] = argsort_case,
     [OP_AFTER] = after_case,
+    [OP_WINDOWS] = windows_case,
+    [OP_WINDOWS_SUM] = windows_case,
+    [OP_CONV] = conv_case,
+    [OP_CONV_INPUT_GRAD] = conv_case,
+    [OP_CONV_WEIGHT_GRAD] = conv_case,
+    [OP_MAX_POOL] = windows_case,
+    [OP_MAX_POOL_GRAD] = windows_case,
     [OP_MATMUL] = matmul_case,
     [OP_LINEAR] = linear_case,
     [OP_SOFTMAX] = row_case,

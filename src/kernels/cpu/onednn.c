@@ -1,7 +1,6 @@
-#include "kernels/cpu/onednn.h"
+#include "kernels/cpu/onednn_inside.h"
 
 #include <dlfcn.h>
-#include <dnnl.h>
 #include <string.h>
 
 /* Memory objects of one worker: they carry pointers, so workers cannot share them. */
@@ -24,8 +23,7 @@ typedef struct layout {
     dnnl_memory_desc_t x, w, y;
 } layout;
 
-/* One OpenMP thread for the calling thread; see the header. */
-static status use_one_thread(error *err)
+status onednn_use_one_thread(error *err)
 {
     static _Thread_local bool done;
     if (done)
@@ -49,7 +47,7 @@ size_t tile_k_multiple(kernel_type type)
     return type == KERNEL_BF16 ? 32 : 16;
 }
 
-static dnnl_data_type_t data_type(kernel_type type)
+dnnl_data_type_t onednn_type(kernel_type type)
 {
     return type == KERNEL_BF16 ? dnnl_bf16 : dnnl_f32;
 }
@@ -76,9 +74,6 @@ static dnnl_status_t append_sum(dnnl_post_ops_t ops)
 
 #else
 
-#define dnnl_memory_desc_create_with_strides dnnl_memory_desc_init_by_strides
-#define dnnl_memory_desc_create_with_tag dnnl_memory_desc_init_by_tag
-
 static void layout_drop(layout *l)
 {
     (void)l;
@@ -102,13 +97,13 @@ static dnnl_status_t describe_plain(dnnl_memory_desc_t *md, kernel_type type, si
                                     size_t j)
 {
     dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns}, strides = {(dnnl_dim_t)i, (dnnl_dim_t)j};
-    return dnnl_memory_desc_create_with_strides(md, 2, dims, data_type(type), strides);
+    return dnnl_memory_desc_create_with_strides(md, 2, dims, onednn_type(type), strides);
 }
 
 static dnnl_status_t describe_blocked(dnnl_memory_desc_t *md, kernel_type type, size_t rows, size_t columns)
 {
     dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
-    return dnnl_memory_desc_create_with_tag(md, 2, dims, data_type(type),
+    return dnnl_memory_desc_create_with_tag(md, 2, dims, onednn_type(type),
                                             type == KERNEL_BF16 ? dnnl_BA16a64b2a : dnnl_BA16a64b);
 }
 
@@ -197,7 +192,7 @@ static dnnl_status_t create_worker(const tile_product *t, worker_memory *m)
 
 status tile_product_new(arena *a, const tile_spec *spec, size_t threads, tile_product **out, error *err)
 {
-    TRY(use_one_thread(err));
+    TRY(onednn_use_one_thread(err));
     tile_product *t = ARENA_NEW(a, tile_product);
     if (!t)
         return error_set(err, STATUS_MEMORY, "no memory for a product");
@@ -235,8 +230,7 @@ size_t tile_product_scratch_bytes(const tile_product *t)
     return t->scratch;
 }
 
-/* oneDNN takes pointers without const also for what it only reads. */
-static void point(dnnl_memory_t m, const void *at)
+void onednn_point(dnnl_memory_t m, const void *at)
 {
     void *p;
     memcpy(&p, &at, sizeof p);
@@ -249,12 +243,12 @@ void tile_product_run(const tile_product *t, size_t worker, const void *x, const
     if (worker >= t->threads)
         BUG("a product made for %zu threads is run by worker %zu", t->threads, worker);
     const worker_memory *m = &t->workers[worker];
-    use_one_thread(NULL); /* cannot fail where tile_product_new did not */
-    point(m->x, x);
-    point(m->w, w);
-    point(m->y, y);
+    onednn_use_one_thread(NULL); /* cannot fail where tile_product_new did not */
+    onednn_point(m->x, x);
+    onednn_point(m->w, w);
+    onednn_point(m->y, y);
     if (t->scratch)
-        point(m->scratchpad, scratch);
+        onednn_point(m->scratchpad, scratch);
     dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, m->x},
                                    {DNNL_ARG_WEIGHTS, m->w},
                                    {DNNL_ARG_DST, m->y},

@@ -1,0 +1,199 @@
+/* mnist.c - a convolutional network on the real MNIST files, from pixels to test accuracy.
+ *
+ *     build/release/examples/example_mnist FOLDER [EPOCHS [SEED [THREADS]]]
+ *
+ * FOLDER holds the four IDX files (gzipped or not: train-images-idx3-ubyte.gz, ...). Two convolutions, each with a pool behind
+ * it, and two dense layers; cross-entropy, AdamW with a cosine schedule, images moved by up to two pixels at random. */
+#include "core/file.h"
+#include "core/progress.h"
+#include "fit.h"
+#include "nn/idx.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 28, PIXELS = SIDE * SIDE, CLASSES = 10, BATCH = 128, SHIFT = 2 };
+
+enum { CONV1, BIAS1, CONV2, BIAS2, DENSE, DENSE_BIAS, OUT, OUT_BIAS, WEIGHTS };
+
+static const fit_weight layers[WEIGHTS] = {
+    [CONV1] = {"conv1.weight", {4, {32, 1, 5, 5}}, 0.28},  [BIAS1] = {"conv1.bias", {1, {32}}, -1},
+    [CONV2] = {"conv2.weight", {4, {64, 32, 3, 3}}, 0.083}, [BIAS2] = {"conv2.bias", {1, {64}}, -1},
+    [DENSE] = {"dense.weight", {2, {128, 7 * 7 * 64}}, 0.025}, [DENSE_BIAS] = {"dense.bias", {1, {128}}, -1},
+    [OUT] = {"out.weight", {2, {CLASSES, 128}}, 0.09},     [OUT_BIAS] = {"out.bias", {1, {CLASSES}}, -1},
+};
+
+typedef struct digits {
+    const uint8_t *images, *labels;
+    size_t count;
+} digits;
+
+static status read_part(arena *a, const char *folder, const char *part, digits *out, error *err)
+{
+    idx_array images, labels;
+    char *image_path = arena_printf(a, "%s/%s-images-idx3-ubyte.gz", folder, part);
+    char *label_path = arena_printf(a, "%s/%s-labels-idx1-ubyte.gz", folder, part);
+    if (!image_path || !label_path)
+        return error_set(err, STATUS_MEMORY, "out of memory");
+    if (!file_exists(image_path)) { /* not gzipped */
+        image_path[strlen(image_path) - 3] = '\0';
+        label_path[strlen(label_path) - 3] = '\0';
+    }
+    TRY(idx_read(a, image_path, &images, err));
+    TRY(idx_read(a, label_path, &labels, err));
+    bool fits = images.shape.rank == 3 && labels.shape.rank == 1 && images.shape.size[1] == SIDE &&
+                images.shape.size[2] == SIDE && labels.shape.size[0] == images.shape.size[0] && images.shape.size[0] >= BATCH;
+    if (!fits)
+        return error_set(err, STATUS_INVALID, "%s: expected at least %d images of 28 x 28 and as many labels in %s", image_path,
+                         BATCH, label_path);
+    *out = (digits){images.elements, labels.elements, (size_t)labels.shape.size[0]};
+    for (size_t i = 0; i < out->count; i++)
+        if (out->labels[i] >= CLASSES)
+            return error_set(err, STATUS_INVALID, "%s: label %zu is %d: expected 0 to 9", label_path, i, out->labels[i]);
+    return STATUS_OK;
+}
+
+/* Images to the logits of their classes. */
+static node *network(node *const *w, node *x)
+{
+    window_options pad1 = {.before = {2, 2}, .after = {2, 2}}, pad2 = {.before = {1, 1}, .after = {1, 1}}, halve = {.stride = {2, 2}};
+    static const int64_t two[2] = {2, 2};
+    x = op_max_pool(op_relu(op_add(op_conv(x, w[CONV1], 1, pad1), w[BIAS1])), two, halve);
+    x = op_max_pool(op_relu(op_add(op_conv(x, w[CONV2], 1, pad2), w[BIAS2])), two, halve);
+    x = op_reshape(x, SHAPE(-1, 7 * 7 * 64));
+    x = op_relu(op_add(op_linear(x, w[DENSE]), w[DENSE_BIAS]));
+    return op_add(op_linear(x, w[OUT]), w[OUT_BIAS]);
+}
+
+/* One image, moved, with values about 0 and 1. */
+static void put_image(const uint8_t *from, int down, int right, float *to)
+{
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            int i = y - down, j = x - right;
+            float v = i >= 0 && i < SIDE && j >= 0 && j < SIDE ? (float)from[i * SIDE + j] / 255.0f : 0;
+            to[y * SIDE + x] = (v - 0.1307f) / 0.3081f;
+        }
+}
+
+typedef struct batch {
+    node *x, *target, *weight, *logits, *loss;
+    float pixels[BATCH * PIXELS], weights[BATCH];
+    int32_t labels[BATCH];
+} batch;
+
+static status build(fit *f, batch *b, error *err)
+{
+    b->x = graph_input(f->graph, "images", TYPE_F32, SHAPE(BATCH, SIDE, SIDE, 1));
+    b->target = graph_input(f->graph, "labels", TYPE_I32, SHAPE(BATCH));
+    b->weight = graph_input(f->graph, "weights", TYPE_F32, SHAPE(BATCH));
+    b->logits = network(f->nodes, b->x);
+    b->loss = op_sum_all(op_cross_entropy(b->logits, b->target, b->weight));
+    for (size_t i = 0; i < BATCH; i++)
+        b->weights[i] = 1.0f / BATCH;
+    return fit_compile(f, b->loss, err);
+}
+
+static void bind(plan *p, batch *b)
+{
+    plan_bind(p, b->x, b->pixels);
+    plan_bind(p, b->target, b->labels);
+    plan_bind(p, b->weight, b->weights);
+}
+
+static status train(fit *f, batch *b, const digits *d, size_t epochs, thread_pool *pool, error *err)
+{
+    size_t per_epoch = d->count / BATCH, total = epochs * per_epoch;
+    uint32_t *order = ARENA_ARRAY(f->arena, uint32_t, d->count);
+    if (!order)
+        return error_set(err, STATUS_MEMORY, "out of memory");
+    progress *bar = progress_new("mnist", total, PROGRESS_AUTO);
+    status s = STATUS_OK;
+    bind(f->step_plan, b);
+    for (size_t step = 0; step < total && s == STATUS_OK; step++) {
+        if (step % per_epoch == 0)
+            order_permute(&f->order, order, d->count);
+        for (size_t i = 0; i < BATCH; i++) {
+            size_t k = order[step % per_epoch * BATCH + i];
+            int down = (int)(order_u64(&f->order) % (2 * SHIFT + 1)) - SHIFT, right = (int)(order_u64(&f->order) % (2 * SHIFT + 1)) - SHIFT;
+            put_image(d->images + k * PIXELS, down, right, b->pixels + i * PIXELS);
+            b->labels[i] = d->labels[k];
+        }
+        float loss = 0;
+        double rate = 2e-3 * (0.5 + 0.5 * cos(3.14159265358979 * (double)step / (double)total));
+        s = fit_step(f, pool, rate, &loss, err);
+        progress_update(bar, step + 1, "loss %.4f", (double)loss);
+    }
+    progress_free(bar);
+    return s;
+}
+
+/* The share of images whose likeliest class is theirs. The last batch is filled up with images that are not counted. */
+static status accuracy(fit *f, batch *b, const digits *d, thread_pool *pool, double *out, error *err)
+{
+    plan *p;
+    size_t right = 0;
+    TRY(fit_plan(f, &b->logits, 1, &p, err));
+    bind(p, b);
+    status s = STATUS_OK;
+    for (size_t first = 0; first < d->count && s == STATUS_OK; first += BATCH) {
+        for (size_t i = 0; i < BATCH; i++)
+            put_image(d->images + (first + i < d->count ? first + i : 0) * PIXELS, 0, 0, b->pixels + i * PIXELS);
+        s = plan_run(p, pool, err);
+        const float *logits = plan_output(p, 0);
+        for (size_t i = 0; s == STATUS_OK && i < BATCH && first + i < d->count; i++) {
+            size_t best = 0;
+            for (size_t c = 1; c < CLASSES; c++)
+                best = logits[i * CLASSES + c] > logits[i * CLASSES + best] ? c : best;
+            right += best == d->labels[first + i];
+        }
+    }
+    plan_free(p);
+    *out = (double)right / (double)d->count;
+    return s;
+}
+
+static status run(arena *a, const char *folder, size_t epochs, uint64_t seed, size_t threads, error *err)
+{
+    digits training, test;
+    fit f;
+    double begun = clock_seconds(), share = 0;
+    batch *b = ARENA_NEW(a, batch);
+    thread_pool *pool;
+    if (!b)
+        return error_set(err, STATUS_MEMORY, "out of memory");
+    TRY(read_part(a, folder, "train", &training, err));
+    TRY(read_part(a, folder, "t10k", &test, err));
+    TRY(thread_pool_new(threads, &pool, err));
+    TRY(fit_begin(&f, a, layers, WEIGHTS, seed, err));
+    status s = build(&f, b, err);
+    if (s == STATUS_OK)
+        s = train(&f, b, &training, epochs, pool, err);
+    if (s == STATUS_OK)
+        s = accuracy(&f, b, &test, pool, &share, err);
+    if (s == STATUS_OK)
+        printf("%zu parameters, %zu epochs, seed %llu: test accuracy %.2f %% (%zu images) in %.1f s\n", f.weights->elements, epochs,
+               (unsigned long long)seed, 100 * share, test.count, clock_seconds() - begun);
+    fit_end(&f);
+    thread_pool_free(pool);
+    return s;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "usage: %s FOLDER [EPOCHS [SEED [THREADS]]]\n", argv[0]);
+        return 2;
+    }
+    error err = {0};
+    arena *a = arena_new(NULL);
+    status s = a ? run(a, argv[1], argc > 2 ? strtoul(argv[2], NULL, 10) : 5, argc > 3 ? strtoull(argv[3], NULL, 10) : 1,
+                       argc > 4 ? strtoul(argv[4], NULL, 10) : 0, &err)
+                 : STATUS_MEMORY;
+    arena_free(a);
+    if (s != STATUS_OK)
+        fprintf(stderr, "mnist: %s\n", err.message);
+    return s == STATUS_OK ? 0 : 1;
+}
