@@ -37,7 +37,7 @@ status fit_begin(fit *f, arena *a, const fit_weight *weights, size_t count, uint
 status fit_compile(fit *f, node *loss, error *err)
 {
     TRY(step_build(f->arena, loss, f->nodes, f->weights->count, NULL, &f->options, &f->step, err));
-    TRY(step_plan(f->arena, &f->step, false, &f->step_plan, err));
+    TRY(step_plan(f->arena, &f->step, f->profile, &f->step_plan, err));
     for (size_t i = 0; i < f->weights->count; i++)
         step_bind(f->step_plan, &f->step, i, f->weights->items[i].value, f->weights->items[i].mean, f->weights->items[i].square);
     plan_bind(f->step_plan, f->step.rates, f->rates);

@@ -33,6 +33,7 @@ typedef struct fit {
     plan *step_plan;
     float rates[3];
     int64_t steps;
+    bool profile; /* set before fit_compile: the plan measures its steps */
     order_stream order; /* for the order of examples and other draws */
 } fit;
 

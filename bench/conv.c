@@ -1,0 +1,99 @@
+/* conv.c - training steps of a small convolutional network in f32 on drawn images, for bench/peers/conv_speed.py.
+ *
+ *     bench_conv STEPS THREADS          steps/s of batches of 128 images of 28 x 28, and where the time goes
+ *
+ * Two convolutions (5 x 5 to 32 channels, 3 x 3 to 64) with a pool of 2 x 2 behind each, a dense layer of 128, ten classes; cross-entropy,
+ * AdamW: the network of examples/mnist.c. */
+#include "fit.h"
+#include "measure.h"
+
+#include "core/random.h"
+
+#include <stdio.h>
+
+enum { BATCH = 128, SIDE = 28, CLASSES = 10, KINDS = 32 };
+
+static const fit_weight layers[] = {
+    {"conv1.weight", {4, {32, 1, 5, 5}}, 0.28},    {"conv1.bias", {1, {32}}, -1},  {"conv2.weight", {4, {64, 32, 3, 3}}, 0.083},
+    {"conv2.bias", {1, {64}}, -1},                 {"dense.weight", {2, {128, 3136}}, 0.025}, {"dense.bias", {1, {128}}, -1},
+    {"out.weight", {2, {CLASSES, 128}}, 0.09},     {"out.bias", {1, {CLASSES}}, -1},
+};
+
+static node *network(node *const *w, node *x)
+{
+    window_options pad1 = {.before = {2, 2}, .after = {2, 2}}, pad2 = {.before = {1, 1}, .after = {1, 1}}, halve = {.stride = {2, 2}};
+    static const int64_t two[2] = {2, 2};
+    x = op_max_pool(op_relu(op_add(op_conv(x, w[0], 1, pad1), w[1])), two, halve);
+    x = op_max_pool(op_relu(op_add(op_conv(x, w[2], 1, pad2), w[3])), two, halve);
+    x = op_relu(op_add(op_linear(op_reshape(x, SHAPE(BATCH, 3136)), w[4]), w[5]));
+    return op_add(op_linear(x, w[6]), w[7]);
+}
+
+/* Seconds of a step by operation, the longest first. */
+static void print_profile(const plan *p, size_t steps)
+{
+    plan_step_profile profile[512];
+    struct {
+        const char *name;
+        double seconds;
+    } kinds[KINDS] = {{NULL, 0}};
+    size_t n = plan_profile(p, profile, COUNT_OF(profile)), count = 0;
+    for (size_t i = 0; i < n && i < COUNT_OF(profile); i++) {
+        size_t k = 0;
+        while (k < count && strcmp(kinds[k].name, profile[i].name) != 0)
+            k++;
+        if (k == KINDS)
+            continue;
+        count = k == count ? count + 1 : count;
+        kinds[k].name = profile[i].name;
+        kinds[k].seconds += profile[i].seconds;
+    }
+    printf(", \"milliseconds\": {");
+    for (size_t k = 0; k < count; k++)
+        printf("%s\"%s\": %.3f", k ? ", " : "", kinds[k].name, 1e3 * kinds[k].seconds / (double)steps);
+    printf("}");
+}
+
+static status run(arena *a, size_t steps, size_t threads, error *err)
+{
+    static float pixels[BATCH * SIDE * SIDE], shares[BATCH];
+    static int32_t labels[BATCH];
+    random_stream r = random_stream_at(1, "bench/conv", 0, 0, 0, 0);
+    for (size_t i = 0; i < COUNT_OF(pixels); i++)
+        pixels[i] = (float)random_uniform(&r);
+    for (size_t i = 0; i < BATCH; i++)
+        labels[i] = (int32_t)random_below(&r, CLASSES), shares[i] = 1.0F / BATCH;
+    thread_pool *pool;
+    fit f;
+    TRY(thread_pool_new(threads, &pool, err));
+    TRY(fit_begin(&f, a, layers, COUNT_OF(layers), 1, err));
+    node *x = graph_input(f.graph, "images", TYPE_F32, SHAPE(BATCH, SIDE, SIDE, 1));
+    node *target = graph_input(f.graph, "labels", TYPE_I32, SHAPE(BATCH)), *weight = graph_input(f.graph, "shares", TYPE_F32, SHAPE(BATCH));
+    f.profile = true;
+    TRY(fit_compile(&f, op_sum_all(op_cross_entropy(network(f.nodes, x), target, weight)), err));
+    plan_bind(f.step_plan, x, pixels);
+    plan_bind(f.step_plan, target, labels);
+    plan_bind(f.step_plan, weight, shares);
+    float loss;
+    TRY(fit_step(&f, pool, 1e-3, &loss, err));
+    double start = clock_seconds();
+    for (size_t i = 0; i < steps; i++)
+        TRY(fit_step(&f, pool, 1e-3, &loss, err));
+    printf("{\"steps_per_second\": %.3f, \"loss\": %.4f", (double)steps / (clock_seconds() - start), (double)loss);
+    print_profile(f.step_plan, steps + 1);
+    printf("}\n");
+    fit_end(&f);
+    thread_pool_free(pool);
+    return STATUS_OK;
+}
+
+int main(int argc, char **argv)
+{
+    error err = {0};
+    arena *a = arena_new(NULL);
+    status s = run(a, (size_t)measure_number(argv, argc, 1, 50), (size_t)measure_number(argv, argc, 2, 0), &err);
+    arena_free(a);
+    if (s != STATUS_OK)
+        fprintf(stderr, "bench_conv: %s\n", err.message);
+    return s == STATUS_OK ? 0 : 1;
+}
