@@ -12,7 +12,7 @@
 #ifndef ASSAY_EXAMPLES_FIT_H
 #define ASSAY_EXAMPLES_FIT_H
 
-#include "graph/ops.h"
+#include "graph/composite.h"
 #include "graph/plan.h"
 #include "train/parameters.h"
 #include "train/step.h"
