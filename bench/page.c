@@ -6,8 +6,8 @@
  * with '#' are passed over. For each table: the means of its columns, L, its exact p (or that of the normal approximation),
  * and p adjusted over the tables by Holm's method. */
 #include "core/file.h"
+#include "stats/multiple.h"
 #include "stats/page.h"
-#include "stats/proportion.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 #include "calibrate/fit.h"
 
 #include "stats/line.h"
+#include "stats/rank.h"
 
 #include <math.h>
 
@@ -129,7 +130,7 @@ status fit_curve(arena *a, const fit_lines *lines, const char *tier, json_t **ou
     curve_data c = {0};
     calibration_line l;
     lack_of_fit f = {.f = NAN, .p = NAN};
-    double rho = NAN;
+    rank_correlation rank;
     TRY(gather(a, lines, tier, &c, err));
     json_t *o = json_pack("{s:o}", "points", points_json(&c));
     *out = o;
@@ -145,10 +146,10 @@ status fit_curve(arena *a, const fit_lines *lines, const char *tier, json_t **ou
         json_object_set_new(o, "lack_of_fit", json_pack("{s:o, s:o, s:f, s:f}", "f", fit_number(f.f), "p",
                                                         fit_number(f.p), "freedom1", f.freedom1, "freedom2",
                                                         f.freedom2));
-    if (spearman(c.nominal, c.y, c.count, &rho, err) != STATUS_OK) {
+    if (spearman(c.nominal, c.y, c.count, &rank, err) != STATUS_OK) {
         json_decref(o);
         return err ? err->code : STATUS_MEMORY;
     }
-    json_object_set_new(o, "spearman", fit_number(rho));
+    json_object_set_new(o, "spearman", fit_number(rank.value));
     return STATUS_OK;
 }

@@ -3,7 +3,7 @@
 
 #include "core/jsonio.h"
 #include "run/figure.h"
-#include "stats/proportion.h"
+#include "stats/multiple.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
 #include "run/run.h"
 
 #include "core/jsonio.h"
+#include "stats/multiple.h"
 #include "stats/proportion.h"
 
 #include <math.h>

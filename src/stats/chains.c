@@ -2,6 +2,7 @@
 
 #include "stats/bootstrap.h"
 #include "stats/distribution.h"
+#include "stats/rank.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -13,12 +14,6 @@ typedef struct split {
     size_t count, length;
     double *values, *sorted;
 } split;
-
-static int by_value(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
 
 static bool split_make(const chains *c, size_t which, split *s)
 {
@@ -46,7 +41,7 @@ static void split_free(split *s)
 static void split_sort(split *s)
 {
     memcpy(s->sorted, s->values, s->count * s->length * sizeof *s->sorted);
-    qsort(s->sorted, s->count * s->length, sizeof *s->sorted, by_value);
+    values_sort(s->sorted, s->count * s->length);
 }
 
 /* How many of the sorted values lie below x (or, with `too`, at x as well). */
@@ -124,6 +119,8 @@ static double ess_of(const split *s)
 {
     spread v = spread_of(s);
     double n = (double)(s->count * s->length), time = -1, last = INFINITY;
+    if (!(v.total > 0))
+        return NAN;
     for (size_t lag = 0; lag + 1 < s->length; lag += 2) {
         double even = lag == 0 ? 1 : 1 - (v.within - covariance_at(s, lag)) / v.total;
         double pair = even + 1 - (v.within - covariance_at(s, lag + 1)) / v.total;
@@ -142,6 +139,9 @@ status chains_diagnose(const chains *c, size_t which, chains_diagnosis *out, err
 {
     if (c->chains < 1 || c->draws < 8)
         return error_set(err, STATUS_INVALID, "chains are diagnosed from 8 draws on, found %zu chains of %zu", c->chains, c->draws);
+    for (size_t i = 0; i < c->chains * c->draws; i++)
+        if (isnan(c->values[i * c->width + which]))
+            return error_set(err, STATUS_INVALID, "draw %zu of chain %zu is no number", i % c->draws + 1, i / c->draws + 1);
     split s = {0};
     if (!split_make(c, which, &s)) {
         split_free(&s);

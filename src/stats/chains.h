@@ -23,10 +23,10 @@ typedef struct chains {
 
 typedef struct chains_diagnosis {
     double r_hat; /* 1 when all chains agree; below 1.01 is good; NaN when nothing moved */
-    double ess;   /* independent draws that would say as much about the centre */
+    double ess;   /* independent draws that would say as much about the centre; NaN when nothing moved */
 } chains_diagnosis;
 
-/* Of one of the `width` quantities. STATUS_INVALID for chains of fewer than 8 draws. */
+/* Of one of the `width` quantities. STATUS_INVALID for chains of fewer than 8 draws, and for a draw that is NaN. */
 status chains_diagnose(const chains *c, size_t which, chains_diagnosis *out, error *err);
 
 #endif

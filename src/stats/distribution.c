@@ -162,6 +162,35 @@ double student_below(double t, double freedom)
     return t > 0 ? 1 - tail : tail;
 }
 
+double student_shifted_below(double t, double freedom, double shift)
+{
+    if (!(freedom > 0) || isnan(t) || !isfinite(shift))
+        return NAN;
+    if (t < 0)
+        return 1 - student_shifted_below(-t, freedom, -shift);
+    if (fabs(shift) > 37 || isinf(t))
+        return isinf(t) ? 1 : normal_below((t * (1 - 1 / (4 * freedom)) - shift) / sqrt(1 + t * t / (2 * freedom)));
+    double x = t * t / (t * t + freedom), half = shift * shift / 2, sum = 0;
+    if (x > 0) {
+        double a = .5, b = freedom / 2, rest = pow(1 - x, b), p = .5 * exp(-half), q = sqrt(2 / M_PI) * p * shift, left = .5 - p;
+        double odd = beta_lower(a, b, x), even = 1 - rest;
+        double odd_step = 2 * rest * exp(a * log(x) - .5 * log(M_PI) - log_gamma(b) + log_gamma(a + b)), even_step = b * x * rest;
+        sum = p * odd + q * even;
+        for (int n = 1; n < MOST_TERMS && 2 * left * (odd - odd_step) > 1e-16; n++) {
+            a++;
+            odd -= odd_step;
+            even -= even_step;
+            odd_step *= x * (a + b - 1) / a;
+            even_step *= x * (a + b - .5) / (a + .5);
+            p *= half / n;
+            q *= half / (n + .5);
+            left -= p;
+            sum += p * odd + q * even;
+        }
+    }
+    return fmin(1, fmax(0, sum + normal_below(-shift)));
+}
+
 typedef struct freedoms {
     double one, two;
 } freedoms;

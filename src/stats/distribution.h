@@ -31,6 +31,9 @@ double normal_quantile(double p); /* 0 < p < 1 */
 
 double student_below(double t, double freedom); /* freedom > 0, fractions too */
 double student_quantile(double p, double freedom);
+/* P(T <= t) of Student's noncentral distribution: a normal variable about `shift` over the root of a chi-square one over its freedom
+ * (Lenth, Applied Statistics 38, 1989, algorithm AS 243; the normal approximation for |shift| > 37). */
+double student_shifted_below(double t, double freedom, double shift);
 
 double chi_square_above(double x, double freedom);
 double chi_square_quantile(double p, double freedom);

@@ -1,7 +1,7 @@
 #include "stats/diversity.h"
 
 #include "core/hash.h"
-#include "stats/eigen.h"
+#include "solve/dense.h"
 #include "stats/texts.h"
 
 #include <math.h>
@@ -172,7 +172,7 @@ status vendi_score(double *similarity, size_t n, double *out, error *err)
         arena_free(a);
         return error_set(err, STATUS_MEMORY, "out of memory for %zu texts", n);
     }
-    status result = n ? symmetric_eigenvalues(similarity, n, values, err) : STATUS_OK;
+    status result = n ? dense_symmetric_eigen(n, similarity, values, false, err) : STATUS_OK;
     for (size_t i = 0; i < n && result == STATUS_OK; i++) {
         double share = values[i] / (double)n;
         entropy -= share > 1e-15 ? share * log(share) : 0;

@@ -4,7 +4,6 @@
 #include "stats/line.h"
 
 #include <math.h>
-#include <string.h>
 
 static judge_reading reading(double raw, double variance, double level)
 {
@@ -42,64 +41,6 @@ judge_reading prediction_powered(double judge, double N, judged_counts c, double
     double squares = (c.both * (1 - lambda) * (1 - lambda) + c.human_only + c.judge_only * lambda * lambda) / n;
     double variance = lambda * lambda * judge * (1 - judge) / N + (squares - mean * mean) / n;
     return reading(lambda * judge + mean, variance, level);
-}
-
-double kappa(judged_counts c)
-{
-    double n = c.both + c.human_only + c.judge_only + c.neither;
-    double h = (c.both + c.human_only) / n, j = (c.both + c.judge_only) / n;
-    double chance = h * j + (1 - h) * (1 - j), agreed = (c.both + c.neither) / n;
-    return chance < 1 ? (agreed - chance) / (1 - chance) : NAN;
-}
-
-double fleiss_kappa(const size_t *counts, size_t items, size_t categories)
-{
-    double agreement = 0, rated = 0, all = 0, chance = 0;
-    for (size_t i = 0; i < items; i++) {
-        double n = 0, pairs = 0;
-        for (size_t k = 0; k < categories; k++) {
-            double c = (double)counts[i * categories + k];
-            n += c;
-            pairs += c * (c - 1);
-        }
-        if (n < 2)
-            continue;
-        agreement += pairs / (n * (n - 1));
-        rated++;
-        all += n;
-    }
-    for (size_t k = 0; k < categories; k++) {
-        double c = 0;
-        for (size_t i = 0; i < items; i++) {
-            size_t n = 0;
-            for (size_t j = 0; j < categories; j++)
-                n += counts[i * categories + j];
-            c += n < 2 ? 0 : (double)counts[i * categories + k];
-        }
-        chance += c / all * (c / all);
-    }
-    return rated > 0 && chance < 1 ? (agreement / rated - chance) / (1 - chance) : NAN;
-}
-
-double calibration_error(const double *stated, const bool *right, size_t count, calibration_bin *bins, size_t bin_count)
-{
-    double gap = 0;
-    memset(bins, 0, bin_count * sizeof *bins);
-    for (size_t i = 0; i < count; i++) {
-        size_t b = (size_t)(stated[i] * (double)bin_count);
-        calibration_bin *bin = &bins[b < bin_count ? b : bin_count - 1];
-        bin->count++;
-        bin->stated += stated[i];
-        bin->right += right[i];
-    }
-    for (size_t b = 0; b < bin_count; b++) {
-        if (!bins[b].count)
-            continue;
-        bins[b].stated /= (double)bins[b].count;
-        bins[b].right /= (double)bins[b].count;
-        gap += fabs(bins[b].right - bins[b].stated) * (double)bins[b].count / (double)count;
-    }
-    return count ? gap : NAN;
 }
 
 spike_result spike_evaluate(const spike_series *s)

@@ -7,7 +7,6 @@
 
 #include "stats/distribution.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct judge_reading {
@@ -30,21 +29,6 @@ typedef struct judged_counts {
  * the variance-optimal one (Angelopoulos and others, 2023). */
 judge_reading prediction_powered(double judge, double N, judged_counts labelled, double lambda, double level);
 double prediction_powered_lambda(double judge, double N, judged_counts labelled);
-/* Cohen's kappa of two raters. */
-double kappa(judged_counts c);
-
-/* Fleiss' kappa of several raters (Psychological Bulletin 76, 1971): counts[i * categories + k] raters put item i into category k.
- * Items with fewer than two raters are left out; where numbers differ, an item's agreement is over its own pairs. NaN where all
- * ratings are of one category, or there are none. */
-double fleiss_kappa(const size_t *counts, size_t items, size_t categories);
-
-/* Expected calibration error of stated probabilities (Guo and others, arXiv 1706.04599): in `bins` equal bins of [0, 1] the distance
- * of the share that is right from the mean probability, weighed by the items in the bin. NaN for none. */
-typedef struct calibration_bin {
-    size_t count;
-    double stated, right; /* means */
-} calibration_bin;
-double calibration_error(const double *stated, const bool *right, size_t count, calibration_bin *bins, size_t bin_count);
 
 /* Spike recovery: readings y at shares x of items routed to a bad twin. */
 typedef struct spike_series {

@@ -101,35 +101,3 @@ status line_lack_of_fit(const double *x, const double *y, size_t count, lack_of_
     }
     return STATUS_OK;
 }
-
-/* The rank of values[i] among all, ties at the mean. */
-static double rank_of(const double *values, size_t count, size_t i)
-{
-    double below = 0, same = 0;
-    for (size_t j = 0; j < count; j++) {
-        below += values[j] < values[i];
-        same += values[j] == values[i];
-    }
-    return below + (same + 1) / 2;
-}
-
-status spearman(const double *x, const double *y, size_t count, double *out, error *err)
-{
-    double *ranks = calloc(2 * count + 1, sizeof *ranks);
-    if (!ranks)
-        return error_set(err, STATUS_MEMORY, "out of memory for %zu ranks", count);
-    for (size_t i = 0; i < count; i++) {
-        ranks[i] = rank_of(x, count, i);
-        ranks[count + i] = rank_of(y, count, i);
-    }
-    double middle = ((double)count + 1) / 2, sxy = 0, sxx = 0, syy = 0;
-    for (size_t i = 0; i < count; i++) {
-        double a = ranks[i] - middle, b = ranks[count + i] - middle;
-        sxy += a * b;
-        sxx += a * a;
-        syy += b * b;
-    }
-    *out = sxx > 0 && syy > 0 ? sxy / sqrt(sxx * syy) : NAN;
-    free(ranks);
-    return STATUS_OK;
-}

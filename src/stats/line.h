@@ -48,7 +48,5 @@ typedef struct lack_of_fit {
 /* F test of linearity from repeated doses; F and p are NaN where the data do not allow it (fewer than 3 doses, no
  * repeats). */
 status line_lack_of_fit(const double *x, const double *y, size_t count, lack_of_fit *out, error *err);
-/* Spearman's rank correlation, ties at their mean rank; NaN where one side is constant. */
-status spearman(const double *x, const double *y, size_t count, double *out, error *err);
 
 #endif

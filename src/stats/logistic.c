@@ -4,6 +4,7 @@
 #include "stats/bootstrap.h"
 #include "stats/chains.h"
 #include "stats/hmc.h"
+#include "stats/rank.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -94,12 +95,6 @@ static double log_posterior(const void *context, const double *beta, double *gra
     return sum;
 }
 
-static int by_value(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 static double sigmoid(double z)
 {
     return exp(log_sigmoid(z));
@@ -113,7 +108,7 @@ static status summarise(const logistic_posterior *p, size_t k, double *sorted, e
         sorted[i] = p->values[i * p->features + k];
         w->mean += sorted[i] / (double)n;
     }
-    qsort(sorted, n, sizeof *sorted, by_value);
+    values_sort(sorted, n);
     w->median = quantile_sorted(sorted, n, .5);
     w->low = quantile_sorted(sorted, n, .025);
     w->high = quantile_sorted(sorted, n, .975);

@@ -17,7 +17,7 @@ mean_estimate mean_of(const double *values, size_t n)
     for (size_t i = 0; i < n; i++)
         squares += (values[i] - m.mean) * (values[i] - m.mean);
     m.deviation = sqrt(squares / (double)n);
-    m.error = m.deviation / sqrt((double)n);
+    m.error = n > 1 ? m.deviation / sqrt((double)n) : NAN;
     m.limits = (interval){m.mean - z * m.error, m.mean + z * m.error};
     return m;
 }
@@ -59,53 +59,4 @@ bool mean_clustered(const double *values, const uint64_t *clusters, size_t n, me
     out->error = groups > 1 ? sqrt(g / (g - 1) * squares) / (double)n : NAN;
     out->limits = (interval){out->mean - t * out->error, out->mean + t * out->error};
     return true;
-}
-
-typedef struct ranked {
-    double p;
-    size_t place;
-} ranked;
-
-static int by_p(const void *a, const void *b)
-{
-    const ranked *x = a, *y = b;
-    if (x->p != y->p)
-        return x->p < y->p ? -1 : 1;
-    return (x->place > y->place) - (x->place < y->place);
-}
-
-bool benjamini_hochberg(const double *p, size_t count, double *adjusted)
-{
-    ranked *all = memory_alloc((count + 1) * sizeof *all);
-    size_t tests = 0;
-    if (!all)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        adjusted[i] = NAN;
-        if (!isnan(p[i]))
-            all[tests++] = (ranked){p[i], i};
-    }
-    qsort(all, tests, sizeof *all, by_p);
-    double least = 1;
-    for (size_t i = tests; i-- > 0;) {
-        least = fmin(least, all[i].p * (double)tests / (double)(i + 1));
-        adjusted[all[i].place] = least;
-    }
-    memory_free(all);
-    return true;
-}
-
-double pearson(const double *x, const double *y, size_t count)
-{
-    double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
-    for (size_t i = 0; i < count; i++) {
-        mx += x[i] / (double)count;
-        my += y[i] / (double)count;
-    }
-    for (size_t i = 0; i < count; i++) {
-        xx += (x[i] - mx) * (x[i] - mx);
-        yy += (y[i] - my) * (y[i] - my);
-        xy += (x[i] - mx) * (y[i] - my);
-    }
-    return count > 1 && xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
 }

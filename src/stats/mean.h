@@ -1,4 +1,4 @@
-/* mean.h - means of items with honest intervals, and many tests at once.
+/* mean.h - means of items with honest intervals.
  *
  *     mean_estimate m = mean_of(values, 4);                    // (1, 0, 1, 1): .75, error .2165 (population deviation)
  *     mean_estimate c = mean_clustered(values, clusters, n);   // items of one template are not independent
@@ -19,19 +19,13 @@ typedef struct mean_estimate {
     size_t n, clusters;
 } mean_estimate;
 
-/* The standard error is deviation / sqrt(n), as the Inverse Scaling prize has it; limits are +-1.96 of it. NaN for none. */
+/* The standard error is deviation / sqrt(n), as the Inverse Scaling prize has it; limits are +-1.96 of it. NaN for none; of a single
+ * value error and limits are NaN: it says nothing of its spread. A value that is NaN makes all of it NaN. */
 mean_estimate mean_of(const double *values, size_t n);
 
 /* Cluster-robust: error^2 = G/(G-1) sum_g (sum_{i in g} (x_i - mean))^2 / n^2 (the sandwich estimator of a mean, Liang and
  * Zeger 1986, with the usual small-sample factor); limits by Student's t with G - 1 degrees of freedom. Clusters are named by any
  * numbers. With one cluster error and limits are NaN. False when memory is out. */
 bool mean_clustered(const double *values, const uint64_t *clusters, size_t n, mean_estimate *out);
-
-/* Benjamini and Hochberg's adjustment (1995): adjusted[i] <= q says which may be called findings at a false discovery rate of q.
- * NaN stays NaN and is not counted. False when memory is out. */
-bool benjamini_hochberg(const double *p, size_t count, double *adjusted);
-
-/* Pearson's correlation; NaN where one side is constant or there are fewer than two pairs. */
-double pearson(const double *x, const double *y, size_t count);
 
 #endif

@@ -1,9 +1,11 @@
 #include "stats/mixture.h"
 
+#include "solve/dense.h"
+
 #include <math.h>
 #include <string.h>
 
-enum { MOST_STEPS = 100000, MOST_SWEEPS = 100 };
+enum { MOST_STEPS = 100000 };
 static const double still = 1e-10;
 
 static double mix_at(const double *const *parts, size_t count, const double *weights, size_t cell)
@@ -72,43 +74,19 @@ void mixture_fit(const double *target, const double *const *parts, size_t count,
         *report = own;
 }
 
-/* Turns one element of the symmetric matrix to 0 (Jacobi). */
-static void turn(double m[MIXTURE_PARTS][MIXTURE_PARTS], size_t n, size_t p, size_t q)
-{
-    if (m[p][q] == 0)
-        return;
-    double theta = (m[q][q] - m[p][p]) / (2 * m[p][q]);
-    double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1)), c = 1 / sqrt(t * t + 1), s = t * c;
-    for (size_t k = 0; k < n; k++) {
-        double a = m[k][p], b = m[k][q];
-        m[k][p] = c * a - s * b;
-        m[k][q] = s * a + c * b;
-    }
-    for (size_t k = 0; k < n; k++) {
-        double a = m[p][k], b = m[q][k];
-        m[p][k] = c * a - s * b;
-        m[q][k] = s * a + c * b;
-    }
-}
-
 double mixture_condition(const double *const *parts, size_t count, size_t cells)
 {
-    double m[MIXTURE_PARTS][MIXTURE_PARTS], least = INFINITY, largest = 0;
+    double m[MIXTURE_PARTS * MIXTURE_PARTS], values[MIXTURE_PARTS];
     if (count == 0 || count > MIXTURE_PARTS)
         return NAN;
     for (size_t a = 0; a < count; a++)
         for (size_t b = 0; b < count; b++) {
-            m[a][b] = 0;
+            m[a * count + b] = 0;
             for (size_t i = 0; i < cells; i++)
-                m[a][b] += parts[a][i] * parts[b][i];
+                m[a * count + b] += parts[a][i] * parts[b][i];
         }
-    for (int sweep = 0; sweep < MOST_SWEEPS; sweep++)
-        for (size_t p = 0; p < count; p++)
-            for (size_t q = p + 1; q < count; q++)
-                turn(m, count, p, q);
-    for (size_t c = 0; c < count; c++) {
-        least = fmin(least, m[c][c]);
-        largest = fmax(largest, m[c][c]);
-    }
+    if (dense_symmetric_eigen(count, m, values, false, NULL) != STATUS_OK)
+        return NAN;
+    double least = values[0], largest = values[count - 1];
     return least > largest * 1e-14 ? sqrt(largest / least) : INFINITY;
 }

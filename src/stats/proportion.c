@@ -1,7 +1,6 @@
 #include "stats/proportion.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 interval wilson(double successes, double n, double level)
 {
@@ -74,48 +73,24 @@ double mcnemar_exact(uint64_t only_first, uint64_t only_second)
     return n == 0 ? 1 : fmin(1, 2 * binomial_at_most(n, 0.5, least));
 }
 
+double mcnemar_mid(uint64_t only_first, uint64_t only_second)
+{
+    uint64_t n = only_first + only_second, least = only_first < only_second ? only_first : only_second;
+    if (n == 0 || only_first == only_second)
+        return 1 - (n == 0 ? 0 : binomial_exactly(n, 0.5, least));
+    return 2 * binomial_at_most(n, 0.5, least) - binomial_exactly(n, 0.5, least);
+}
+
 double sign_test(const double *differences, size_t count)
 {
     uint64_t above = 0, below = 0;
     for (size_t i = 0; i < count; i++) {
+        if (isnan(differences[i]))
+            return NAN;
         above += differences[i] > 0;
         below += differences[i] < 0;
     }
     return mcnemar_exact(above, below);
-}
-
-typedef struct ranked {
-    double p;
-    size_t index;
-} ranked;
-
-static int by_p(const void *x, const void *y)
-{
-    const ranked *a = x, *b = y;
-    if (a->p != b->p)
-        return a->p < b->p ? -1 : 1;
-    return a->index < b->index ? -1 : a->index > b->index;
-}
-
-bool holm(const double *p, size_t count, double *adjusted)
-{
-    ranked *sorted = calloc(count ? count : 1, sizeof *sorted);
-    if (!sorted)
-        return false;
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        adjusted[i] = NAN;
-        if (!isnan(p[i]))
-            sorted[n++] = (ranked){p[i], i};
-    }
-    qsort(sorted, n, sizeof *sorted, by_p);
-    double least = 0;
-    for (size_t i = 0; i < n; i++) {
-        least = fmax(least, fmin(1, (double)(n - i) * sorted[i].p));
-        adjusted[sorted[i].index] = least;
-    }
-    free(sorted);
-    return true;
 }
 
 uint64_t critical_count(uint64_t n, double p0, double alpha)

@@ -11,7 +11,6 @@
 
 #include "stats/distribution.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Wilson's score interval, two-sided; `successes` may be a fraction (ties that count half). */
@@ -26,12 +25,14 @@ double exact_lower(uint64_t successes, uint64_t n, double level);
 double binomial_test_above(uint64_t successes, uint64_t n, double p);
 /* Two-sided: the probability of all outcomes that are no likelier than the one seen. */
 double binomial_test(uint64_t successes, uint64_t n, double p);
-/* McNemar's exact test, two-sided, from the two discordant counts (also the sign test, ties left out). */
+/* McNemar's exact test, two-sided, from the two discordant counts; 1 where there are none. It keeps the level for every n, and is
+ * cautious: at few discordant pairs its true level is far below alpha. */
 double mcnemar_exact(uint64_t only_first, uint64_t only_second);
+/* The mid-p version, which counts the outcome seen half: nearer to the level, seldom above it (Fagerland, Lydersen and Laake, BMC Medical
+ * Research Methodology 13:91, 2013). */
+double mcnemar_mid(uint64_t only_first, uint64_t only_second);
+/* The sign test, two-sided, differences of 0 left out; NaN where a difference is. */
 double sign_test(const double *differences, size_t count);
-/* Holm's step-down adjustment: adjusted[i] >= p[i], in the order of p; NaN stays NaN and is not counted. Returns
- * false when memory is out. */
-bool holm(const double *p, size_t count, double *adjusted);
 
 /* The least count c with P(Bin(n, p0) >= c) <= alpha (n + 1 where there is none). */
 uint64_t critical_count(uint64_t n, double p0, double alpha);

@@ -2,7 +2,7 @@
 
 #include "core/random.h"
 #include "stats/bootstrap.h"
-#include "stats/line.h"
+#include "stats/rank.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -76,12 +76,6 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "out of memory for a trend");
 }
 
-static int by_value(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 static status find_sizes(work *w, error *err)
 {
     const trend_data *d = w->data;
@@ -95,7 +89,7 @@ static status find_sizes(work *w, error *err)
             return error_set(err, STATUS_INVALID, "expected a size above 0 of model %zu of a trend, found %g", i + 1, d->sizes[i]);
         sorted[i] = d->sizes[i];
     }
-    qsort(sorted, d->models, sizeof *sorted, by_value);
+    values_sort(sorted, d->models);
     for (size_t i = 0; i < d->models; i++)
         if (i == 0 || sorted[i] != sorted[t->sizes - 1])
             sorted[t->sizes++] = sorted[i];
@@ -234,7 +228,7 @@ static status find_weights(work *w, error *err)
         return no_memory(err);
     for (size_t s = 0; s < t->sizes; s++)
         sorted[s] = t->sem[s] * t->sem[s];
-    qsort(sorted, t->sizes, sizeof *sorted, by_value);
+    values_sort(sorted, t->sizes);
     double least = quantile_sorted(sorted, t->sizes, .5) / most_weight;
     if (!(least > 0))
         least = sorted[t->sizes - 1] > 0 ? sorted[t->sizes - 1] / most_weight : 1;
@@ -357,7 +351,7 @@ static status make_draws(work *w, looks *l, error *err)
     if (2 * l->count < draws)
         return error_set(err, STATUS_INVALID, "too few of %zu examples count to draw a trend's resamples from", w->data->examples);
     for (size_t i = 0; i < LOOKS; i++)
-        qsort(l->values[i], l->count, sizeof *l->values[i], by_value);
+        values_sort(l->values[i], l->count);
     return STATUS_OK;
 }
 
@@ -424,7 +418,9 @@ status trend_find(arena *a, const trend_data *data, trend *out, error *err)
     out->effect = out->m[out->sizes - 1] - out->m[0];
     out->above_baseline = out->m[out->sizes - 1] - data->baseline;
     describe_order(out);
-    TRY(spearman(out->z, out->m, out->sizes, &out->spearman, err));
+    rank_correlation rank;
+    TRY(spearman(out->z, out->m, out->sizes, &rank, err));
+    out->spearman = rank.value;
     if (out->sizes < TREND_LEAST_SIZES)
         out->reason = "fewer than 4 sizes";
     else if (out->z[out->sizes - 1] - out->z[0] < 1 - 1e-9)

@@ -1,6 +1,9 @@
 #include "train/preference.h"
 
+#include "core/arena.h"
+#include "core/jsonio.h"
 #include "graph/ops.h"
+#include "stats/forecast.h"
 #include "train/losses.h"
 #include "train/sequences.h"
 
@@ -173,21 +176,22 @@ static double sigmoid(double x)
 
 /* Over ten bins of predictions; that the preferred reply is listed first would make every label 1, so every second pair is
  * turned round. */
-static double calibration_error(const pair_list *pairs, const double *rewards)
+static double miscalibration(const pair_list *pairs, const double *rewards)
 {
     enum { BINS = 10 };
-    double predicted[BINS] = {0}, found[BINS] = {0}, sum = 0;
-    for (size_t i = 0; i < pairs->count; i++) {
-        bool turned = pairs->hashes[i * SHA256_BYTES] & 1;
+    calibration_bin bins[BINS];
+    double *stated = memory_alloc((pairs->count + 1) * sizeof *stated), gap = NAN;
+    bool *right = memory_alloc(pairs->count + 1);
+    for (size_t i = 0; stated && right && i < pairs->count; i++) {
         double p = sigmoid(rewards[2 * i] - rewards[2 * i + 1]);
-        p = turned ? 1 - p : p;
-        int bin = p >= 1 ? BINS - 1 : (int)(p * BINS);
-        predicted[bin] += p;
-        found[bin] += !turned;
+        right[i] = !(pairs->hashes[i * SHA256_BYTES] & 1);
+        stated[i] = right[i] ? p : 1 - p;
     }
-    for (int b = 0; b < BINS; b++)
-        sum += fabs(predicted[b] - found[b]);
-    return sum / (double)pairs->count;
+    if (stated && right)
+        gap = calibration_error(stated, right, pairs->count, bins, BINS);
+    memory_free(stated);
+    memory_free(right);
+    return gap;
 }
 
 typedef struct knowing {
@@ -228,8 +232,8 @@ static json_t *figures_of(const pair_list *pairs, const double *rewards)
         if (!isnan(pairs->pairs[i].probability))
             add_known(&k, &pairs->pairs[i], gap);
     }
-    json_t *out = json_pack("{s:I, s:f, s:f, s:f}", "pairs", (json_int_t)pairs->count, "accuracy", right / n, "loss", loss / n,
-                            "calibration", calibration_error(pairs, rewards));
+    json_t *out = json_pack("{s:I, s:f, s:f, s:o}", "pairs", (json_int_t)pairs->count, "accuracy", right / n, "loss", loss / n,
+                            "calibration", jsonio_number(miscalibration(pairs, rewards)));
     double m = (double)k.count, spread = (k.xx - k.x * k.x / m) * (k.yy - k.y * k.y / m);
     json_object_set_new(out, "ceiling", k.count ? json_real(k.ceiling / m) : json_null());
     json_object_set_new(out, "p_error", k.count ? json_real(k.p_error / m) : json_null());

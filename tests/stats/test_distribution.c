@@ -34,6 +34,20 @@ static void student_quantiles(void **state)
     NEAR(student_below(-sqrt(2), 2), .5 - .5 / sqrt(2), 1e-14);
 }
 
+/* scipy.stats.nct.cdf; and without a shift the plain distribution. */
+static void student_with_a_shift(void **state)
+{
+    (void)state;
+    static const double rows[][4] = {{2, 5, 1, .7780746626162148},      {-1.5, 3, .7, .034151474218530514}, {4, 10, 5, .20412320680547838},
+                                     {0, 4, 1.3, .09680048458561032},   {1, 2.5, -2, .9966493485564797},    {30, 20, 28, .6231714238302404}};
+    for (size_t i = 0; i < 6; i++)
+        NEAR(student_shifted_below(rows[i][0], rows[i][1], rows[i][2]), rows[i][3], 1e-10);
+    NEAR(student_shifted_below(1.3, 7, 0), student_below(1.3, 7), 1e-12);
+    NEAR(student_shifted_below(-1.3, 7, 0), student_below(-1.3, 7), 1e-12);
+    NEAR(student_shifted_below(45, 1e6, 44), normal_below(1), 1e-3);
+    assert_true(isnan(student_shifted_below(NAN, 3, 1)) && isnan(student_shifted_below(1, 0, 1)) && isnan(student_shifted_below(1, 3, INFINITY)));
+}
+
 static void chi_square_and_f(void **state)
 {
     (void)state;
@@ -78,6 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(normal_tails_and_quantiles),
         cmocka_unit_test(student_quantiles),
+        cmocka_unit_test(student_with_a_shift),
         cmocka_unit_test(chi_square_and_f),
         cmocka_unit_test(binomial_tails_are_their_sums),
     };

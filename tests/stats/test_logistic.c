@@ -83,6 +83,11 @@ static void few_draws_are_refused(void **state)
     double values[14] = {0};
     chains_diagnosis d;
     assert_int_equal(chains_diagnose(&(chains){2, 7, 1, values}, 0, &d, NULL), STATUS_INVALID);
+    double still[16] = {0}; /* nothing moves: nothing can be said */
+    assert_int_equal(chains_diagnose(&(chains){2, 8, 1, still}, 0, &d, NULL), STATUS_OK);
+    assert_true(isnan(d.r_hat) && isnan(d.ess));
+    still[3] = NAN;
+    assert_int_equal(chains_diagnose(&(chains){2, 8, 1, still}, 0, &d, NULL), STATUS_INVALID);
 }
 
 /* ---- the sampler ---- */

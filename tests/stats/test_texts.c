@@ -1,7 +1,6 @@
-/* Texts as points, eigenvalues, and how varied texts are: the hand examples of model_written_evals.md, section 7. */
+/* Texts as points, and how varied texts are: the hand examples of model_written_evals.md, section 7. */
 #include "stats/diversity.h"
-#include "stats/eigen.h"
-#include "stats/judge.h"
+#include "solve/dense.h"
 #include "stats/texts.h"
 
 #include <setjmp.h>
@@ -51,46 +50,6 @@ static void entropy_of_unequal_groups(void **state)
     NEAR(cluster_entropy((const size_t[]){4, 3, 2, 1}, 4), .923220, 1e-6);
     NEAR(cluster_entropy((const size_t[]){5, 5, 5}, 3), 1, 1e-12);
     NEAR(cluster_entropy((const size_t[]){5, 0}, 2), 0, 1e-12);
-}
-
-/* ---- eigenvalues ---- */
-
-/* The second difference of n values has the eigenvalues 2 - 2 cos(k pi / (n + 1)). */
-static void eigenvalues_of_the_second_difference(void **state)
-{
-    (void)state;
-    enum { N = 40 };
-    double m[N * N] = {0}, values[N];
-    for (size_t i = 0; i < N; i++) {
-        m[i * N + i] = 2;
-        if (i)
-            m[i * N + i - 1] = m[(i - 1) * N + i] = -1;
-    }
-    assert_int_equal(symmetric_eigenvalues(m, N, values, NULL), STATUS_OK);
-    for (size_t k = 0; k < N; k++)
-        NEAR(values[k], 2 - 2 * cos((double)(k + 1) * acos(-1) / (N + 1)), 1e-12);
-}
-
-/* Q D Q^T with Q a reflection: the eigenvalues are D's, and the matrix is full. */
-static void eigenvalues_of_a_turned_diagonal(void **state)
-{
-    (void)state;
-    enum { N = 17 };
-    double v[N], norm = 0, m[N * N], values[N], d[N];
-    for (size_t i = 0; i < N; i++) {
-        v[i] = 1 + (double)((i * 7) % 5);
-        norm += v[i] * v[i];
-        d[i] = (double)i * (double)i - 20;
-    }
-    for (size_t i = 0; i < N; i++)
-        for (size_t j = 0; j < N; j++) {
-            m[i * N + j] = 0;
-            for (size_t k = 0; k < N; k++)
-                m[i * N + j] += ((double)(i == k) - 2 * v[i] * v[k] / norm) * d[k] * ((double)(j == k) - 2 * v[j] * v[k] / norm);
-        }
-    assert_int_equal(symmetric_eigenvalues(m, N, values, NULL), STATUS_OK);
-    for (size_t k = 0; k < N; k++)
-        NEAR(values[k], d[k], 1e-10);
 }
 
 /* ---- points ---- */
@@ -145,7 +104,7 @@ static void the_map_keeps_kinds_apart(void **state)
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < N; j++)
             gram[i * N + j] = text_cosine(&p, i, j) - mean[i] - mean[j] + whole;
-    assert_int_equal(symmetric_eigenvalues(gram, N, values, &err), STATUS_OK);
+    assert_int_equal(dense_symmetric_eigen(N, gram, values, false, &err), STATUS_OK);
     for (size_t i = 0; i < N; i++)
         all += values[i];
     NEAR(m.shares[0], values[N - 1] / all, 1e-6);
@@ -194,39 +153,13 @@ static void self_bleu_by_hand(void **state)
     arena_free(a);
 }
 
-/* ---- agreement and calibration ---- */
-
-/* The example of Fleiss's paper, as it is often printed: ten subjects, fourteen raters, five categories, kappa .210. */
-static void fleiss_kappa_of_the_printed_example(void **state)
-{
-    (void)state;
-    static const size_t counts[] = {0, 0, 0, 0, 14, 0, 2, 6, 4, 2, 0, 0, 3, 5, 6, 0, 3, 9, 2, 0, 2, 2, 8, 1, 1,
-                                    7, 7, 0, 0, 0, 3, 2, 6, 3, 0, 2, 5, 3, 2, 2, 6, 5, 2, 1, 0, 0, 2, 2, 3, 7};
-    NEAR(fleiss_kappa(counts, 10, 5), .20993, 1e-5);
-    assert_true(isnan(fleiss_kappa((const size_t[]){1, 0, 0, 1}, 2, 2)));
-    NEAR(fleiss_kappa((const size_t[]){3, 0, 0, 3}, 2, 2), 1, 1e-12);
-}
-
-static void miscalibration_by_hand(void **state)
-{
-    (void)state;
-    calibration_bin bins[10];
-    const double stated[] = {.95, .95, .55, .55};
-    const bool right[] = {true, false, true, false};
-    NEAR(calibration_error(stated, right, 4, bins, 10), .5 * .45 + .5 * .05, 1e-12);
-    assert_int_equal(bins[9].count, 2);
-    NEAR(calibration_error((const double[]){1}, (const bool[]){true}, 1, bins, 10), 0, 0);
-    assert_true(isnan(calibration_error(NULL, NULL, 0, bins, 10)));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_lines_have_half_of_their_pairs_once), cmocka_unit_test(vendi_counts_what_differs),
-        cmocka_unit_test(entropy_of_unequal_groups), cmocka_unit_test(eigenvalues_of_the_second_difference),
-        cmocka_unit_test(eigenvalues_of_a_turned_diagonal), cmocka_unit_test(cosines_follow_from_the_formula),
+        cmocka_unit_test(entropy_of_unequal_groups), cmocka_unit_test(cosines_follow_from_the_formula),
         cmocka_unit_test(the_map_keeps_kinds_apart), cmocka_unit_test(texts_that_are_all_alike_have_a_map_too),
-        cmocka_unit_test(self_bleu_by_hand), cmocka_unit_test(fleiss_kappa_of_the_printed_example), cmocka_unit_test(miscalibration_by_hand),
+        cmocka_unit_test(self_bleu_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,8 @@
  * recipe says what its corpus held, how far the figures are from what that makes true. */
 #include "core/jsonio.h"
 #include "stats/bootstrap.h"
-#include "stats/line.h"
 #include "stats/mixture.h"
+#include "stats/rank.h"
 #include "stats/similarity.h"
 #include "studies/global_opinions/opinions.h"
 
@@ -67,7 +67,9 @@ static double planted_share(const opinion_data *d, int nation)
 /* Similarity of the planted mix itself to each nation, beside what was measured. */
 static status add_truth(const opinion_data *d, const mix *m, json_t *out, const json_t *summary, error *err)
 {
-    double planted[SURVEY_NATIONS], truth[SURVEY_NATIONS] = {0}, measured[SURVEY_NATIONS], worst = 0, worst_weight = 0, rank;
+    double planted[SURVEY_NATIONS], truth[SURVEY_NATIONS] = {0}, measured[SURVEY_NATIONS], worst = 0, worst_weight = 0;
+    rank_correlation rank = {.value = NAN};
+    bool all = true;
     for (int c = 0; c < SURVEY_NATIONS; c++) {
         planted[c] = planted_share(d, c);
         worst_weight = fmax(worst_weight, fabs(planted[c] - m->weights[c]));
@@ -84,13 +86,15 @@ static status add_truth(const opinion_data *d, const mix *m, json_t *out, const 
     for (size_t c = 0; c < SURVEY_NATIONS; c++) {
         const json_t *one = json_object_get(json_object_get(json_array_get(countries, c), "conditions"), "default");
         measured[c] = jsonio_number_at(one, "similarity");
+        all = all && !isnan(measured[c]);
         worst = fmax(worst, fabs(measured[c] - truth[c]));
         json_array_append_new(list, json_pack("{s:s, s:f, s:o, s:f}", "nation", d->survey->nations[c], "similarity", truth[c], "measured",
                                               jsonio_number(measured[c]), "planted", planted[c]));
     }
-    TRY(spearman(truth, measured, SURVEY_NATIONS, &rank, err));
+    if (all)
+        TRY(spearman(truth, measured, SURVEY_NATIONS, &rank, err));
     json_object_set_new(out, "truth", json_pack("{s:o, s:o, s:o, s:o}", "nations", list, "worst_similarity_error", jsonio_number(worst), "spearman",
-                                                jsonio_number(rank), "worst_weight_error", jsonio_number(worst_weight)));
+                                                jsonio_number(rank.value), "worst_weight_error", jsonio_number(worst_weight)));
     return STATUS_OK;
 }
 

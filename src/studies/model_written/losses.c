@@ -5,6 +5,7 @@
 #include "run/figure.h"
 #include "stats/bootstrap.h"
 #include "stats/mean.h"
+#include "stats/rank.h"
 
 #include <math.h>
 

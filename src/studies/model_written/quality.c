@@ -2,7 +2,8 @@
 #include "studies/model_written/inside.h"
 
 #include "core/jsonio.h"
-#include "stats/judge.h"
+#include "stats/agreement.h"
+#include "stats/forecast.h"
 #include "stats/proportion.h"
 
 #include <math.h>

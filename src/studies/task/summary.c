@@ -5,6 +5,7 @@
 
 #include "core/hash.h"
 #include "stats/mean.h"
+#include "stats/multiple.h"
 #include "stats/proportion.h"
 
 #include <math.h>
