@@ -95,7 +95,7 @@ static void add_study(strbuf *out, const study *s)
         strbuf_add_wrapped(out, s->paper, 6, 0, WIDTH);
         strbuf_add_char(out, '\n');
     }
-    strbuf_add(out, "Roles:\n");
+    strbuf_add(out, s->role_count ? "Roles:\n" : "It asks nobody: run it without -m.\n");
     for (size_t i = 0; i < s->role_count; i++)
         add_row(out, s->roles[i].name, s->roles[i].help);
     strbuf_add(out, "\nParameters of this study:\n");

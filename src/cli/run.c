@@ -119,6 +119,11 @@ static status read_roles(command_call *call, run_role *roles, size_t *count, err
 {
     const param_values *o = call->options;
     *count = 0;
+    if (!call->suite && call->study->role_count == 0) {
+        if (!param_string(o, "model") && param_count(o, "role") == 0)
+            return STATUS_OK;
+        return error_set(err, STATUS_USAGE, "the study %s asks nobody: it takes neither -m nor --role", call->study->name);
+    }
     if (param_string(o, "model"))
         roles[(*count)++] = (run_role){.name = "subject", .specification = param_string(o, "model")};
     for (size_t i = 0; i < param_count(o, "role"); i++) {

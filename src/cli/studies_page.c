@@ -41,7 +41,7 @@ void studies_page(strbuf *out)
             strbuf_printf(out, "%s\n", s->about);
         if (s->paper)
             strbuf_printf(out, "\nAfter %s.\n", s->paper);
-        strbuf_add(out, "\n| role | what |\n| --- | --- |\n");
+        strbuf_add(out, s->role_count ? "\n| role | what |\n| --- | --- |\n" : "\nIt has no subject: `assay run` without `-m`.\n");
         for (size_t j = 0; j < s->role_count; j++) {
             strbuf_printf(out, "| `%s`%s | ", s->roles[j].name, s->roles[j].optional ? " (optional)" : "");
             add_cell(out, s->roles[j].help);

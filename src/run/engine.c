@@ -77,6 +77,14 @@ static size_t chosen_in_flight(const subject *s, size_t wanted, size_t least)
     return wanted < 1 ? 1 : wanted > MOST_IN_FLIGHT ? MOST_IN_FLIGHT : wanted;
 }
 
+/* Of a study that asks nobody: its samples compute, one on each processor. */
+static size_t own_in_flight(size_t wanted, size_t least)
+{
+    wanted = wanted ? wanted : thread_processors();
+    wanted = wanted < least ? least : wanted;
+    return wanted > MOST_IN_FLIGHT ? MOST_IN_FLIGHT : wanted;
+}
+
 /* Everybody who costs money needs a price when money is limited, both sides of a router too. */
 static status check_price(const subject *s, const engine_options *o, error *err)
 {
@@ -188,7 +196,8 @@ status engine_open(engine *e, arena *a, const study *s, const run_role *roles, s
 status engine_look(engine *e, arena *a, const study *s, budget *b, error *err)
 {
     e->budget = b;
-    e->in_flight = chosen_in_flight(e->roles[0].subject, e->options.in_flight, s->in_flight);
+    e->in_flight = e->role_count ? chosen_in_flight(e->roles[0].subject, e->options.in_flight, s->in_flight)
+                                 : own_in_flight(e->options.in_flight, s->in_flight);
     for (size_t i = 0; i < e->role_count; i++) {
         engine_role *r = &e->roles[i];
         for (size_t k = 0; k < i && !r->broker; k++)

@@ -66,6 +66,8 @@ static status open_replay(replay *r, arena *a, const json_t *description, const 
     size_t count = 0;
     const char *name;
     json_t *value;
+    if (r->run.study->role_count == 0)
+        r->run.subject_name = STUDY_WITHOUT_SUBJECT;
     json_object_foreach((json_t *)json_object_get(description, "roles"), name, value) {
         const char *stored = json_string_value(json_object_get(value, "specification"));
         if (!stored || count == RUN_MOST_ROLES)

@@ -266,8 +266,8 @@ static status go(session *s, arena *a, run_outcome *out, error *err)
 /* At the price of the subject: an upper estimate, as the plan's tokens are. */
 static double planned_dollars(const session *s, const study_plan *plan)
 {
-    const subject *who = s->engine.roles[0].subject;
-    const price *p = who->billed ? prices_find(s->request->prices, who->billed) : NULL;
+    const subject *who = s->engine.role_count ? s->engine.roles[0].subject : NULL;
+    const price *p = who && who->billed ? prices_find(s->request->prices, who->billed) : NULL;
     const budget_usage usage = {.prompt = (int64_t)plan->prompt_tokens, .completion = (int64_t)plan->completion_tokens};
     return p && plan->prompt_tokens + plan->completion_tokens > 0 ? (double)budget_price_of(p, &usage) / PICODOLLARS : NAN;
 }
@@ -401,6 +401,7 @@ status run_study(arena *a, const run_request *request, run_outcome *out, error *
     if (!filled)
         return error_set(err, STATUS_MEMORY, "out of memory while beginning the run");
     s->run.filled = filled;
+    s->run.subject_name = request->study->role_count == 0 ? STUDY_WITHOUT_SUBJECT : NULL;
     for (size_t i = 0; i < request->role_count; i++) {
         filled[i] = request->roles[i].name;
         if (strcmp(request->roles[i].name, "subject") == 0)

@@ -59,6 +59,9 @@ typedef struct study study;
 typedef struct study_run study_run;
 typedef struct study_sample study_sample;
 
+/* What stands for the subject of a study that has no roles: it asks nobody, its samples compute. */
+#define STUDY_WITHOUT_SUBJECT "none"
+
 typedef struct study_role {
     const char *name; /* the first one must be "subject" */
     const char *help;
@@ -81,7 +84,7 @@ struct study {
     const char *paper; /* "Authors, title, arXiv number" */
     const char *about; /* two or three sentences for a newcomer */
     const study_role *roles;
-    size_t role_count;
+    size_t role_count; /* 0: the study has no subject */
     const param_spec *params;
     size_t param_count;
     const char *named_by; /* the parameter that `assay run STUDY:VALUE` sets; NULL: none */

@@ -9,7 +9,8 @@
     X(feedback_failures) \
     X(moral_self_correction) \
     X(global_opinions) \
-    X(model_written)
+    X(model_written) \
+    X(sketches)
 
 #define DECLARE(name) extern const study name##_study;
 STUDIES(DECLARE)
