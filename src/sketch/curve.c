@@ -207,11 +207,18 @@ size_t curve_at_most(const double *v, size_t count, double x)
 double curve_rank(const curve *c, double x, bool inclusive, double total)
 {
     size_t j = curve_at_most(c->v, c->count, x);
-    if (j == 0)
-        return 0;
-    if (c->v[j - 1] == x)
-        return inclusive ? c->high[j - 1] : c->low[j - 1];
-    return j == c->count ? total : curve_between(c, j - 1, x);
+    if (j == 0 || j == c->count)
+        return j == 0 ? 0 : c->v[j - 1] == x && !inclusive ? c->low[j - 1] : total;
+    bool there = c->v[j - 1] == x;
+    double low = c->low[j - 1], high = c->high[j - 1], after = c->high[j];
+    if (there && low < high)
+        return inclusive ? high : low;
+    double rank = there ? high : curve_between(c, j - 1, x);
+    if (c->centred && (there || c->low[j] > high)) { /* a value that stands alone is in the middle of its own weight */
+        rank += inclusive ? .5 : -.5;
+        rank = rank > after ? after : rank < low ? low : rank;
+    }
+    return rank;
 }
 
 /* The place in segment j where the curve reaches `target`. */

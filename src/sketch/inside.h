@@ -37,6 +37,7 @@ typedef struct curve {
     double *slope_in, *slope_out; /* of cubics: at the end and at the beginning of the segments that meet at a knot, times its width */
     size_t count, capacity;
     bool cubic, scaled;
+    bool centred; /* where it rises, a rank is that of the middle of a value: half below, half above */
 } curve;
 
 status curve_reserve(curve *c, size_t capacity, error *err); /* keeps what is there */

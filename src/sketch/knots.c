@@ -137,19 +137,10 @@ static void add_batch(const curve *old, double total, const double *batch, size_
             copies++;
         low += below;
         high += below + (double)copies * weight;
-        bool first = out->count == 0, alone = !known && copies == 1 && !first && isfinite(x);
-        put(out, x, first ? 0 : low, high);
-        if (alone) {
-            double expected = low + .5 * (weight + 1);
-            out->low[out->count - 1] = out->high[out->count - 1] = expected;
-        }
-    }
-    if (out->count) {
-        size_t last = out->count - 1;
-        double whole = total + (double)count * weight;
-        if (last && out->low[last] == out->high[last])
-            out->low[last] = whole;
-        out->high[last] = whole;
+        bool first = out->count == 0, last = i == old->count && b == count;
+        if (!first && !last && isfinite(x) && (known ? copies == 0 && high - low <= weight : copies == 1))
+            low = high = .5 * (low + high); /* it stood, or stands, alone: no step, so that its neighbours to come find no bias */
+        put(out, x, first ? 0 : low, last ? total + (double)count * weight : high);
     }
     curve_prepare(out);
 }

@@ -233,6 +233,7 @@ static status view(sketch *s, error *err)
         : sketch_is_knots(s) ? knots_curve(&s->knots, s->least, s->most, &s->view, err)
                              : tdigest_curve(&s->tdigest, s->least, s->most, &s->view, err));
     curve_prepare(&s->view);
+    s->view.centred = sketch_is_knots(s);
     if (kind == SKETCH_TDIGEST)
         s->view.scaled = false; /* as its authors have it */
     s->viewed = true;
