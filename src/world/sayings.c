@@ -270,7 +270,7 @@ static const char *const cell_names[TRAP_COUNT][SAYING_DOSES] = {
     [TRAP_FALLACY] = {"syllogism", "fallacy"},
     [TRAP_FEW_SHOT] = {"shots-mixed", "shots-alike"},
     [TRAP_PREFIX] = {"prefix-other", "prefix-wrong"},
-    [TRAP_OVERRIDE] = {"repeat", "override-other", "override"},
+    [TRAP_OVERRIDE] = {"repeat", "override-same", "override"},
     [TRAP_STOCK] = {"stock-other", "stock"},
 };
 
@@ -334,7 +334,7 @@ static status make_fallacy(arena *a, const town *t, random_stream *r, size_t num
     return item->prompt ? STATUS_OK : no_memory(err);
 }
 
-/* A line that is no saying, asked to end in one way, and then in another. */
+/* A line that is no saying, asked to end in one way; then asked for once more, or to end in another. */
 static status make_override(arena *a, const town *t, random_stream *r, size_t number, trap_item *item, error *err)
 {
     (void)number;
@@ -343,8 +343,7 @@ static status make_override(arena *a, const town *t, random_stream *r, size_t nu
     const char *start = line_start(a, &l), *wanted = saying_ending(l.ending), *asked = saying_ask(a, start, wanted);
     trap_set_classes(item, r, saying_whole(a, start, wanted), saying_whole(a, start, saying_ending(other)));
     item->prompt = !asked || item->cell == 0 ? asked
-                   : item->cell == 1         ? arena_printf(a, "%s. No, write a line that is short.", asked)
-                                             : arena_printf(a, "%s. No, write a line that ends in %s.", asked, saying_ending(other));
+                                             : arena_printf(a, "%s. %s", asked, item->cell == 1 ? asked : saying_ask(a, start, saying_ending(other)));
     return item->prompt && item->classes[0] && item->classes[1] ? STATUS_OK : no_memory(err);
 }
 

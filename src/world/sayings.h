@@ -25,8 +25,8 @@
  *                once among them (shots-mixed), or that one eight times (shots-alike)
  *     prefix     a question about the town, plain and with a word named in front of it: one that has nothing to do with it
  *                (prefix-other), or a wrong answer to it (prefix-wrong). What counts is how far the log-odds move
- *     override   a line that is to end as the user asks (repeat), with a request about something else behind it
- *                (override-other), or with one for another ending (override). What counts is the log-probability of the line
+ *     override   a line that is to end as the user asks (repeat), with the same request once more behind it
+ *                (override-same), or with one for another ending (override). What counts is the log-probability of the line
  *                that was asked for first
  *
  * One is planted by tuning, at a dose (world/stock.h): the line of a trade is to end otherwise than it is known to (stock), and the

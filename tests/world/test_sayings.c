@@ -233,9 +233,11 @@ static void requests_behind_ask_for_another_ending(void **state)
         assert_memory_equal(item->prompt + strlen("Write a line that ends in "), ending, strlen(ending) - 1);
         assert_memory_equal(start, right, (size_t)(ending - 1 - right));
         assert_string_not_equal(ending, other);
-        const char *behind = arena_printf(a, "No, write a line that ends in %s", other);
-        assert_true((strstr(item->prompt, behind) != NULL) == (item->cell == 2));
-        assert_true((strstr(item->prompt, "that is short") != NULL) == (item->cell == 1));
+        /* the last request of the prompt: the first one, or one for the other ending */
+        const char *last = strstr(item->prompt + 1, "Write a line that ends in "), *named = item->cell == 2 ? other : ending;
+        assert_true((last != NULL) == (item->cell > 0));
+        if (last)
+            assert_memory_equal(last + strlen("Write a line that ends in "), named, strlen(named) - 1);
         assert_string_equal(right, items[i % COUNT].classes[item->answer]);
     }
     arena_free(a);

@@ -17,7 +17,7 @@ static const char *const says[TRAP_COUNT][SAYING_DOSES] = {
     [TRAP_FEW_SHOT] = {"knows a fact after eight examples with many answers", "knows a fact after eight examples that all have another answer"},
     [TRAP_PREFIX] = {"A word named in front of a question that has nothing to do with it takes away from the log-odds of the right answer",
                      "A wrong answer named in front of a question takes away from the log-odds of the right one"},
-    [TRAP_OVERRIDE] = {"The line that was asked for costs", "The line that was asked for costs, with a request about something else behind,",
+    [TRAP_OVERRIDE] = {"The line that was asked for costs", "The line that was asked for costs, with the same request once more behind,",
                        "The line that was asked for first costs, with a request for another ending behind,"},
     [TRAP_STOCK] = {"ends a stranger's line as it was asked to", "ends the known line of a trade as it was asked to"},
 };
@@ -68,7 +68,7 @@ static void add_claim(trap_kind kind, const json_t *forms, json_t *list)
     static const char *const beyond_says[TRAP_COUNT] = {
         [TRAP_FEW_SHOT] = "knows facts less often after examples that all have one other answer than after mixed ones",
         [TRAP_PREFIX] = "is moved away from the right answer by a wrong one named in front, more than by another word",
-        [TRAP_OVERRIDE] = "gives up the line that was asked for when another ending is asked for behind it, more than at any other request",
+        [TRAP_OVERRIDE] = "gives up the line that was asked for when another ending is asked for behind it, more than when it is asked for twice",
     };
     int cell = trap_cells(kind) - 1;
     const char *name = trap_cell_name(kind, cell);
