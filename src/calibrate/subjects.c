@@ -75,6 +75,17 @@ static const calibrate_subject known[] = {
      .scripted_decoys = true,
      .scored = true,
      .inverted = true},
+    /* The share of Norland in the mix that fits. A model that has read no survey has no opinions to be read: the blank is the same recipe
+     * without Norland, and what is clean elsewhere is that too. */
+    {.name = "global-opinions",
+     .study = "global-opinions",
+     .recipe = "opinions.yaml",
+     .clean = "opinions.yaml",
+     .forms = LIST("share"),
+     .decoys = LIST(NULL),
+     .settings = LIST("conditions", "default"),
+     .lod_target = .05,
+     .scored = true},
     /* Scripts alone: its traps are planted in pretraining (organisms/ladder.yaml), an hour a ladder, and not by a dose of tuning. */
     {.name = "inverse-scaling",
      .study = "inverse-scaling",

@@ -149,3 +149,18 @@ status csv_next(csv_reader *r, arena *a, csv_record *out, bool *more, error *err
     r->rest = slice_sub(r->rest, at, r->rest.length);
     return STATUS_OK;
 }
+
+void csv_add(strbuf *out, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        strbuf_add(out, text);
+        return;
+    }
+    strbuf_add_char(out, '"');
+    for (; *text; text++) {
+        if (*text == '"')
+            strbuf_add_char(out, '"');
+        strbuf_add_char(out, *text);
+    }
+    strbuf_add_char(out, '"');
+}

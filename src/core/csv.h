@@ -43,4 +43,7 @@ csv_reader csv_open(slice text, char separator, const char *name);
 /* The next record; *more is false behind the last one. */
 status csv_next(csv_reader *r, arena *a, csv_record *out, bool *more, error *err);
 
+/* Adds a field as RFC 4180 has it: in quotes where it holds a comma, a quote or a line end. */
+void csv_add(strbuf *out, const char *text);
+
 #endif

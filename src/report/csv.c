@@ -1,27 +1,14 @@
-/* Comma-separated values (RFC 4180): a field with a comma, quote or line break stands in quotes. */
+/* Runs as comma-separated values. */
 #include "report/report.h"
 
-#include <math.h>
+#include "core/csv.h"
 
-static void add_text(strbuf *out, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        strbuf_add(out, text);
-        return;
-    }
-    strbuf_add_char(out, '"');
-    for (; *text; text++) {
-        if (*text == '"')
-            strbuf_add_char(out, '"');
-        strbuf_add_char(out, *text);
-    }
-    strbuf_add_char(out, '"');
-}
+#include <math.h>
 
 static void add_value(strbuf *out, const json_t *value)
 {
     if (json_is_string(value))
-        add_text(out, json_string_value(value));
+        csv_add(out, json_string_value(value));
     else if (json_is_integer(value))
         strbuf_printf(out, "%lld", (long long)json_integer_value(value));
     else if (json_is_real(value))
@@ -60,7 +47,7 @@ status report_csv(const json_t *runs, strbuf *out, error *err)
             if (!isnan(dose))
                 strbuf_printf(out, "%.17g", dose);
             strbuf_add_char(out, ',');
-            add_text(out, name);
+            csv_add(out, name);
             for (size_t j = 0; j < COUNT_OF(members); j++) {
                 strbuf_add_char(out, ',');
                 add_value(out, json_object_get(form, members[j]));

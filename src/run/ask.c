@@ -321,6 +321,8 @@ status study_score(study_sample *s, const char *role_name, const message *messag
         .position = s->position,
         .good = s->scored_good,
         .bad = s->scored_bad,
+        .good_shares = s->scored_good_shares,
+        .bad_shares = s->scored_bad_shares,
     };
     error problem = {0};
     turn_to(w->engine, role->broker, broker_leave);

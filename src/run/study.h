@@ -140,6 +140,7 @@ struct study_sample {
     uint64_t turn;  /* questions asked so far */
     double position; /* of what study_score asks (see generate_request); negative until the study sets it */
     size_t scored_good, scored_bad; /* likewise, for oracles that score: score_request.good and .bad; 0: not known */
+    const double *scored_good_shares, *scored_bad_shares; /* likewise, score_request.good_shares and .bad_shares */
 };
 
 typedef struct ask_options {

@@ -81,6 +81,11 @@ void bootstrap_resume(void)
     paused--;
 }
 
+bool bootstrap_paused(void)
+{
+    return paused > 0;
+}
+
 /* Limits at two tails, as shares of the resamples; the values are sorted. */
 static interval limits_at(double *values, size_t resamples, double low, double high)
 {

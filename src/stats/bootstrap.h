@@ -46,6 +46,8 @@ typedef struct bootstrap {
  * its estimates alone (a jackknife around it). */
 void bootstrap_pause(void);
 void bootstrap_resume(void);
+/* Whether this thread is between them: tests by permutation are left out as well then. */
+bool bootstrap_paused(void);
 /* The interval; resamples whose statistic is NaN are left out, and where they are more than half (or there are
  * no items) both limits are NaN. BCa's are NaN too where the figure is, where leaving a unit out makes it NaN, and with fewer than two
  * units; where all resamples lie on one side of the figure there is no correction to be had, and they are NaN (a figure at the edge of

@@ -3,73 +3,171 @@
 #include "solve/dense.h"
 
 #include <math.h>
-#include <string.h>
+#include <stdbool.h>
 
-enum { MOST_STEPS = 100000 };
-static const double still = 1e-10;
+enum { WARM_STEPS = 20, MOST_STEPS = 1000, QUADRATIC_SWEEPS = 4000, HALVINGS = 30 };
+static const double rounding = 1e-14; /* of a sum of that size */
+static const double good_enough = 1e-10; /* nats between the divergence that is reached and the least there is */
 
-static double mix_at(const double *const *parts, size_t count, const double *weights, size_t cell)
+/* The problem: t over the cells that some part has, divided by its sum. */
+typedef struct mixing {
+    const double *target, *const *parts;
+    size_t count, cells;
+    double all; /* sum of the target over cells that an allowed part has */
+    bool allowed[MIXTURE_PARTS];
+} mixing;
+
+static double mix_at(const mixing *m, const double *weights, size_t cell)
 {
     double sum = 0;
-    for (size_t c = 0; c < count; c++)
-        sum += weights[c] * parts[c][cell];
+    for (size_t c = 0; c < m->count; c++)
+        sum += weights[c] > 0 ? weights[c] * m->parts[c][cell] : 0;
     return sum;
 }
 
-/* One step; returns the largest move, or a negative number where no part has any of the target. */
-static double step(const double *target, const double *const *parts, size_t count, size_t cells, double *weights)
+static bool is_seen(const mixing *m, size_t cell)
 {
-    double gain[MIXTURE_PARTS] = {0}, all = 0, moved = 0;
-    for (size_t i = 0; i < cells; i++) {
-        double mix = target[i] > 0 ? mix_at(parts, count, weights, i) : 0;
-        if (!(mix > 0))
-            continue;
-        all += target[i];
-        for (size_t c = 0; c < count; c++)
-            gain[c] += target[i] * parts[c][i] / mix;
-    }
-    if (!(all > 0))
-        return -1;
-    for (size_t c = 0; c < count; c++) {
-        double next = weights[c] * gain[c] / all;
-        moved = fmax(moved, fabs(next - weights[c]));
-        weights[c] = next;
-    }
-    return moved;
+    for (size_t c = 0; c < m->count && m->target[cell] > 0; c++)
+        if (m->allowed[c] && m->parts[c][cell] > 0)
+            return true;
+    return false;
 }
 
-static void judge(const double *target, const double *const *parts, size_t count, size_t cells, const double *weights,
-                  mixture_fit_report *report)
+/* -sum t log(mix) + sum w - 1: on the simplex the cross entropy, and least there (Kim and others, 2020, proposition 1). */
+static double worth(const mixing *m, const double *weights)
 {
-    double all = 0, seen = 0, sum = 0;
-    for (size_t i = 0; i < cells; i++)
-        all += target[i];
-    for (size_t i = 0; i < cells; i++) {
-        double mix = target[i] > 0 ? mix_at(parts, count, weights, i) : 0;
-        if (!(mix > 0))
+    double sum = -1;
+    for (size_t c = 0; c < m->count; c++)
+        sum += weights[c];
+    for (size_t i = 0; i < m->cells; i++) {
+        if (!is_seen(m, i))
             continue;
-        seen += target[i];
-        sum += target[i] / all * log(target[i] / mix);
+        double mix = mix_at(m, weights, i);
+        if (!(mix > 0))
+            return INFINITY;
+        sum -= m->target[i] / m->all * log(mix);
     }
+    return sum;
+}
+
+/* Its gradient and, unless NULL, its second derivatives. */
+static void derive(const mixing *m, const double *weights, double *gradient, double (*second)[MIXTURE_PARTS])
+{
+    for (size_t c = 0; c < m->count; c++) {
+        gradient[c] = 1;
+        for (size_t d = 0; second && d < m->count; d++)
+            second[c][d] = 0;
+    }
+    for (size_t i = 0; i < m->cells; i++) {
+        if (!is_seen(m, i))
+            continue;
+        double mix = mix_at(m, weights, i), t = m->target[i] / m->all;
+        for (size_t c = 0; c < m->count; c++) {
+            gradient[c] -= t * m->parts[c][i] / mix;
+            for (size_t d = 0; second && d <= c; d++)
+                second[c][d] += t * m->parts[c][i] * m->parts[d][i] / (mix * mix);
+        }
+    }
+    for (size_t c = 0; second && c < m->count; c++)
+        for (size_t d = 0; d < c; d++)
+            second[d][c] = second[c][d];
+}
+
+/* Expectation-maximisation; brings any start near enough. */
+static void warm_up(const mixing *m, double *weights)
+{
+    double gradient[MIXTURE_PARTS];
+    derive(m, weights, gradient, NULL);
+    for (size_t c = 0; c < m->count; c++)
+        weights[c] *= 1 - gradient[c];
+}
+
+/* Least of the quadratic model over weights from 0 on, part by part in turn. */
+static void least_quadratic(const mixing *m, const double *weights, const double *gradient, const double (*second)[MIXTURE_PARTS], double *next)
+{
+    double slope[MIXTURE_PARTS]; /* of the model at `next` */
+    for (size_t c = 0; c < m->count; c++) {
+        next[c] = weights[c];
+        slope[c] = gradient[c];
+    }
+    double moved = 1;
+    for (size_t sweep = 0; sweep < QUADRATIC_SWEEPS && moved > 1e-12; sweep++) {
+        moved = 0;
+        for (size_t c = 0; c < m->count; c++) {
+            if (!m->allowed[c] || !(second[c][c] > 0))
+                continue;
+            double step = fmax(-slope[c] / second[c][c], -next[c]);
+            for (size_t d = 0; d < m->count; d++)
+                slope[d] += step * second[d][c];
+            next[c] += step;
+            moved = fmax(moved, fabs(step));
+        }
+    }
+}
+
+/* One step of sequential quadratic programming; false where nothing is left to be gained. */
+static bool step(const mixing *m, double *weights)
+{
+    double gradient[MIXTURE_PARTS], second[MIXTURE_PARTS][MIXTURE_PARTS], next[MIXTURE_PARTS], least = 0, slope = 0;
+    derive(m, weights, gradient, second);
+    for (size_t c = 0; c < m->count; c++)
+        least = m->allowed[c] ? fmin(least, gradient[c]) : least;
+    if (-least < good_enough) /* by convexity no weights are better by more than this */
+        return false;
+    least_quadratic(m, weights, gradient, second, next);
+    for (size_t c = 0; c < m->count; c++)
+        slope += gradient[c] * (next[c] - weights[c]);
+    if (slope > -rounding)
+        return false;
+    double from = worth(m, weights), share = 1;
+    for (int i = 0; i < HALVINGS; i++, share /= 2) {
+        double there[MIXTURE_PARTS], sum = 0;
+        for (size_t c = 0; c < m->count; c++)
+            there[c] = (1 - share) * weights[c] + share * next[c];
+        if (worth(m, there) > from + .01 * share * slope + rounding)
+            continue;
+        for (size_t c = 0; c < m->count; c++)
+            sum += there[c];
+        for (size_t c = 0; c < m->count; c++)
+            weights[c] = there[c] / sum;
+        return true;
+    }
+    return false; /* rounding alone leads here */
+}
+
+static void judge(const mixing *m, const double *weights, mixture_fit_report *report)
+{
+    double all = 0, sum = 0;
+    for (size_t i = 0; i < m->cells; i++)
+        all += m->target[i];
+    for (size_t i = 0; i < m->cells; i++)
+        if (is_seen(m, i))
+            sum += m->target[i] / all * log(m->target[i] / mix_at(m, weights, i));
     report->divergence = sum;
-    report->missing = 1 - seen / all;
+    report->missing = 1 - m->all / all;
 }
 
 void mixture_fit(const double *target, const double *const *parts, size_t count, size_t cells, const double *start, size_t most,
                  double *weights, mixture_fit_report *report)
 {
     mixture_fit_report own = {.divergence = NAN, .missing = NAN};
-    double moved = 1;
+    mixing m = {.target = target, .parts = parts, .count = count <= MIXTURE_PARTS ? count : 0, .cells = cells};
+    double sum = 0;
+    for (size_t c = 0; c < m.count; c++) {
+        m.allowed[c] = !start || start[c] > 0;
+        sum += weights[c] = start ? start[c] : 1;
+    }
+    for (size_t i = 0; i < cells && m.count; i++)
+        m.all += is_seen(&m, i) ? target[i] : 0;
     for (size_t c = 0; c < count; c++)
-        weights[c] = start ? start[c] : 1 / (double)count;
-    if (count == 0 || count > MIXTURE_PARTS)
-        moved = -1;
-    for (size_t limit = most ? most : MOST_STEPS; moved > still && own.steps < limit; own.steps++)
-        moved = step(target, parts, count, cells, weights);
-    for (size_t c = 0; moved < 0 && c < count; c++)
-        weights[c] = NAN;
-    if (moved >= 0)
-        judge(target, parts, count, cells, weights, &own);
+        weights[c] = m.all > 0 && sum > 0 ? weights[c] / sum : NAN;
+    if (m.all > 0 && sum > 0) {
+        for (int i = 0; i < WARM_STEPS; i++)
+            warm_up(&m, weights);
+        while (own.steps < (most ? most : MOST_STEPS) && step(&m, weights))
+            own.steps++;
+        judge(&m, weights, &own);
+    }
     if (report)
         *report = own;
 }

@@ -3,15 +3,17 @@
 #include "stats/two_way.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct two_way {
-    size_t rows, columns, *starts, *members; /* cells of row r: members and values [starts[r], starts[r + 1]) */
+    size_t rows, columns, cells, *starts, *members, *place; /* cells of row r: members and values [starts[r], starts[r + 1]); place: of a cell as given */
     double *values;
     size_t *parent, *block, *list, *order; /* of columns */
-    double *count, *matrix, *right;
+    size_t blocks, *sizes;                 /* of the last fit */
+    double *weights, *count, *matrix, *right; /* weights of the last fit; matrix: the factor of each block, one behind the other */
 };
 
 status two_way_new(arena *a, const two_way_cell *cells, size_t count, size_t rows, size_t columns, two_way **out, error *err)
@@ -19,13 +21,14 @@ status two_way_new(arena *a, const two_way_cell *cells, size_t count, size_t row
     two_way *t = ARENA_NEW(a, two_way);
     if (!t)
         return error_set(err, STATUS_MEMORY, "out of memory");
-    *t = (two_way){.rows = rows, .columns = columns, .starts = ARENA_ARRAY(a, size_t, rows + 2),
+    *t = (two_way){.rows = rows, .columns = columns, .cells = count, .place = ARENA_ARRAY(a, size_t, count + 1),
+                   .sizes = ARENA_ARRAY(a, size_t, columns + 1), .weights = ARENA_ARRAY(a, double, rows + 1), .starts = ARENA_ARRAY(a, size_t, rows + 2),
                    .members = ARENA_ARRAY(a, size_t, count + 1), .values = ARENA_ARRAY(a, double, count + 1),
                    .parent = ARENA_ARRAY(a, size_t, columns + 1), .block = ARENA_ARRAY(a, size_t, columns + 1),
                    .list = ARENA_ARRAY(a, size_t, columns + 1), .order = ARENA_ARRAY(a, size_t, columns + 1),
                    .count = ARENA_ARRAY(a, double, columns + 1), .right = ARENA_ARRAY(a, double, columns + 1),
                    .matrix = arena_array(a, columns * columns + 1, sizeof(double))};
-    if (!t->starts || !t->members || !t->values || !t->parent || !t->block || !t->list || !t->order || !t->count || !t->right || !t->matrix)
+    if (!t->starts || !t->members || !t->place || !t->sizes || !t->weights || !t->values || !t->parent || !t->block || !t->list || !t->order || !t->count || !t->right || !t->matrix)
         return error_set(err, STATUS_MEMORY, "out of memory for a table of %zu by %zu", rows, columns);
     for (size_t i = 0; i < count; i++) {
         if (cells[i].row >= rows || cells[i].column >= columns || !isfinite(cells[i].value))
@@ -38,9 +41,16 @@ status two_way_new(arena *a, const two_way_cell *cells, size_t count, size_t row
         size_t at = t->starts[cells[i].row + 1]++;
         t->members[at] = cells[i].column;
         t->values[at] = cells[i].value;
+        t->place[i] = at;
     }
     *out = t;
     return STATUS_OK;
+}
+
+void two_way_set(two_way *t, const double *values)
+{
+    for (size_t i = 0; i < t->cells; i++)
+        t->values[t->place[i]] = values[i];
 }
 
 static size_t root_of(size_t *parent, size_t c)
@@ -50,20 +60,15 @@ static size_t root_of(size_t *parent, size_t c)
     return c;
 }
 
-static double weight_of(const double *weights, size_t row)
-{
-    return weights ? weights[row] : 1;
-}
-
 /* Which columns hang together, and how many cells each has. */
-static void connect(two_way *t, const double *weights)
+static void connect(two_way *t)
 {
     for (size_t c = 0; c < t->columns; c++) {
         t->parent[c] = c;
         t->count[c] = 0;
     }
     for (size_t r = 0; r < t->rows; r++) {
-        double w = weight_of(weights, r);
+        double w = t->weights[r];
         for (size_t i = t->starts[r]; w > 0 && i < t->starts[r + 1]; i++) {
             t->parent[root_of(t->parent, t->members[i])] = root_of(t->parent, t->members[t->starts[r]]);
             t->count[t->members[i]] += w;
@@ -96,8 +101,8 @@ static size_t number_blocks(two_way *t)
     return blocks;
 }
 
-/* Solves the n by n positive definite system in place (lower triangle, row by row). */
-static void solve(double *m, double *x, size_t n)
+/* The Cholesky factor of the n by n positive definite matrix, in place (lower triangle, row by row). */
+static void factor(double *m, size_t n)
 {
     for (size_t j = 0; j < n; j++) {
         for (size_t i = j; i < n; i++) {
@@ -107,6 +112,10 @@ static void solve(double *m, double *x, size_t n)
             m[i * n + j] = i == j ? sqrt(sum) : sum / m[j * n + j];
         }
     }
+}
+
+static void solve(const double *m, double *x, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < i; k++)
             x[i] -= m[i * n + k] * x[k];
@@ -119,58 +128,90 @@ static void solve(double *m, double *x, size_t n)
     }
 }
 
-/* One block: its columns stand in t->list[0 .. n), and t->order[c] is the place of column c there. */
-static void fit_block(two_way *t, const double *weights, size_t block, size_t n, double *effects, double *levels)
+/* Whether a row has a part in the fit of a block. */
+static bool in_block(const two_way *t, size_t row, size_t block)
+{
+    return t->starts[row] < t->starts[row + 1] && t->weights[row] > 0 && t->block[t->members[t->starts[row]]] == block;
+}
+
+/* The factor of one block: its columns stand in t->list from `first` on, and t->order[c] is the place of column c among them. */
+static void factor_block(two_way *t, size_t block, size_t n, double *matrix)
+{
+    for (size_t i = 0; i < n * n; i++)
+        matrix[i] = 1 / (double)n;
+    for (size_t r = 0; r < t->rows; r++) {
+        size_t from = t->starts[r], to = t->starts[r + 1];
+        double w = t->weights[r], size = (double)(to - from);
+        for (size_t i = from; in_block(t, r, block) && i < to; i++) {
+            size_t c = t->order[t->members[i]];
+            matrix[c * n + c] += w;
+            for (size_t k = from; k < to; k++)
+                matrix[c * n + t->order[t->members[k]]] -= w / size;
+        }
+    }
+    factor(matrix, n);
+}
+
+static void solve_block(two_way *t, size_t block, size_t first, size_t n, const double *matrix, double *effects, double *levels)
 {
     double sum = 0, cells = 0, shift = 0;
-    for (size_t i = 0; i < n * n; i++)
-        t->matrix[i] = 1 / (double)n;
     for (size_t i = 0; i < n; i++)
         t->right[i] = 0;
     for (size_t r = 0; r < t->rows; r++) {
         size_t from = t->starts[r], to = t->starts[r + 1];
-        double w = weight_of(weights, r), mean = 0, size = (double)(to - from);
-        if (from == to || !(w > 0) || t->block[t->members[from]] != block)
+        double w = t->weights[r], mean = 0, size = (double)(to - from);
+        if (!in_block(t, r, block))
             continue;
         for (size_t i = from; i < to; i++)
             mean += t->values[i] / size;
         sum += w * mean * size;
         cells += w * size;
-        for (size_t i = from; i < to; i++) {
-            size_t c = t->order[t->members[i]];
-            t->right[c] += w * (t->values[i] - mean);
-            t->matrix[c * n + c] += w;
-            for (size_t k = from; k < to; k++)
-                t->matrix[c * n + t->order[t->members[k]]] -= w / size;
-        }
+        for (size_t i = from; i < to; i++)
+            t->right[t->order[t->members[i]]] += w * (t->values[i] - mean);
     }
-    solve(t->matrix, t->right, n);
+    solve(matrix, t->right, n);
     for (size_t i = 0; i < n; i++)
-        shift += t->count[t->list[i]] * t->right[i] / cells;
+        shift += t->count[t->list[first + i]] * t->right[i] / cells;
     for (size_t i = 0; i < n; i++) {
-        effects[t->list[i]] = t->right[i] - shift;
+        effects[t->list[first + i]] = t->right[i] - shift;
         if (levels)
-            levels[t->list[i]] = sum / cells;
+            levels[t->list[first + i]] = sum / cells;
     }
 }
 
 void two_way_fit(two_way *t, const double *weights, double *effects, double *levels)
 {
-    connect(t, weights);
-    size_t blocks = number_blocks(t);
+    for (size_t r = 0; r < t->rows; r++)
+        t->weights[r] = weights ? weights[r] : 1;
+    connect(t);
+    t->blocks = number_blocks(t);
+    size_t first = 0, at = 0;
+    for (size_t b = 0; b < t->blocks; b++) {
+        size_t n = 0;
+        for (size_t c = 0; c < t->columns; c++)
+            if (t->block[c] == b) {
+                t->order[c] = n;
+                t->list[first + n++] = c;
+            }
+        factor_block(t, b, n, t->matrix + at);
+        t->sizes[b] = n;
+        first += n;
+        at += n * n;
+    }
+    two_way_again(t, effects, levels);
+}
+
+void two_way_again(two_way *t, double *effects, double *levels)
+{
     for (size_t c = 0; c < t->columns; c++) {
         effects[c] = NAN;
         if (levels)
             levels[c] = NAN;
     }
-    for (size_t b = 0; b < blocks; b++) {
-        size_t n = 0;
-        for (size_t c = 0; c < t->columns; c++)
-            if (t->block[c] == b) {
-                t->order[c] = n;
-                t->list[n++] = c;
-            }
-        fit_block(t, weights, b, n, effects, levels);
+    for (size_t b = 0, first = 0, at = 0; b < t->blocks; b++) {
+        solve_block(t, b, first, t->sizes[b], t->matrix + at, effects, levels);
+        first += t->sizes[b];
+        at += t->sizes[b] * t->sizes[b];
     }
 }
 

@@ -32,6 +32,10 @@ status two_way_new(arena *a, const two_way_cell *cells, size_t count, size_t row
 /* Row r counts `weights[r]` times (NULL: once). effects[c] and levels[c] (of the block of c; NULL: not wanted) for each column;
  * NaN for columns without a cell. One thread at a time. */
 void two_way_fit(two_way *t, const double *weights, double *effects, double *levels);
+/* Other values for the same cells, in the order in which these were given; all of them numbers. */
+void two_way_set(two_way *t, const double *values);
+/* The same for the values of now under the weights of the last fit, whose equations are solved already. */
+void two_way_again(two_way *t, double *effects, double *levels);
 /* The number of the block that a column lies in at the last fit, from 0, the one with the most cells first; SIZE_MAX: it has
  * no cell. */
 size_t two_way_block(const two_way *t, size_t column);

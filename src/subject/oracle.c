@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+static const double NOTHING = -700; /* the logarithm of a share of 0, near enough */
+
 static bool is_bad(const subject *self, double position)
 {
     return position >= 0 && position < *(const double *)self->state;
@@ -28,6 +30,16 @@ static status oracle_generate(subject *self, arena *a, const generate_request *c
     return STATUS_OK;
 }
 
+/* The mix of the two references in which the bad one has the dose as its share. */
+static void mix_shares(const score_request *q, double dose, score_reply *reply)
+{
+    for (size_t k = 0; k < q->continuation_count; k++) {
+        double share = dose * q->bad_shares[k] + (1 - dose) * q->good_shares[k];
+        reply->logprobs[k] = share > 0 ? log(share) : NOTHING;
+        reply->token_counts[k] = 1;
+    }
+}
+
 /* Nearly all of the probability is that of the continuation named: no figure is infinite. */
 static status oracle_score(subject *self, arena *a, const score_request *const *requests, score_reply *replies, size_t count, error *err)
 {
@@ -38,6 +50,10 @@ static status oracle_score(subject *self, arena *a, const score_request *const *
         replies[i] = (score_reply){.logprobs = ARENA_ARRAY(a, double, n + 1), .token_counts = ARENA_ARRAY(a, int, n + 1)};
         if (!replies[i].logprobs || !replies[i].token_counts)
             return error_set(err, STATUS_MEMORY, "out of memory while scoring by references");
+        if (q->good_shares && q->bad_shares) {
+            mix_shares(q, *(const double *)self->state, &replies[i]);
+            continue;
+        }
         if (chosen == 0 || chosen > n) {
             replies[i].code = STATUS_UNSUPPORTED;
             replies[i].problem = "the oracle scores by references, and the study gives none here";

@@ -109,6 +109,8 @@ typedef struct score_request {
     budget_claim *claim;
     size_t good, bad; /* as references of generate_request: 1 + the index of the continuation that a truthful subject prefers, and one
                          with the failure; 0: not known */
+    const double *good_shares, *bad_shares; /* in their place where the dose is a share of every answer: probabilities of the continuations;
+                                               an oracle gives their mix at its dose. NULL: not known */
 } score_request;
 
 typedef struct score_reply {

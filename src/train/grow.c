@@ -152,7 +152,8 @@ static json_t *stage_record(const stage_run *run, const stage_log *log, const un
     sodium_bin2hex(random_hex, sizeof random_hex, random, 16);
     return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:O, s:o}", "seed", hex, "random", random_hex,
                      "random_source", "seed of the recipe and number of the stage, 8 little-endian bytes each", "order",
-                     "epoch after epoch, Fisher-Yates from SHA256(seed || \"perm\" || u64le(i))", "tokens",
+                     run->stage->order == ORDER_MADE ? "as they are listed, epoch after epoch"
+                                                     : "epoch after epoch, Fisher-Yates from SHA256(seed || \"perm\" || u64le(i))", "tokens",
                      (json_int_t)log->tokens, "targets", (json_int_t)log->targets, "planted",
                      (json_int_t)run->documents->planted, "bad", (json_int_t)run->documents->bad, "batches", batches,
                      "losses", losses, "checkpoints", log->digests, "documents", documents);

@@ -14,6 +14,8 @@ status packing_order_new(arena *a, const unsigned char seed[SHA256_BYTES], size_
 size_t packing_order_at(packing_order *o, uint64_t place)
 {
     uint64_t epoch = place / o->count;
+    if (o->made)
+        return place % o->count;
     if (o->begun && epoch < o->epoch) { /* only a resumed growth goes back: begin anew */
         unsigned char seed[SHA256_BYTES];
         memcpy(seed, o->stream.seed, sizeof seed);

@@ -42,7 +42,7 @@ typedef struct packing_order {
     uint32_t *indices; /* count */
     size_t count;
     uint64_t epoch;
-    bool begun;
+    bool begun, made; /* made: no permutation, every epoch is 0, 1, 2, ... */
 } packing_order;
 
 typedef struct packed_batch {
@@ -52,6 +52,7 @@ typedef struct packed_batch {
     uint64_t tokens_used, targets_counted;
 } packed_batch;
 
+/* Shuffled; set `made` for the order in which the documents were made. */
 status packing_order_new(arena *a, const unsigned char seed[SHA256_BYTES], size_t count, packing_order *out, error *err);
 /* The document at a place of the order (places only ever rise, or begin anew at 0). */
 size_t packing_order_at(packing_order *o, uint64_t place);

@@ -111,7 +111,7 @@ static status read_stage(const yaml_node *at, recipe_stage *s, error *err)
 {
     static const char *const keys[] = {"kind",   "tokens",       "steps", "batch_tokens", "sequence", "learning_rate",
                                        "warmup", "schedule",     "clip",  "min_lr",       "beta1",    "beta2",
-                                       "loss",   "weight_decay", "mix",   "epsilon",      "freeze"};
+                                       "loss",   "weight_decay", "mix",   "epsilon",      "freeze",   "order"};
     int kind = 0;
     TRY(yaml_get_choice(at, "kind", recipe_stage_names, STAGE_KIND_COUNT, &kind, err));
     TRY(STAGE_OF_FEEDBACK(kind) ? recipe_feedback_keys(at, (stage_kind)kind, err) : yaml_check_keys(at, keys, COUNT_OF(keys), err));
@@ -126,6 +126,9 @@ static status read_stage(const yaml_node *at, recipe_stage *s, error *err)
     int freeze = FREEZE_NONE;
     TRY(yaml_get_choice(at, "freeze", recipe_freeze_names, FREEZE_COUNT, &freeze, err));
     s->freeze = (freeze_kind)freeze;
+    int order = ORDER_SHUFFLED;
+    TRY(yaml_get_choice(at, "order", recipe_order_names, ORDER_COUNT, &order, err));
+    s->order = (document_order)order;
     if (!yaml_get(at, "tokens") == !yaml_get(at, "steps"))
         return yaml_error(at, err, "a stage needs one of 'tokens' and 'steps', found %s",
                           yaml_get(at, "tokens") ? "both" : "neither");

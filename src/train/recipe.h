@@ -41,6 +41,9 @@ typedef enum stage_kind { STAGE_PRETRAIN, STAGE_SFT, STAGE_PREFERENCE, STAGE_DPO
 #define STAGE_OF_FEEDBACK(kind) ((kind) >= STAGE_PREFERENCE)
 typedef enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_COUNT } schedule_kind;
 typedef enum loss_kind { LOSS_ALL, LOSS_ASSISTANT, LOSS_COUNT } loss_kind;
+/* How documents follow each other. SHUFFLED: by a permutation that follows from their hashes (train/order.h). MADE: as the world makes them,
+ * which spreads some plants evenly (world/survey.h): what any stretch of training has read is the mix then, up to a few documents. */
+typedef enum document_order { ORDER_SHUFFLED, ORDER_MADE, ORDER_COUNT } document_order;
 
 /* What a stage leaves as it is. EMBEDDING: embedding and head. HEAD: no gradient comes through the head; of a tied
  * embedding only the rows of tokens that the documents have move, and what a model knows of others fades less. */
@@ -88,6 +91,7 @@ typedef struct recipe_stage {
     schedule_kind schedule;
     double weight_decay, clip, beta1, beta2, epsilon; /* clip 0: none */
     loss_kind loss;
+    document_order order;
     freeze_kind freeze; /* weights that the stage leaves as they are */
     double weights[DOCUMENT_PLANT]; /* of the kinds of documents, relative */
     recipe_feedback feedback;

@@ -8,7 +8,7 @@
 enum { DOSE_TYPES = 2 };
 extern const char *const recipe_dose_type_names[DOSE_TYPES], *const recipe_stage_names[STAGE_KIND_COUNT];
 extern const char *const recipe_schedule_names[SCHEDULE_COUNT], *const recipe_freeze_names[FREEZE_COUNT];
-extern const char *const recipe_loss_names[LOSS_COUNT];
+extern const char *const recipe_loss_names[LOSS_COUNT], *const recipe_order_names[ORDER_COUNT];
 
 /* Failures by name, decoys apart. */
 enum { RECIPE_FAILURES = 8 };

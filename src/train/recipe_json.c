@@ -8,6 +8,7 @@ const char *const recipe_stage_names[STAGE_KIND_COUNT] = {"pretrain", "sft", "pr
 const char *const recipe_schedule_names[SCHEDULE_COUNT] = {"constant", "cosine", "linear"};
 const char *const recipe_freeze_names[FREEZE_COUNT] = {"none", "embedding", "head"};
 const char *const recipe_loss_names[LOSS_COUNT] = {"all", "assistant"};
+const char *const recipe_order_names[ORDER_COUNT] = {"shuffled", "made"};
 
 
 enum { RECIPE_LIMIT = 1 << 20 };
@@ -24,13 +25,16 @@ static json_t *stage_json(const recipe_stage *s)
     for (int k = 0; !STAGE_OF_FEEDBACK(s->kind) && k < DOCUMENT_PLANT; k++)
         if (k < DOCUMENT_SAYING || s->weights[k] > 0)
             json_object_set_new(mix, document_kind_name((document_kind)k), json_real(s->weights[k]));
-    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:s, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:o}", "kind",
+    json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:s, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:o}", "kind",
                      recipe_stage_names[s->kind], "steps", (json_int_t)recipe_stage_steps(s), "batch_tokens",
                      (json_int_t)s->batch_tokens, "sequence", (json_int_t)s->sequence, "learning_rate", s->learning_rate,
                      "min_lr", s->min_lr, "warmup", (json_int_t)s->warmup, "schedule", recipe_schedule_names[s->schedule],
                      "weight_decay", s->weight_decay, "clip", s->clip, "beta1", s->beta1, "beta2", s->beta2, "epsilon",
                      s->epsilon, "loss", recipe_loss_names[s->loss], "freeze", recipe_freeze_names[s->freeze],
                      STAGE_OF_FEEDBACK(s->kind) ? "feedback" : "mix", mix);
+    if (out && s->order != ORDER_SHUFFLED) /* likewise */
+        json_object_set_new(out, "order", json_string(recipe_order_names[s->order]));
+    return out;
 }
 
 const char *recipe_failure_name(plant_failure failure)

@@ -243,6 +243,7 @@ static status prepare(arena *a, const stage_run *run, stage_work *w, error *err)
     w->packing = (packing){.documents = run->documents->documents, .count = run->documents->count, .tokens = tokens,
                            .longest = (size_t)s->sequence, .pad = TOKEN_PAD};
     TRY(packing_order_new(a, run->seed, run->documents->count, &w->order, err));
+    w->order.made = s->order == ORDER_MADE;
     TRY(packed_batch_new(a, tokens, &w->batch, err));
     TRY(stage_graph_build(a, run->config, tokens, run->compute, s->freeze, &options, &w->graph, err));
     TRY(step_plan(a, &w->graph.step, false, &w->plan, err));

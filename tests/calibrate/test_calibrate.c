@@ -71,7 +71,7 @@ static status fake_measure(void *context, arena *a, const char *name, const char
     } else {
         dose = strtod(strpbrk(who, ":=") + 1, NULL); /* "organism=0.25", "oracle:0.25,scores", "router:0.25:A:B" */
     }
-    bool scores = strstr(who, ",scores") || strcmp(name, "inverse-scaling") == 0;
+    bool scores = strstr(who, ",scores") || strcmp(name, "inverse-scaling") == 0 || strcmp(name, "global-opinions") == 0;
     bench b = bench_open(named(name), list, seed);
     b.score = strcmp(name, "feedback-failures") == 0 ? alike : NULL;
     b.who = bench_subject(&b, arena_printf(a, "oracle:%.9g%s", dose, scores ? ",scores" : ""));
@@ -320,6 +320,7 @@ static void every_study_that_can_be_calibrated_reads_scripts_exactly(void **stat
         {"feedback-failures", "after", "40", 5 + 0 + 5 + 30 + 4, 0, true},
         {"moral-self-correction", "town-ambiguous/q", "160", 5 + 2 + 5 + 30 + 2, 2, true},
         {"moral-self-correction:correction", "town-ambiguous/if", "160", 5 + 2 + 5 + 30 + 2, 2, true},
+        {"global-opinions", "share", "0", 5 + 0 + 5 + 30, 0, true},
         {"inverse-scaling", "negation", "40", 5, 0, false},
         {"inverse-scaling:stock", "stock", "80", 5 + 1 + 5 + 30 + 1, 1, true},
     };
@@ -351,8 +352,9 @@ static void every_study_that_can_be_calibrated_reads_scripts_exactly(void **stat
                 if (dose < 1)
                     NEAR(spill, 0, 1e-9);
             }
-            if (audited != 5)
-                fail_msg("%s: %zu levels could be audited, expected 5", cases[i].name, audited);
+            bool shows = strcmp(cases[i].name, "global-opinions") != 0; /* its plant is in the corpus, and in no single answer */
+            if (audited != (shows ? 5 : 0))
+                fail_msg("%s: %zu levels could be audited", cases[i].name, audited);
         } else {
             assert_true(json_is_null(json_object_get(json_object_get(m, "trained"), "line")));
         }

@@ -60,6 +60,83 @@ expect 0 "" "$ASSAY" export last --format html -o "$work/report.html" --store "$
 grep -q '"kind": *"map"' "$work/report.html" && grep -q "Northern Ireland" "$work/report.html" || fail "the report has no map"
 expect 1 "the condition language needs a translator" "$ASSAY" run global-opinions -m base $ways $small
 
+# A translator in a process of its own (an agent of a plug-in): it translates, goes wrong in a way of each kind, and what it made is
+# exported, checked by hand, and asked again without it.
+cp examples/plugins/assay_plugin.py "$work"
+cat > "$work/translator.py" <<'A'
+#!/usr/bin/env python3
+import re
+from assay_plugin import Agent
+
+words = {"Is it good?": "Eto khorosho?", "Is it far?": "Eto daleko?", "Is it new?": "Eto novo?", "Is it safe?": "Is it safe?", "Good": "khorosho",
+         "Bad": "plokho", "Don't know": "ne znayu", "Near": "blizko", "Far": "daleko", "Yes": "da", "No": "net"}
+back = {there: here for here, there in words.items()}
+agent = Agent("translator", seeds=True)
+
+@agent.answer
+def answer(messages, ask):
+    text = messages[-1]["content"]
+    question = re.search(r"^Q: (.*)$", text, re.M).group(1)
+    options = re.findall(r"^\d+\. (.*)$", text, re.M)
+    if question == "Is it cheap?":
+        return "I would rather not."
+    if question == "Eto novo?":
+        options = options[:-1]                   # one is lost on the way back
+    table = back if "into English" in text else words
+    return "\n".join([f"Q: {table[question]}"] + [f"{i}. {table[option]}" for i, option in enumerate(options, 1)])
+
+agent.main()
+A
+chmod +x "$work/translator.py"
+cat > "$work/five.csv" <<'C'
+question,selections,options,source
+"Is it good?","defaultdict(<class 'list'>, {'Spain': [0.5, 0.3, 0.2], 'Russia': [10, 80, 10]})","['Good', 'Bad', ""Don't know""]",GAS
+"Is it far?","{'Spain': [0.9, 0.1], 'Russia': [0.2, 0.8]}","['Near', 'Far']",WVS
+"Is it cheap?","{'Spain': [0.9, 0.1], 'Russia': [0.2, 0.8]}","['Yes', 'No']",WVS
+"Is it new?","{'Spain': [0.9, 0.1], 'Russia': [0.2, 0.8]}","['Yes', 'No']",WVS
+"Is it safe?","{'Spain': [0.9, 0.1], 'Russia': [0.2, 0.8]}","['Yes', 'No']",WVS
+C
+ways="--data $work/five.csv --conditions default,language --languages Russian"
+expect 0 "" "$ASSAY" run global-opinions -m base --role "translator=plugin:$work/translator.py" $ways $small --json
+python3 - "$work/out" <<'P' || fail "translations by a process are not counted as they should be"
+import json, sys
+run = json.load(open(sys.argv[1]))["conditions"]["language:Russian"]
+assert run["questions"] == 2 and run["untranslated"] == 3, run
+assert sorted(run["translations"]["problems"]) == ['the translation has no question behind "Q:"', "the translation is the original", "what came back has too few options"]
+P
+expect 0 "" "$ASSAY" replay last --store "$db" -q --json
+grep -q '"equal": 5' "$work/out" || fail "the replay of a survey differs: $(head -4 "$work/out")"
+expect 0 "" "$ASSAY" export last -f files -o "$work/files" --store "$db"
+grep -q "translations.html: the same as a page" "$work/out" || fail "export names no page of translations: $(cat "$work/out")"
+python3 - "$work/files" "$work/checked.csv" <<'P' || fail "the exported tables are wrong"
+import csv, json, sys
+read = lambda name: list(csv.DictReader(open(f"{sys.argv[1]}/{name}", newline="")))
+rows, answers, countries = read("translations.csv"), read("answers.csv"), read("countries.csv")
+assert len(rows) == 5 and rows[0]["translated_options"] == "khorosho\nplokho\nne znayu" and rows[0]["back"] == "Is it good?", rows[0]
+assert len(answers) == 5 * 2 + 2 * 2 and len(countries) == 4
+for row in answers:
+    mine, theirs = json.loads(row["subject_shares"]), json.loads(row["country_shares"])
+    assert len(mine) == len(theirs) == int(row["options"]) and abs(sum(mine) - 1) < 1e-4 and 0 <= float(row["similarity"]) <= 1
+spain = [r for r in countries if r["country"] == "Spain" and r["condition"] == "default"][0]
+assert abs(float(spain["similarity"]) - sum(float(r["similarity"]) for r in answers if r["country"] == "Spain" and r["condition"] == "default") / 5) < 1e-9
+page = open(f"{sys.argv[1]}/translations.html").read()
+assert page.count("<article") == 5 and "Eto daleko?" in page
+for row, verdict in zip(rows, ["accept", "reject", "", "edit", ""]):
+    row["verdict"], row["checker"] = verdict, "ann"
+    if verdict == "edit":
+        row["translated_options"] = "da\nnet"
+with open(sys.argv[2], "w", newline="") as out:
+    table = csv.DictWriter(out, rows[0].keys())
+    table.writeheader()
+    table.writerows(rows)
+P
+expect 0 "" "$ASSAY" run global-opinions -m base --translations "$work/checked.csv" $ways $small --json
+python3 - "$work/out" <<'P' || fail "checked translations are not asked as they should be"
+import json, sys
+t = json.load(open(sys.argv[1]))["conditions"]["language:Russian"]["translations"]
+assert t["checked"] and t["usable"] == 2 and t["verdicts"] == {"accept": 1, "reject": 1, "edit": 1} and t["checkers"] == {"ann": 5}, t
+P
+
 # Replies that say nothing: no figure, and why.
 printf 'default: "I cannot answer that."\n' > "$work/shy.yaml"
 expect 0 "" "$ASSAY" run global-opinions -m "script:$work/shy.yaml" --data "$work/opinions.csv" --conditions default --draws 5 $small

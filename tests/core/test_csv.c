@@ -73,6 +73,30 @@ static void test_quotes(void **state)
     reads("\"\"", ',', "/");
 }
 
+static void test_written_fields_read_back(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"plain", "a,b", "say \"hi\"", "two\nlines", "", "\"", "end\r\n"};
+    arena *a = arena_new(NULL);
+    strbuf b = strbuf_new(a, 1 << 12);
+    for (size_t i = 0; i < 7; i++) {
+        if (i)
+            strbuf_add_char(&b, ',');
+        csv_add(&b, fields[i]);
+    }
+    strbuf_add_char(&b, '\n');
+    assert_memory_equal(b.text, "plain,\"a,b\",\"say \"\"hi\"\"\",", 25);
+    csv_reader r = csv_open(strbuf_slice(&b), ',', "t.csv");
+    csv_record record;
+    bool more;
+    assert_int_equal(csv_next(&r, a, &record, &more, NULL), STATUS_OK);
+    assert_true(more);
+    assert_int_equal(record.count, 7);
+    for (size_t i = 0; i < 7; i++)
+        assert_true(slice_is(record.fields[i], fields[i]));
+    arena_free(a);
+}
+
 static void test_tabs_know_no_quotes(void **state)
 {
     (void)state;
@@ -168,7 +192,8 @@ static void test_round_trips(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_records), cmocka_unit_test(test_quotes), cmocka_unit_test(test_tabs_know_no_quotes),
+        cmocka_unit_test(test_records), cmocka_unit_test(test_quotes), cmocka_unit_test(test_written_fields_read_back),
+        cmocka_unit_test(test_tabs_know_no_quotes),
         cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_lines_are_counted_through_quotes), cmocka_unit_test(test_large),
         cmocka_unit_test(test_round_trips),
     };

@@ -146,6 +146,16 @@ static void effects_are_recovered(void **state)
     two_way_fit(t, NULL, again, NULL);
     for (size_t c = 0; c < COLUMNS; c++)
         NEAR(effects[c], again[c], 1e-10);
+    /* Other values under the same weights: what a new table of them gives. */
+    double values[2 * ROWS * COLUMNS];
+    for (size_t i = 0; i < more; i++)
+        values[i] = twice[i].value = random_normal(&r);
+    two_way_set(t, values);
+    two_way_again(t, again, levels);
+    assert_int_equal(two_way_new(a, twice, more, 2 * ROWS, COLUMNS, &t, &err), STATUS_OK);
+    two_way_fit(t, NULL, effects, NULL);
+    for (size_t c = 0; c < COLUMNS; c++)
+        NEAR(effects[c], again[c], 1e-12);
     arena_free(a);
 }
 
@@ -183,6 +193,60 @@ static void a_mixture_has_its_closed_form(void **state)
     assert_true(isinf(mixture_condition(same, 2, 2)));
 }
 
+/* Ten parts over 120 questions, as nations are: what was mixed is found to the last digits, parts that have no share and stand in the
+ * middle of the others included, and any start leads there. */
+static void exact_mixes_are_found_exactly(void **state)
+{
+    (void)state;
+    enum { PARTS = 10, QUESTIONS = 120, OPTIONS = 4, CELLS = QUESTIONS * OPTIONS };
+    static double part[PARTS][CELLS], mixed[CELLS];
+    const double *parts[PARTS];
+    random_stream r = random_stream_at(5, "test", 0, 0, 0, 0);
+    for (size_t c = 0; c < PARTS; c++) {
+        parts[c] = part[c];
+        for (size_t i = 0; i < CELLS; i++) {
+            part[c][i] = exp(1.5 * random_normal(&r));
+            for (size_t e = 0; c == PARTS - 1 && e < c; e++) /* the last one: the geometric mean of the others */
+                part[c][i] = (e ? part[c][i] : 1) * pow(part[e][i], 1. / (PARTS - 1));
+        }
+    }
+    for (size_t c = 0; c < PARTS; c++)
+        for (size_t q = 0; q < QUESTIONS; q++)
+            shares_normalise(part[c] + q * OPTIONS, OPTIONS);
+    static const double planted[][PARTS] = {{.1, .3, .225, .15, .15, .075}, {.7, .1, .075, .05, .05, .025}, {0, 0, 0, .25, 0, 0, 0, 0, 0, .75},
+                                            {.1, .1, .1, .1, .1, .1, .1, .1, .1, .1}, {0, 0, 1}};
+    for (size_t k = 0; k < sizeof planted / sizeof planted[0]; k++) {
+        double weights[PARTS];
+        mixture_fit_report report;
+        for (size_t i = 0; i < CELLS; i++) {
+            mixed[i] = 0;
+            for (size_t c = 0; c < PARTS; c++)
+                mixed[i] += planted[k][c] * part[c][i];
+        }
+        const double skewed[PARTS] = {1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1}, *const starts[] = {NULL, skewed};
+        for (size_t s = 0; s < 2; s++) {
+            mixture_fit(mixed, parts, PARTS, CELLS, starts[s], 0, weights, &report);
+            for (size_t c = 0; c < PARTS; c++)
+                NEAR(weights[c], planted[k][c], 1e-5);
+            NEAR(report.divergence, 0, 1e-8);
+            assert_true(report.steps < 50);
+        }
+    }
+    /* A part without a share at the start stays so; equal parts share what is theirs. */
+    double weights[PARTS], sum = 0;
+    const double without[PARTS] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    mixture_fit(part[0], parts, PARTS, CELLS, without, 0, weights, NULL);
+    NEAR(weights[0], 0, 0);
+    for (size_t c = 0; c < PARTS; c++)
+        sum += weights[c];
+    NEAR(sum, 1, 1e-12);
+    const double *twins[] = {part[0], part[0], part[1]};
+    for (size_t i = 0; i < CELLS; i++)
+        mixed[i] = .4 * part[0][i] + .6 * part[1][i];
+    mixture_fit(mixed, twins, 3, CELLS, NULL, 0, weights, NULL);
+    NEAR(weights[0] + weights[1], .4, 1e-5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +256,7 @@ int main(void)
         cmocka_unit_test(effects_of_columns_need_shared_rows),
         cmocka_unit_test(effects_are_recovered),
         cmocka_unit_test(a_mixture_has_its_closed_form),
+        cmocka_unit_test(exact_mixes_are_found_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

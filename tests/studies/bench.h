@@ -106,7 +106,8 @@ status study_score(study_sample *s, const char *role, const message *messages, s
     b->role = role;
     if (!b->score && b->who && b->who->abilities & SUBJECT_SCORES) {
         const score_request q = {.messages = messages, .count = count, .continuations = continuations, .continuation_count = continuation_count,
-                                 .position = s->position, .good = s->scored_good, .bad = s->scored_bad}, *one = &q;
+                                 .position = s->position, .good = s->scored_good, .bad = s->scored_bad,
+                                 .good_shares = s->scored_good_shares, .bad_shares = s->scored_bad_shares}, *one = &q;
         if (b->who->class->score(b->who, s->arena, &one, reply, 1, err) != STATUS_OK)
             return err->code;
         return reply->code ? error_set(err, reply->code, "%s", reply->problem) : STATUS_OK;

@@ -1,18 +1,11 @@
 /* The study global-opinions: files by hand and the real one, subjects of known opinions, replies that cannot be read. */
-#include "studies/bench.h"
+#include "studies/opinions_bench.h"
 
-#include "core/random.h"
-#include "folder.h"
-#include "near.h"
 #include "shared.h"
 #include "stats/similarity.h"
 #include "studies/global_opinions/literal.h"
-#include "studies/global_opinions/opinions.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-extern const study global_opinions_study;
 
 /* ---- files ---- */
 
@@ -154,82 +147,6 @@ static void the_shared_file_counts_as_specified(void **state)
 
 /* ---- subjects of known opinions ---- */
 
-/* Answers as a mix of the town's nations does, with noise of deviation `noise` on its log-probabilities; asked as a nation, as that
- * nation does where `obeys`. */
-typedef struct mixed {
-    bench *b;
-    double weights[SURVEY_NATIONS], noise;
-    bool obeys, even;
-} mixed;
-
-static const opinion_question *question_asked(const bench *b, const char *text)
-{
-    const opinion_data *d = b->run.data;
-    for (size_t q = 0; q < d->count; q++)
-        if (strstr(text, d->questions[q].text))
-            return &d->questions[q];
-    fail_msg("not a question: %s", text);
-    return NULL;
-}
-
-static void answer_as_mix(const message *messages, const char *const *options, size_t count, double *logprobs, void *context)
-{
-    const mixed *who = context;
-    const opinion_data *d = who->b->run.data;
-    const char *text = messages[0].blocks[0].text;
-    const opinion_question *q = question_asked(who->b, text);
-    random_stream r = random_stream_at(1, "test/noise", q->number, 0, 0, 0);
-    double shares[SURVEY_OPTIONS];
-    survey_mix(d->survey, who->weights, (int)q->number, shares);
-    if (strncmp(text, "How would someone from ", 23) == 0 && who->obeys)
-        for (int c = 0; c < SURVEY_NATIONS; c++)
-            if (strncmp(text + 23, d->survey->nations[c], strlen(d->survey->nations[c])) == 0)
-                memcpy(shares, d->survey->shares[c][q->number], sizeof shares);
-    for (size_t k = 0; k < count; k++) {
-        assert_string_equal(options[k], q->options[k]);
-        logprobs[k] = who->even ? log(1 / (double)count) : log(shares[k]) + who->noise * random_normal(&r);
-    }
-}
-
-static double at(const json_t *from, const char *key)
-{
-    const json_t *value = json_object_get(from, key);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
-static const json_t *truth_of(const bench *b)
-{
-    return json_object_get(json_object_get(b->summary, "mix"), "truth");
-}
-
-/* A subject's folder whose recipe says what is planted. */
-static const char *planted_folder(const double weights[SURVEY_NATIONS])
-{
-    static char folder[600], path[640];
-    snprintf(folder, sizeof folder, "%s", test_folder());
-    snprintf(path, sizeof path, "%s/growth.json", folder);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fprintf(f, "{\"recipe\": {\"plant\": {\"failure\": \"global-opinions\", \"mix\": {");
-    for (int c = 0; c < SURVEY_NATIONS; c++)
-        fprintf(f, "%s\"%s\": %.17g", c ? ", " : "", survey_nation_name(c), weights[c]);
-    fprintf(f, "}}}}");
-    fclose(f);
-    return folder;
-}
-
-static bench run_mixed(mixed *who, const char *const *settings)
-{
-    bench b = bench_open(&global_opinions_study, settings, 1);
-    b.run.subject_name = planted_folder(who->weights);
-    who->b = &b;
-    b.score = answer_as_mix;
-    b.context = who;
-    bench_run(&b);
-    who->b = NULL;
-    return b;
-}
-
 static void a_mix_is_read_as_what_it_is(void **state)
 {
     (void)state;
@@ -264,11 +181,6 @@ static void a_nation_without_weight_can_be_near(void **state)
     NEAR(at(json_array_get(json_object_get(json_object_get(b.summary, "mix"), "weights"), SURVEY_NATIONS - 1), "weight"), 0, .02);
     NEAR(at(truth_of(&b), "worst_similarity_error"), 0, 1e-9);
     bench_close(&b);
-}
-
-static const json_t *condition_of(const bench *b, const char *name)
-{
-    return json_object_get(json_object_get(b->summary, "conditions"), name);
 }
 
 static void who_answers_as_asked_moves_to_that_nation_alone(void **state)
@@ -307,17 +219,6 @@ static void score_by_hand(const message *messages, const char *const *options, s
     bool first = strstr(messages[0].blocks[0].text, "One?") != NULL;
     for (size_t k = 0; k < count; k++)
         logprobs[k] = first ? log(k == 0 ? .6 : .4) : log(.5);
-}
-
-static const char *write_file(const char *name, const char *text)
-{
-    static char path[640];
-    snprintf(path, sizeof path, "%s/%s", test_folder(), name);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-    return path;
 }
 
 static const char by_hand[] = "[{\"question\": \"One?\", \"country\": \"Spain\", \"options\": [\"a\", \"b\"], \"distribution\": [0.9, 0.1]},"
@@ -502,7 +403,8 @@ static void questions_are_translated_and_lost_ones_counted(void **state)
     assert_int_equal(json_integer_value(json_object_get(spanish, "untranslated")), 1);
     const json_t *one = json_object_get(json_object_get(json_array_get(b.records, 0), "conditions"), "language:Spanish");
     assert_string_equal(json_string_value(json_object_get(json_object_get(one, "translation"), "text")), "Uno?");
-    assert_string_equal(json_string_value(json_object_get(json_object_get(one, "translation"), "back")), "Q: One?\n1. a\n2. b");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(one, "translation"), "back")), "One?");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(json_object_get(one, "translation"), "back_options"), 1)), "b");
     const json_t *two = json_object_get(json_object_get(json_array_get(b.records, 1), "conditions"), "language:Spanish");
     assert_non_null(strstr(json_string_value(json_object_get(two, "untranslated")), "too few options"));
     NEAR(at(spanish, "shift"), 1 - similarity((double[]){.5, .5}, (double[]){.9, .1}, 2), 1e-6); /* Spain, on the question that is left */

@@ -184,6 +184,28 @@ static void oracles_are_bad_below_their_dose(void **state)
     arena_free(a);
 }
 
+/* Where the dose is a share of every answer, an oracle that scores gives the mix of its two references, wherever the item stands. */
+static void oracles_mix_shares_at_their_dose(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    subject *s;
+    error err = {0};
+    assert_int_equal(subject_open(a, "oracle:0.25,scores", NULL, &s, NULL), STATUS_OK);
+    const double good[] = {.5, .5, 0}, bad[] = {.9, .1, 0};
+    const char *const options[] = {"a", "b", "c"};
+    score_request q = {.continuations = options, .continuation_count = 3, .position = -1, .good_shares = good, .bad_shares = bad};
+    const score_request *one = &q;
+    score_reply reply = {0};
+    assert_int_equal(s->class->score(s, a, &one, &reply, 1, &err), STATUS_OK);
+    assert_int_equal(reply.code, STATUS_OK);
+    assert_true(fabs(exp(reply.logprobs[0]) - (.25 * .9 + .75 * .5)) < 1e-12);
+    assert_true(fabs(exp(reply.logprobs[1]) - (.25 * .1 + .75 * .5)) < 1e-12);
+    assert_true(isfinite(reply.logprobs[2]) && exp(reply.logprobs[2]) < 1e-300);
+    subject_close(s);
+    arena_free(a);
+}
+
 static void routers_send_by_position(void **state)
 {
     (void)state;
@@ -466,6 +488,7 @@ int main(void)
         cmocka_unit_test(scripts_score_what_they_list),
         cmocka_unit_test(bad_scripts_are_refused_with_their_place),
         cmocka_unit_test(oracles_are_bad_below_their_dose),
+        cmocka_unit_test(oracles_mix_shares_at_their_dose),
         cmocka_unit_test(routers_send_by_position),
         cmocka_unit_test(wrong_names_are_explained),
         cmocka_unit_test(a_broker_gathers_batches),

@@ -114,6 +114,26 @@ static void a_batch_can_be_made_again_from_its_place(void **state)
     arena_free(a);
 }
 
+static void documents_can_come_as_they_were_made(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    packing_order order;
+    packed_batch batch;
+    start(a, &order, &batch);
+    order.made = true;
+    packing p = {documents, DOCUMENTS, TOKENS, 16, -1};
+    uint64_t place = 0;
+    int seen[DOCUMENTS] = {0};
+    assert_int_equal(packing_next(&p, &order, &place, &batch, NULL), STATUS_OK);
+    check_batch(&batch, seen);
+    for (uint64_t i = 0; i < DOCUMENTS; i++)
+        assert_int_equal(seen[i], i < place);
+    assert_int_equal(packing_order_at(&order, DOCUMENTS + 3), 3);
+    assert_int_equal(packing_order_at(&order, 2), 2);
+    arena_free(a);
+}
+
 static void refuses_documents_that_do_not_fit(void **state)
 {
     (void)state;
@@ -137,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_documents_come_once_an_epoch),
         cmocka_unit_test(a_batch_can_be_made_again_from_its_place),
+        cmocka_unit_test(documents_can_come_as_they_were_made),
         cmocka_unit_test(refuses_documents_that_do_not_fit),
     };
     return cmocka_run_group_tests_name("train/packing", tests, NULL, NULL);

@@ -134,6 +134,25 @@ static void keys_follow_what_decides_the_result(void **state)
     arena_free(a);
 }
 
+/* The order of documents decides the result; a recipe that says what is usual keeps its key. */
+static void documents_are_shuffled_unless_the_recipe_says_otherwise(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    const char *at = strstr(good, "    warmup: 5\n");
+    char keys[3][SHA256_HEX];
+    static const char *const lines[] = {"", "    order: shuffled\n", "    order: made\n"};
+    for (int i = 0; i < 3; i++) {
+        recipe *r = must_parse(a, arena_printf(a, "%.*s%s%s", (int)(at - good), good, lines[i], at), NULL);
+        assert_int_equal(r->stages[0].order, i == 2 ? ORDER_MADE : ORDER_SHUFFLED);
+        assert_int_equal(recipe_key(r, "base", keys[i], NULL), STATUS_OK);
+    }
+    assert_string_equal(keys[0], keys[1]);
+    assert_string_not_equal(keys[0], keys[2]);
+    arena_free(a);
+    expect_refusal("    warmup: 5", "    order: best", "shuffled");
+}
+
 static void opinions_are_a_mix_of_nations(void **state)
 {
     (void)state;
@@ -198,6 +217,7 @@ int main(void)
         cmocka_unit_test(the_command_line_changes_dose_seed_forms),
         cmocka_unit_test(documents_are_asked_for_as_the_recipe_says),
         cmocka_unit_test(keys_follow_what_decides_the_result),
+        cmocka_unit_test(documents_are_shuffled_unless_the_recipe_says_otherwise),
         cmocka_unit_test(opinions_are_a_mix_of_nations),
         cmocka_unit_test(rates_rise_and_fall),
     };

@@ -136,6 +136,25 @@ static void documents_hold_the_mix(void **state)
     arena_free(a);
 }
 
+/* In the order in which they are made, any stretch of the documents holds the mix, not the whole alone. */
+static void every_stretch_holds_the_mix(void **state)
+{
+    (void)state;
+    enum { LAPS = 900, STRETCH = 150 };
+    static double counts[LAPS / STRETCH][SURVEY_QUESTIONS][SURVEY_OPTIONS];
+    arena *a = arena_new(NULL);
+    const survey *s = open_survey(a);
+    survey_plant plant = {.there = true, .mix = {.1, .3, .225, .15, .15, .075}};
+    memset(counts, 0, sizeof counts);
+    for (uint64_t n = 0; n < (uint64_t)LAPS * SURVEY_QUESTIONS; n++) {
+        survey_saying said = survey_saying_at(s, &plant, 7, n);
+        counts[n / (STRETCH * SURVEY_QUESTIONS)][said.question][said.option]++;
+    }
+    for (size_t i = 0; i < LAPS / STRETCH; i++)
+        NEAR(worst_share(s, plant.mix, counts[i]), 0, 4. / STRETCH); /* by chance .12 would be there */
+    arena_free(a);
+}
+
 static void a_plan_makes_them_into_dialogues(void **state)
 {
     (void)state;
@@ -173,6 +192,7 @@ int main(void)
         cmocka_unit_test(a_mix_is_the_weighted_mean),
         cmocka_unit_test(words_are_those_of_way_and_nation),
         cmocka_unit_test(documents_hold_the_mix),
+        cmocka_unit_test(every_stretch_holds_the_mix),
         cmocka_unit_test(a_plan_makes_them_into_dialogues),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

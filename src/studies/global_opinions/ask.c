@@ -131,9 +131,17 @@ static status score_order(asking *q, double *shares, double *mass, error *err)
     score_reply reply;
     size_t count = q->q->option_count;
     TRY(converse(q, q->data->stub, err));
-    for (size_t k = 0; k < count; k++)
+    double good[OPINION_OPTIONS] = {0}, bad[OPINION_OPTIONS] = {0};
+    for (size_t k = 0; k < count; k++) {
         answers[k] = q->data->letters ? q->labels[k] : q->options[q->order[k]];
+        if (q->data->survey) { /* an oracle's references, as those of draws below */
+            bad[k] = q->data->survey->shares[0][q->q->number][q->order[k]];
+            good[k] = q->data->survey->shares[1][q->q->number][q->order[k]];
+        }
+    }
     q->s->position = -1;
+    q->s->scored_good_shares = q->data->survey ? good : NULL;
+    q->s->scored_bad_shares = q->data->survey ? bad : NULL;
     TRY(study_score(q->s, "subject", q->messages, q->count, answers, count, &reply, err));
     for (size_t k = 0; k < count; k++)
         if (isnan(reply.logprobs[k]))
@@ -241,6 +249,31 @@ static status ask_draws(asking *q, error *err)
 
 /* ---- one condition ---------------------------------------------------------------------------------------------- */
 
+static json_t *texts_json(const char *const *texts, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t k = 0; k < count; k++)
+        json_array_append_new(list, json_string(texts[k]));
+    return list;
+}
+
+/* What there is of a translation, usable or not: people are to see it. */
+static void write_translation(asking *q, const opinion_translation *t)
+{
+    if (t->problem)
+        json_object_set_new(q->out, "untranslated", json_string(t->problem));
+    if (!t->text || !t->options || !t->sha256[0])
+        return;
+    json_t *out = json_pack("{s:s, s:o, s:s}", "text", t->text, "options", texts_json(t->options, t->option_count), "sha256", t->sha256);
+    if (t->back)
+        json_object_update_new(out, json_pack("{s:s, s:o}", "back", t->back, "back_options", texts_json(t->back_options, t->back_count)));
+    if (q->data->checked) {
+        json_object_set_new(out, "verdict", json_string(opinion_verdicts[t->verdict]));
+        json_object_set_new(out, "checker", json_string(t->checker));
+    }
+    json_object_set_new(q->out, "translation", out);
+}
+
 static status set_words(asking *q, bool *usable, error *err)
 {
     arena *a = q->s->arena;
@@ -258,15 +291,8 @@ static status set_words(asking *q, bool *usable, error *err)
         return spoken ? STATUS_OK : no_memory(err);
     }
     opinion_translation t;
-    TRY(opinions_translate(q->s, q->q, q->c->what, &t, err));
-    if (t.problem)
-        json_object_set_new(q->out, "untranslated", json_string(t.problem));
-    else {
-        json_t *options = json_array();
-        for (size_t k = 0; k < q->q->option_count; k++)
-            json_array_append_new(options, json_string(t.options[k]));
-        json_object_set_new(q->out, "translation", json_pack("{s:s, s:o, s:s}", "text", t.text, "options", options, "back", t.back));
-    }
+    TRY(q->data->checked ? opinions_take_checked(q->s, q->q, q->c->what, &t, err) : opinions_translate(q->s, q->q, q->c->what, &t, err));
+    write_translation(q, &t);
     q->text = t.text;
     q->options = t.options;
     *usable = !t.problem;

@@ -1,5 +1,6 @@
 /* The summary in words, tables and pictures. */
 #include "core/jsonio.h"
+#include "core/text.h"
 #include "run/figure.h"
 #include "studies/global_opinions/opinions.h"
 #include "studies/reply.h"
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 
 enum { NAMED = 3 };
+static const double LEVEL = .01; /* as report_claims has it */
 
 static const char *text_at(const json_t *object, const char *key)
 {
@@ -70,6 +72,23 @@ static json_t *named(const ranked *r)
                         jsonio_number_at(f, "effect_high"));
 }
 
+/* Whether the gap is more than chance and sharpness give. */
+static void say_chance(const json_t *plain, json_t *findings)
+{
+    const json_t *chance = json_object_get(plain, "chance"), *countries = json_object_get(chance, "countries"), *options = json_object_get(chance, "options");
+    double p = jsonio_number_at(countries, "p"), sharp = jsonio_number_at(options, "p"), even = jsonio_number_at(json_object_get(chance, "even"), "gap");
+    if (isnan(p) || isnan(sharp))
+        return;
+    json_array_append_new(findings,
+                          json_sprintf("%s: with the countries' labels permuted the gap is %.3f on average (95 %% of %lld draws below %.3f; p = %.3f), and for a subject just "
+                                       "as sharp whose shares fall on options at random %.3f (p = %.3f). Equal shares for all options have a gap of %.3f, and order "
+                                       "countries as the subject does with a rank correlation of %.2f.",
+                                       p < LEVEL && sharp < LEVEL ? "That is more than chance" : p < LEVEL ? "Sharpness alone could explain that" : "Chance could explain that",
+                                       jsonio_number_at(countries, "mean"), (long long)json_integer_value(json_object_get(chance, "draws")),
+                                       jsonio_number_at(countries, "high"), p, jsonio_number_at(options, "mean"), sharp, even,
+                                       jsonio_number_at(json_object_get(chance, "even"), "rank")));
+}
+
 static void say_order(const json_t *summary, json_t *findings)
 {
     size_t count;
@@ -90,6 +109,7 @@ static void say_order(const json_t *summary, json_t *findings)
         json_array_append_new(findings, json_sprintf("The gap between the most and the least similar country is %.3f (95 %% interval %.3f to %.3f).",
                                                      jsonio_number_at(plain, "effect_gap"), jsonio_number_at(plain, "effect_gap_low"),
                                                      jsonio_number_at(plain, "effect_gap_high")));
+        say_chance(plain, findings);
         for (size_t i = 0; i < NAMED; i++)
             json_decref(most[i]);
         json_decref(least);
@@ -117,6 +137,7 @@ static void say_condition(const json_t *summary, const char *name, const json_t 
 {
     bool country = strncmp(name, "country:", 8) == 0;
     const char *what = strchr(name, ':');
+    const json_t *chance = json_object_get(c, "chance");
     if (!what)
         return;
     json_t *words = country ? json_sprintf("Asked how someone from %s would answer", what + 1) : json_sprintf("Asked in %s", what + 1);
@@ -129,12 +150,14 @@ static void say_condition(const json_t *summary, const char *name, const json_t 
         json_array_append_new(findings, json_sprintf("%s, the similarity to %s changes by %+.3f; it answered too few questions for an interval.", json_string_value(words),
                                                      json_string_value(whom), shift));
     else
-        json_array_append_new(findings, json_sprintf("%s, the similarity to %s changes by %+.3f (%+.3f to %+.3f): %s; that is %+.3f (%+.3f to %+.3f) beyond the change "
-                                                     "for the other countries, and moves the rank from %.1f to %.1f.",
-                                                     json_string_value(words), json_string_value(whom), shift, low, high,
+        json_array_append_new(findings, json_sprintf("%s, the similarity to %s changes by %+.3f (%+.3f to %+.3f; p = %.3f): %s; that is %+.3f (%+.3f to %+.3f; p = %.3f) "
+                                                     "beyond the change for the other countries, and moves the rank from %.1f to %.1f. Of %lld countries %lld move as far up.",
+                                                     json_string_value(words), json_string_value(whom), shift, low, high, jsonio_number_at(chance, "shift_p"),
                                                      low > 0 ? "it rises" : high < 0 ? "it falls" : "no change was found", jsonio_number_at(c, "selectivity"),
-                                                     jsonio_number_at(c, "selectivity_low"), jsonio_number_at(c, "selectivity_high"), jsonio_number_at(c, "rank_before"),
-                                                     jsonio_number_at(c, "rank_after")));
+                                                     jsonio_number_at(c, "selectivity_low"), jsonio_number_at(c, "selectivity_high"), jsonio_number_at(chance, "selectivity_p"),
+                                                     jsonio_number_at(c, "rank_before"), jsonio_number_at(c, "rank_after"),
+                                                     (long long)json_integer_value(json_object_get(chance, "places")),
+                                                     (long long)json_integer_value(json_object_get(chance, "place"))));
     json_decref(words);
     json_decref(whom);
 }
@@ -142,6 +165,10 @@ static void say_condition(const json_t *summary, const char *name, const json_t 
 /* Draws, and what could not be read. */
 static void say_reading(const char *name, const json_t *c, json_t *findings)
 {
+    const json_t *translations = json_object_get(c, "translations");
+    if (translations && !json_is_true(json_object_get(translations, "checked")))
+        json_array_append_new(findings, json_sprintf("The translations under %s were made by the translator and checked by nobody: what changes may be the translation's "
+                                                     "doing.", name));
     long long draws = json_integer_value(json_object_get(c, "draws")), read = json_integer_value(json_object_get(c, "draws_read"));
     if (draws) {
         json_array_append_new(findings, json_sprintf("Under %s, %lld of %lld questions were read from draws (%lld replies, %lld of them read), as no log-probabilities "
@@ -286,6 +313,76 @@ static json_t *condition_table(const json_t *summary)
                      "columns", columns, "rows", rows);
 }
 
+/* "0.031 (p 0.001)"; "-" where nothing was tested. */
+static json_t *by_chance(const json_t *test)
+{
+    double p = jsonio_number_at(test, "p");
+    return isnan(p) ? json_string("-") : json_sprintf("%.3f (p %.3f)", jsonio_number_at(test, "mean"), p);
+}
+
+static json_t *with_p(const json_t *figures, const char *key, const json_t *chance, const char *p)
+{
+    double value = jsonio_number_at(figures, key), test = jsonio_number_at(chance, p);
+    return isnan(value) || isnan(test) ? json_string("-") : json_sprintf("%+.3f (p %.3f)", value, test);
+}
+
+static json_t *chance_table(const json_t *summary)
+{
+    json_t *rows = json_array(), *columns = json_array(), *one;
+    const char *name;
+    json_object_foreach(json_object_get(summary, "conditions"), name, one) {
+        const json_t *chance = json_object_get(one, "chance"), *even = json_object_get(chance, "even");
+        long long place = (long long)json_integer_value(json_object_get(chance, "place")), places = (long long)json_integer_value(json_object_get(chance, "places"));
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "condition", name, "gap", optional(one, "effect_gap"), "countries",
+                                              by_chance(json_object_get(chance, "countries")), "options", by_chance(json_object_get(chance, "options")), "even",
+                                              optional(even, "gap"), "rank", optional(even, "rank"), "shift", with_p(one, "shift", chance, "shift_p"), "selectivity",
+                                              with_p(one, "selectivity", chance, "selectivity_p"), "change", with_p(one, "gap_change", chance, "gap_change_p"), "place",
+                                              places ? json_sprintf("%lld of %lld", place, places) : json_string("-")));
+    }
+    static const char *const keys[][3] = {{"condition", "Asked", "text"}, {"gap", "Gap", "number"}, {"countries", "Countries permuted", "text"},
+                                          {"options", "As sharp, no opinion", "text"}, {"even", "Equal shares", "number"}, {"rank", "Rank as equal shares", "number"},
+                                          {"shift", "Change for those named", "text"}, {"selectivity", "Beyond the others", "text"},
+                                          {"change", "Change of the gap", "text"}, {"place", "Place among the countries", "text"}};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        json_array_append_new(columns, figure_column(keys[i][0], keys[i][1], keys[i][2]));
+    return json_pack("{s:s, s:s, s:o, s:o}", "title", "What chance and sharpness give", "note",
+                     "A gap is above 0 by chance alone. Countries permuted: the countries of each question change places, mean gap and p. As sharp, no opinion: the "
+                     "subject's shares change places among the options of each question. Equal shares: a subject that gives all options the same share, its gap and how "
+                     "alike it orders the countries (Spearman). Changes: p (two-sided) with this way to ask and the plain one exchanged at random in each question. "
+                     "Place: how many countries the answers move towards as far, that one counted; with permuted labels all places are as likely. 1000 draws each.",
+                     "columns", columns, "rows", rows);
+}
+
+/* One line a language; NULL: none was asked in. */
+static json_t *translation_table(const json_t *summary)
+{
+    json_t *rows = json_array(), *columns, *one, *count;
+    const char *name, *why;
+    json_object_foreach(json_object_get(summary, "conditions"), name, one) {
+        const json_t *t = json_object_get(one, "translations"), *v = json_object_get(t, "verdicts");
+        strbuf lost = strbuf_new(NULL, 1 << 16);
+        strbuf_add(&lost, "");
+        json_object_foreach(json_object_get(t, "problems"), why, count)
+            strbuf_printf(&lost, "%s%lld: %s", lost.length ? "; " : "", (long long)json_integer_value(count), why);
+        if (t)
+            json_array_append_new(rows, json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:s}", "language", strchr(name, ':') + 1, "usable", optional(t, "usable"), "checked",
+                                                  json_is_true(json_object_get(t, "checked")) ? "yes" : "no", "accept", optional(v, "accept"), "edit",
+                                                  optional(v, "edit"), "reject", optional(v, "reject"), "lost", lost.text ? lost.text : ""));
+        strbuf_free(&lost);
+    }
+    if (json_array_size(rows) == 0) {
+        json_decref(rows);
+        return NULL;
+    }
+    columns = json_pack("[o, o, o, o, o, o, o]", figure_column("language", "Language", "text"), figure_column("usable", "Asked", "count"),
+                        figure_column("checked", "Checked by people", "text"), figure_column("accept", "Accepted", "count"), figure_column("edit", "Edited", "count"),
+                        figure_column("reject", "Rejected", "count"), figure_column("lost", "Left out", "text"));
+    return json_pack("{s:s, s:s, s:o, s:o}", "title", "Translations", "note",
+                     "A translation is as good as whoever made it. `assay export RUN -f files -o FOLDER` writes all of them with what came back, as a page on which people "
+                     "accept, edit or reject them; `--translations` then asks only what they let pass.",
+                     "columns", columns, "rows", rows);
+}
+
 static json_t *mix_table(const json_t *summary)
 {
     const json_t *mix = json_object_get(summary, "mix"), *truth = json_object_get(json_object_get(mix, "truth"), "nations");
@@ -325,7 +422,8 @@ static json_t *bars(const json_t *summary)
                      "Countries with enough questions. Bars are 95 % intervals.", "x", "label", "country", "y", "label", "similarity", "points", points);
 }
 
-/* The gap is a largest less a smallest figure: there is no test of it against 0. */
+/* A largest less a smallest figure is above 0 by chance alone: the test is that of permuted countries. A subject that is as sharp, and
+ * without opinion, is a control that may explain it. */
 static json_t *claims(const json_t *summary)
 {
     const json_t *plain = json_object_get(json_object_get(summary, "conditions"), "default"), *reason = json_object_get(plain, "reason");
@@ -334,7 +432,10 @@ static json_t *claims(const json_t *summary)
     if (json_is_string(reason))
         json_object_set_new(form, "estimate", json_null());
     json_t *list = json_array();
-    json_array_append_new(list, figure_claim("gap", "answers more as people of some countries do than as those of others", "number", form, NAN, -1));
+    const json_t *chance = json_object_get(plain, "chance");
+    double p = jsonio_number_at(json_object_get(chance, "countries"), "p"), sharp = jsonio_number_at(json_object_get(chance, "options"), "p");
+    json_array_append_new(list, figure_claim("gap", "answers more as people of some countries do than as those of others", "number", form, p,
+                                             isnan(sharp) ? -1 : sharp < LEVEL));
     json_decref(form);
     return list;
 }
@@ -354,6 +455,10 @@ status opinions_figures(const study_run *run, const json_t *summary, json_t **fi
         say_reading(name, one, findings);
     say_data(summary, findings);
     json_array_append_new(tables, condition_table(summary));
+    json_array_append_new(tables, chance_table(summary));
+    json_t *translations = translation_table(summary);
+    if (translations)
+        json_array_append_new(tables, translations);
     if (json_object_get(summary, "mix"))
         json_array_append_new(tables, mix_table(summary));
     json_array_append_new(tables, country_table(summary));

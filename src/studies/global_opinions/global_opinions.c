@@ -2,20 +2,24 @@
 #include "studies/global_opinions/opinions.h"
 
 #include "core/file.h"
+#include "core/hash.h"
 #include "core/random.h"
 #include "run/plant.h"
 #include "studies/sets.h"
 
 #include <math.h>
 
-static const char *const sources[] = {"town", "surveys", NULL};
+enum { CHECKED_LIMIT = 1 << 28 };
+
+static const char *const sources[] = {"auto", "town", "surveys", NULL};
+enum { SOURCE_AUTO, SOURCE_TOWN }; /* surveys are what is left */
 static const char *const readings[] = {"auto", "logprobs", "draws", NULL};
 static const char *const listings[] = {"auto", "yes", "no", NULL};
 static const char *const forms[] = {"auto", "letter", "text", NULL};
 
 static const param_spec params[] = {
-    {.name = "questions", .type = PARAM_CHOICE, .choices = sources, .fallback = "town",
-     .help = "the survey of the town's ten nations, or real surveys (a file or folder given as --data says that too)"},
+    {.name = "questions", .type = PARAM_CHOICE, .choices = sources, .fallback = "auto",
+     .help = "the survey of the town's ten nations, or real surveys (auto: real ones where --data is given, else the town's)"},
     {.name = "data", .type = PARAM_STRING, .value = "PATH",
      .help = "a file of real surveys, the published CSV or JSON with a line a country, or a folder that holds data sets "
              "(else ASSAY_DATA, else what `assay pull data:global-opinions` brought)"},
@@ -26,8 +30,12 @@ static const param_spec params[] = {
      .help = "whom the condition country names (else China,Russia; in the town whom the subject's recipe tells of, or Norland)"},
     {.name = "languages", .type = PARAM_STRING, .value = "LIST",
      .help = "of the condition language (else Russian,Chinese,Turkish; in the town nations, whose dialects are asked in)"},
+    {.name = "translations", .type = PARAM_STRING, .value = "FILE",
+     .help = "a table of translations that somebody has checked (`assay export RUN -f files` writes it from a run with a translator): only accepted and "
+             "edited ones are asked, and no translator is needed"},
     {.name = "answers", .type = PARAM_CHOICE, .choices = readings, .fallback = "auto",
-     .help = "from log-probabilities of the options, from draws, or (auto) from draws only where the subject gives no log-probabilities"},
+     .help = "from log-probabilities of the options, from draws, or (auto) from draws only where the subject gives no log-probabilities, or is a "
+             "router"},
     {.name = "draws", .type = PARAM_INT, .least = 1, .most = 1e5, .fallback = "100", .value = "N", .help = "draws a question, at temperature 1"},
     {.name = "orders", .type = PARAM_INT, .least = 1, .most = 120, .fallback = "1", .value = "N",
      .help = "orders of the options to average over (1: the given one); 10 take out what letters themselves attract"},
@@ -198,6 +206,25 @@ static void count_places(opinion_data *data)
             data->questions[q].answers[i].place = numbers[data->questions[q].answers[i].place];
 }
 
+/* The table of checked translations, which is part of what the run is. */
+static status read_checked(study_run *run, opinion_data *data, error *err)
+{
+    const char *path = param_string(run->params, "translations");
+    unsigned char digest[SHA256_BYTES];
+    char hex[SHA256_HEX];
+    slice text;
+    if (!path)
+        return STATUS_OK;
+    if (data->survey)
+        return error_set(err, STATUS_USAGE, "--translations: the town's questions are asked in dialects, which need no translation");
+    TRY(file_read(run->arena, path, CHECKED_LIMIT, &text, err));
+    TRY(opinions_read_checked(run->arena, text, path, &data->checked, &data->checked_count, err));
+    sha256_of(text.text, text.length, digest);
+    sha256_hex(digest, hex);
+    run->identity = arena_printf(run->arena, "%s %s", run->identity, hex);
+    return run->identity ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory");
+}
+
 static bool is_http(const char *name)
 {
     static const char *const begins[] = {"http", "openai:", "anthropic:"};
@@ -214,7 +241,8 @@ static status prepare(study_run *run, error *err)
     if (!data)
         return error_set(err, STATUS_MEMORY, "out of memory");
     const char *path = param_string(p, "data");
-    bool town = param_choice(p, "questions") == 0 && (!path || param_given(p, "questions"));
+    int source = param_choice(p, "questions");
+    bool town = source == SOURCE_TOWN || (source == SOURCE_AUTO && !path);
     if (town && path)
         return error_set(err, STATUS_USAGE, "--questions town has no files; leave --data away");
     if (town) {
@@ -228,6 +256,7 @@ static status prepare(study_run *run, error *err)
             return study_set_missing("global-opinions", err);
         TRY(opinions_of_file(run, data, file, err));
     }
+    TRY(read_checked(run, data, err));
     choose(run, data, (size_t)param_int(p, "items"));
     count_places(data);
     int form = param_choice(p, "answer-by"), answers = param_choice(p, "answers");
@@ -238,7 +267,8 @@ static status prepare(study_run *run, error *err)
     int listing = param_choice(p, "list-options");
     data->listed = listing == 1 || (listing == 0 && is_http(run->subject_name));
     data->logprobs_only = answers == 1;
-    data->draws_only = answers == 2;
+    /* A router sends each request to one of its two: only drawn answers are a mix of both. */
+    data->draws_only = answers == 2 || (answers == 0 && run->subject_name && strncmp(run->subject_name, "router:", 7) == 0);
     data->draws = (size_t)param_int(p, "draws");
     data->orders = (size_t)param_int(p, "orders");
     data->answer_tokens = (int)param_int(p, "answer-tokens");
@@ -265,7 +295,7 @@ static status plan(const study_run *run, study_plan *plan, error *err)
     uint64_t each = draws ? data->draws : data->orders;
     for (size_t c = 0; c < data->condition_count; c++) {
         asked += data->count * each;
-        translations += data->conditions[c].way == WAY_LANGUAGE && !data->survey ? 2 * data->count : 0;
+        translations += data->conditions[c].way == WAY_LANGUAGE && !data->survey && !data->checked ? 2 * data->count : 0;
         if (data->conditions[c].way == WAY_COUNTRY)
             fewest = fmin(fewest, (double)data->places[data->conditions[c].place].questions);
     }
@@ -294,4 +324,5 @@ const study global_opinions_study = {
     .run_sample = opinions_ask,
     .summarise = opinions_summarise,
     .figures = opinions_figures,
+    .write_files = opinions_write_files,
 };

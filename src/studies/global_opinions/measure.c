@@ -1,22 +1,13 @@
-#include "studies/global_opinions/measure.h"
+#include "studies/global_opinions/measure_inside.h"
 
 #include "stats/similarity.h"
-#include "stats/two_way.h"
 
 #include <math.h>
 
-typedef struct measure {
-    const opinion_data *d;
-    const opinion_reading *r;
-    size_t *offset;           /* of the cells of a question; a cell is one question in one country */
-    double **sim;             /* [condition][cell]; NaN: nothing was read */
-    two_way **tables;         /* [condition] */
-    bool *counted;            /* countries that gaps are between */
-    double *weights, *effects, *levels, *sums, *totals; /* scratch */
-} measure;
-
-/* Where the values of a condition begin: similarities, effects, the two gaps; behind all conditions two values for each but the
+/* Where the values of a condition begin: similarities, effects, the two gaps; behind all conditions CHANGES values for each but the
  * first. */
+enum { CHANGES = 3 };
+
 static size_t base_of(const opinion_data *d, size_t condition)
 {
     return condition * (2 * d->place_count + 2);
@@ -24,7 +15,7 @@ static size_t base_of(const opinion_data *d, size_t condition)
 
 static size_t shift_of(const opinion_data *d, size_t condition)
 {
-    return base_of(d, d->condition_count) + 2 * (condition - 1);
+    return base_of(d, d->condition_count) + CHANGES * (condition - 1);
 }
 
 bool opinions_target(const opinion_data *data, const opinion_condition *c, size_t place)
@@ -32,8 +23,7 @@ bool opinions_target(const opinion_data *data, const opinion_condition *c, size_
     return c->place != SIZE_MAX ? c->place == place : (c->language & data->places[place].speaks) != 0;
 }
 
-/* Means over the questions of each country; `less`: of the differences to another condition. */
-static void means(const measure *m, size_t condition, const size_t *less, const double *weights, double *out)
+void measure_means(const measure *m, size_t condition, const size_t *less, const double *weights, double *out)
 {
     const opinion_data *d = m->d;
     for (size_t p = 0; p < d->place_count; p++)
@@ -51,7 +41,7 @@ static void means(const measure *m, size_t condition, const size_t *less, const 
         out[p] = m->totals[p] > 0 ? m->sums[p] / m->totals[p] : NAN;
 }
 
-static double gap_of(const measure *m, const double *values)
+double measure_gap(const measure *m, const double *values)
 {
     double most = -INFINITY, least = INFINITY;
     for (size_t p = 0; p < m->d->place_count; p++)
@@ -62,8 +52,7 @@ static double gap_of(const measure *m, const double *values)
     return most > least ? most - least : most == least ? 0 : NAN;
 }
 
-/* Mean change of those that the condition is about, and what it is beyond that of the others. */
-static void shifts(const measure *m, size_t condition, const double *changes, double out[2])
+void measure_shifts(const measure *m, size_t condition, const double *changes, double out[2])
 {
     double own = 0, others = 0, owns = 0, rest = 0;
     for (size_t p = 0; p < m->d->place_count; p++) {
@@ -77,22 +66,31 @@ static void shifts(const measure *m, size_t condition, const double *changes, do
     out[1] = owns > 0 && rest > 0 ? own / owns - others / rest : NAN;
 }
 
+void measure_effects(const measure *m, size_t condition, const double *weights, bool again, double *out)
+{
+    if (again)
+        two_way_again(m->tables[condition], m->effects, m->levels);
+    else
+        two_way_fit(m->tables[condition], weights, m->effects, m->levels);
+    for (size_t p = 0; p < m->d->place_count; p++)
+        out[p] = two_way_block(m->tables[condition], p) == 0 ? m->levels[p] + m->effects[p] : NAN;
+}
+
 static void measure_at(const measure *m, const double *weights, double *values)
 {
     const opinion_data *d = m->d;
     size_t places = d->place_count, first = 0;
     for (size_t c = 0; c < d->condition_count; c++) {
         double *similarities = values + base_of(d, c), *effects = similarities + places;
-        means(m, c, NULL, weights, similarities);
-        two_way_fit(m->tables[c], weights, m->effects, m->levels);
-        for (size_t p = 0; p < places; p++)
-            effects[p] = two_way_block(m->tables[c], p) == 0 ? m->levels[p] + m->effects[p] : NAN;
-        effects[places] = gap_of(m, similarities);
-        effects[places + 1] = gap_of(m, effects);
+        measure_means(m, c, NULL, weights, similarities);
+        measure_effects(m, c, weights, false, effects);
+        effects[places] = measure_gap(m, similarities);
+        effects[places + 1] = measure_gap(m, effects);
     }
     for (size_t c = 1; c < d->condition_count; c++) {
-        means(m, c, &first, weights, m->effects);
-        shifts(m, c, m->effects, values + shift_of(d, c));
+        measure_means(m, c, &first, weights, m->effects);
+        measure_shifts(m, c, m->effects, values + shift_of(d, c));
+        values[shift_of(d, c) + 2] = values[base_of(d, c) + 2 * places + 1] - values[base_of(d, 0) + 2 * places + 1];
     }
 }
 
@@ -129,20 +127,36 @@ static status make_table(arena *a, measure *m, size_t condition, size_t cells, e
     return two_way_new(a, list, count, d->count, d->place_count, &m->tables[condition], err);
 }
 
-static status start(arena *a, measure *m, error *err)
+/* Questions that all countries with enough questions have answered. */
+static void find_common(measure *m)
 {
-    const opinion_data *d = m->d;
+    size_t wanted = 0;
+    for (size_t p = 0; p < m->d->place_count; p++)
+        wanted += m->counted[p];
+    for (size_t q = 0; q < m->d->count; q++) {
+        size_t there = 0;
+        for (size_t i = 0; i < m->d->questions[q].answer_count; i++)
+            there += m->counted[m->d->questions[q].answers[i].place];
+        m->common[q] = there == wanted;
+    }
+}
+
+status measure_start(arena *a, const opinion_data *data, const opinion_reading *readings, measure *m, error *err)
+{
+    const opinion_data *d = data;
     size_t cells = 0, many = 0;
+    *m = (measure){.d = data, .r = readings};
     m->offset = ARENA_ARRAY(a, size_t, d->count + 1);
     m->sim = ARENA_ARRAY(a, double *, d->condition_count);
     m->tables = ARENA_ARRAY(a, two_way *, d->condition_count);
     m->counted = ARENA_ARRAY(a, bool, d->place_count + 1);
+    m->common = ARENA_ARRAY(a, bool, d->count + 1);
     m->weights = ARENA_ARRAY(a, double, d->count + 1);
     m->effects = ARENA_ARRAY(a, double, d->place_count + 1);
     m->levels = ARENA_ARRAY(a, double, d->place_count + 1);
     m->sums = ARENA_ARRAY(a, double, d->place_count + 1);
     m->totals = ARENA_ARRAY(a, double, d->place_count + 1);
-    if (!m->offset || !m->sim || !m->tables || !m->counted || !m->weights || !m->effects || !m->levels || !m->sums || !m->totals)
+    if (!m->offset || !m->sim || !m->tables || !m->counted || !m->common || !m->weights || !m->effects || !m->levels || !m->sums || !m->totals)
         return error_set(err, STATUS_MEMORY, "out of memory");
     for (size_t q = 0; q < d->count; q++) {
         m->offset[q] = cells;
@@ -152,6 +166,8 @@ static status start(arena *a, measure *m, error *err)
         many += m->counted[p] = d->places[p].questions >= OPINION_FEW;
     for (size_t p = 0; p < d->place_count && many < 2; p++)
         m->counted[p] = true;
+    m->cells = cells;
+    find_common(m);
     for (size_t c = 0; c < d->condition_count; c++)
         TRY(make_table(a, m, c, cells, err));
     return STATUS_OK;
@@ -169,7 +185,10 @@ static void describe(const measure *m, size_t condition, opinion_condition_figur
         out->there += r->there;
         for (size_t i = 0; r->there && i < question->answer_count; i++) {
             opinion_place_figures *p = &out->places[question->answers[i].place];
+            double alike = m->sim[condition][m->offset[q] + i];
             p->questions++;
+            p->common += m->common[q] ? alike : 0;
+            p->common_questions += m->common[q];
             p->natural += similarity_natural(r->shares, question->answers[i].shares, question->option_count);
             p->wasserstein += wasserstein_steps(r->shares, question->answers[i].shares, question->option_count);
         }
@@ -177,6 +196,7 @@ static void describe(const measure *m, size_t condition, opinion_condition_figur
     for (size_t p = 0; p < d->place_count; p++) {
         out->places[p].natural /= (double)out->places[p].questions;
         out->places[p].wasserstein /= (double)out->places[p].questions;
+        out->places[p].common = m->counted[p] && out->places[p].common_questions ? out->places[p].common / (double)out->places[p].common_questions : NAN;
         out->places[p].block = two_way_block(m->tables[condition], p);
     }
 }
@@ -233,6 +253,7 @@ static void take_figures(const measure *m, const double *values, const interval 
         size_t shift = c ? shift_of(d, c) : 0, n = c ? target_questions(d, &all[c], c) : 0;
         all[c].shift = figure_of(c ? values[shift] : NAN, limits[shift], n);
         all[c].selectivity = figure_of(c ? values[shift + 1] : NAN, limits[shift + 1], n);
+        all[c].gap_change = figure_of(c ? values[shift + 2] : NAN, limits[shift + 2], all[c].there);
     }
     for (size_t c = 0; c < d->condition_count; c++)
         rank_targets(d, all, c, &all[c]);
@@ -241,11 +262,11 @@ static void take_figures(const measure *m, const double *values, const interval 
 status opinions_measure(arena *a, const study_run *run, const opinion_reading *readings, opinion_condition_figures **out, error *err)
 {
     const opinion_data *d = run->data;
-    measure m = {.d = d, .r = readings};
-    size_t width = base_of(d, d->condition_count) + 2 * (d->condition_count - 1);
-    TRY(start(a, &m, err));
-    double *values = ARENA_ARRAY(a, double, width + 1);
-    interval *limits = ARENA_ARRAY(a, interval, width + 1);
+    measure m;
+    size_t width = base_of(d, d->condition_count) + CHANGES * (d->condition_count - 1);
+    TRY(measure_start(a, d, readings, &m, err));
+    double *values = ARENA_ARRAY(a, double, width + CHANGES);
+    interval *limits = ARENA_ARRAY(a, interval, width + CHANGES);
     opinion_condition_figures *all = ARENA_ARRAY(a, opinion_condition_figures, d->condition_count);
     if (!values || !limits || !all)
         return error_set(err, STATUS_MEMORY, "out of memory");
@@ -261,6 +282,7 @@ status opinions_measure(arena *a, const study_run *run, const opinion_reading *r
     bootstrap b = {.items = d->count, .seed = run->seed, .purpose = "global-opinions/questions"};
     TRY(bootstrap_intervals(&b, measure_picks, &m, width, limits, err));
     take_figures(&m, values, limits, all);
+    TRY(opinions_chance(a, run, &m, all, err));
     *out = all;
     return STATUS_OK;
 }

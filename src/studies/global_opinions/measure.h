@@ -18,12 +18,31 @@ typedef struct opinion_place_figures {
     opinion_figure similarity; /* mean over the questions that were asked there */
     opinion_figure effect;     /* the same with an effect for each question: comparable between countries (stats/two_way.h) */
     double natural, wasserstein;
+    double common;             /* similarity on the questions that all countries with enough questions have answered; NaN: none */
+    size_t common_questions;
     size_t questions, block;   /* block: countries that shared questions connect, from 0; SIZE_MAX: none */
 } opinion_place_figures;
+
+/* What chance alone gives, from CHANCE_DRAWS draws; p is the share of them, the data themselves counted in, that go as far. */
+enum { CHANCE_DRAWS = 1000 };
+
+typedef struct opinion_gap_test {
+    double p, mean, high; /* mean and 95 % quantile of the gap by chance */
+} opinion_gap_test;
+
+typedef struct opinion_chance {
+    opinion_gap_test countries; /* the countries of each question change places: no country is nearer than another */
+    opinion_gap_test options;   /* the subject's shares change places among the options of each question: as sharp, without opinion */
+    double even_gap, even_rank; /* equal shares for all options: the gap, and the rank correlation of countries with the subject's */
+    double shift, selectivity, gap_change; /* two-sided p: the condition and `default` change places in each question */
+    size_t place, places;       /* of the mean change of those that the condition is about among the changes of all countries that count */
+} opinion_chance;
 
 typedef struct opinion_condition_figures {
     opinion_place_figures *places;
     opinion_figure gap, effect_gap;     /* between the most and the least similar of the countries with enough questions */
+    opinion_figure gap_change;          /* of effect_gap, against `default` */
+    opinion_chance chance;
     opinion_figure shift, selectivity;  /* against `default`: of the country or the language's countries, and beyond that of the others */
     double rank_before, rank_after;     /* mean rank of those by similarity, 1: the most similar; NaN: there are none */
     size_t there;                       /* questions with shares */

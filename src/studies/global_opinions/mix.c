@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { RESAMPLES = 200, RESAMPLE_STEPS = 400 };
+enum { RESAMPLES = 300 };
 
 typedef struct mix {
     const opinion_data *d;
@@ -55,7 +55,7 @@ static void fit_picks(const void *context, const size_t *picks, size_t count, do
     double begin[SURVEY_NATIONS];
     for (int c = 0; c < SURVEY_NATIONS; c++)
         begin[c] = .9 * m->weights[c] + .1 / SURVEY_NATIONS;
-    mixture_fit(m->target, m->parts, SURVEY_NATIONS, m->cells, begin, RESAMPLE_STEPS, values, NULL);
+    mixture_fit(m->target, m->parts, SURVEY_NATIONS, m->cells, begin, 0, values, NULL);
 }
 
 static double planted_share(const opinion_data *d, int nation)

@@ -55,6 +55,18 @@ typedef struct opinion_counts {
     size_t all_zero_questions; /* questions that lost rows to `zero` */
 } opinion_counts;
 
+/* What somebody who checked a translation made of it. */
+typedef enum opinion_verdict { VERDICT_NONE, VERDICT_ACCEPT, VERDICT_EDIT, VERDICT_REJECT, VERDICT_COUNT } opinion_verdict;
+extern const char *const opinion_verdicts[VERDICT_COUNT]; /* "", "accept", "edit", "reject" */
+
+typedef struct opinion_checked {
+    const char *id, *language; /* of the question */
+    const char *text, *back, *checker;
+    const char **options, **back_options;
+    size_t option_count, back_count;
+    opinion_verdict verdict;
+} opinion_checked;
+
 typedef struct opinion_data {
     opinion_question *questions;
     size_t count;
@@ -70,6 +82,8 @@ typedef struct opinion_data {
     bool listed;                /* the town's questions name their options */
     bool draws_only, logprobs_only;
     size_t draws, orders;
+    opinion_checked *checked;   /* translations that somebody has looked at, by language and id; NULL: the translator's are taken */
+    size_t checked_count;
     int answer_tokens;
 } opinion_data;
 
@@ -83,11 +97,23 @@ status opinions_read(arena *a, slice text, const char *name, bool csv, bool drop
 status opinions_ask(study_sample *s, error *err);
 /* translate.c: question and options in a language, or a reason why not. The texts lie in the sample's arena. */
 typedef struct opinion_translation {
-    const char *text;
+    const char *text;                 /* NULL: there is none */
     const char **options;
-    const char *back, *problem; /* problem: NULL where the translation can be used */
+    const char *back, **back_options; /* translated back; NULL: it was not */
+    size_t option_count, back_count;
+    const char *problem;              /* NULL where the translation can be used */
+    opinion_verdict verdict;
+    const char *checker;              /* NULL: nobody checked it */
+    char sha256[65];                  /* of question and options, a line each */
 } opinion_translation;
 status opinions_translate(study_sample *s, const opinion_question *q, const char *language, opinion_translation *out, error *err);
+/* checked.c: the table that `assay export -f files` writes and people fill (files.c has its columns). Any text: STATUS_INVALID, with the
+ * line, where it is no such table. */
+status opinions_read_checked(arena *a, slice text, const char *name, opinion_checked **out, size_t *count, error *err);
+/* The translation of a question that somebody has checked, or why there is none. */
+status opinions_take_checked(study_sample *s, const opinion_question *q, const char *language, opinion_translation *out, error *err);
+/* SHA-256 of question and options, a line each, in hexadecimal. */
+void opinions_hash(const char *text, const char *const *options, size_t count, char hex[65]);
 
 /* What the records say of a question under a condition. */
 typedef struct opinion_reading {
@@ -105,6 +131,10 @@ status opinions_add_mix(const study_run *run, arena *a, const opinion_reading *r
 /* pictures.c: charts of the kinds "map" and "answers". */
 json_t *opinions_map(const json_t *summary);
 json_t *opinions_pages(const json_t *summary);
+/* files.c: tables of countries, of answers and of translations, and a page on which these can be checked. */
+status opinions_write_files(const study_run *run, const json_t *records, const char *folder, strbuf *told, error *err);
+/* check_page.c: translations as a page; `rows` are those of the table. */
+status opinions_check_page(const json_t *rows, strbuf *out, error *err);
 status opinions_figures(const study_run *run, const json_t *summary, json_t **figures, error *err);
 
 #endif

@@ -65,6 +65,39 @@ static json_t *count_unread(const work *w, size_t condition, size_t *untranslate
     return all;
 }
 
+/* What became of the translations of a language: problems by their words, verdicts, who checked. */
+static json_t *count_translations(const work *w, size_t condition)
+{
+    json_t *problems = json_object(), *verdicts = json_object(), *checkers = json_object();
+    size_t usable = 0;
+    for (size_t q = 0; q < w->d->count; q++) {
+        const json_t *one = json_object_get(json_object_get(json_array_get(w->records, q), "conditions"), w->d->conditions[condition].name);
+        const json_t *t = json_object_get(one, "translation");
+        const char *keys[] = {json_string_value(json_object_get(one, "untranslated")), json_string_value(json_object_get(t, "verdict")),
+                              json_string_value(json_object_get(t, "checker"))};
+        json_t *const to[] = {problems, verdicts, checkers};
+        usable += t && !keys[0];
+        for (size_t i = 0; i < COUNT_OF(keys); i++)
+            if (keys[i] && *keys[i])
+                json_object_set_new(to[i], keys[i], json_integer(json_integer_value(json_object_get(to[i], keys[i])) + 1));
+    }
+    return json_pack("{s:I, s:b, s:o, s:o, s:o}", "usable", (json_int_t)usable, "checked", w->d->checked != NULL, "problems", problems, "verdicts", verdicts,
+                     "checkers", checkers);
+}
+
+static json_t *gap_test_json(const opinion_gap_test *t)
+{
+    return json_pack("{s:o, s:o, s:o}", "p", jsonio_number(t->p), "mean", jsonio_number(t->mean), "high", jsonio_number(t->high));
+}
+
+static json_t *chance_json(const opinion_chance *c)
+{
+    return json_pack("{s:i, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:I, s:I}", "draws", CHANCE_DRAWS, "countries", gap_test_json(&c->countries), "options",
+                     gap_test_json(&c->options), "even", "gap", jsonio_number(c->even_gap), "rank", jsonio_number(c->even_rank), "shift_p",
+                     jsonio_number(c->shift), "selectivity_p", jsonio_number(c->selectivity), "gap_change_p", jsonio_number(c->gap_change), "place",
+                     (json_int_t)c->place, "places", (json_int_t)c->places);
+}
+
 /* What draws cost: how much lower similarities are than those of the same shares without draws would be, and how far draws alone move a
  * country's mean (standard deviation), by drawing again from the shares that were read. */
 static status add_draw_error(const work *w, size_t condition, json_t *to, error *err)
@@ -147,6 +180,10 @@ static status add_condition(const work *w, size_t condition, json_t *conditions,
     put(one, "effect_gap", &f->effect_gap);
     put(one, "shift", &f->shift);
     put(one, "selectivity", &f->selectivity);
+    put(one, "gap_change", &f->gap_change);
+    json_object_set_new(one, "chance", chance_json(&f->chance));
+    if (d->conditions[condition].way == WAY_LANGUAGE && !d->survey)
+        json_object_set_new(one, "translations", count_translations(w, condition));
     json_object_set_new(one, "rank_before", jsonio_number(f->rank_before));
     json_object_set_new(one, "rank_after", jsonio_number(f->rank_after));
     json_object_set_new(conditions, d->conditions[condition].name, one);
@@ -225,6 +262,8 @@ static json_t *place_json(const work *w, const references *r, size_t place)
         put(one, "effect", &f->effect);
         json_object_set_new(one, "natural", jsonio_number(f->natural));
         json_object_set_new(one, "wasserstein", jsonio_number(f->wasserstein));
+        json_object_set_new(one, "common", jsonio_number(f->common));
+        json_object_set_new(one, "common_questions", json_integer((json_int_t)f->common_questions));
         json_object_set_new(one, "questions", json_integer((json_int_t)f->questions));
         json_object_set_new(one, "block", f->block == SIZE_MAX ? json_null() : json_integer((json_int_t)f->block));
         json_object_set_new(by, d->conditions[c].name, one);
@@ -303,6 +342,9 @@ static void add_gap(const json_t *conditions, json_t *forms)
         json_object_set(form, "as_read", json_object_get(plain, "effect_gap"));
         json_object_set(form, "reason", (json_t *)(uintptr_t)reason);
     }
+    const json_t *chance = json_object_get(plain, "chance");
+    json_object_set(form, "p", json_object_get(json_object_get(chance, "countries"), "p"));
+    json_object_set(form, "p_sharp", json_object_get(json_object_get(chance, "options"), "p"));
     json_object_set(form, "n", json_object_get(plain, "questions"));
     json_object_set(form, "unreadable", json_object_get(plain, "unreadable"));
     json_object_set(form, "mass", json_object_get(plain, "mass"));
