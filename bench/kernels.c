@@ -71,7 +71,7 @@ static int product(bench *b, const char *what, size_t k, size_t n, kernel_type o
     void *y = arena_alloc(a, b->tokens * n * 4), *dx = arena_alloc(a, b->tokens * k * 4), *dw = arena_alloc(a, k * n * 4);
     void *packed = arena_alloc(a, kernel_matmul_packed_bytes(forward)), *packed_back = arena_alloc(a, kernel_matmul_packed_bytes(back));
     void *s1 = arena_alloc(a, kernel_matmul_scratch_bytes(forward)), *s2 = arena_alloc(a, kernel_matmul_scratch_bytes(back));
-    void *s3 = arena_alloc(a, kernel_outer_scratch_bytes(outer));
+    void *s3 = arena_alloc(a, kernel_outer_scratch_bytes(outer, b->tokens));
     if (!s3 || !dx) {
         fprintf(stderr, "out of memory\n");
         return 1;

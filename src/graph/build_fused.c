@@ -138,7 +138,7 @@ node_attributes attention_attributes(const node *q, attention_options o)
     expect(o.scale >= 0 && o.soft_cap >= 0 && o.window >= 0, OP_ATTENTION, "scale, soft cap and window 0 or more");
     int64_t window = o.window > INT32_MAX ? 0 : o.window; /* no position is that far away */
     double scale = o.scale > 0 || !q || q->shape.rank == 0 ? o.scale : 1 / sqrt((double)shape_last(q->shape));
-    return (node_attributes){.x = {scale, o.soft_cap}, .a = {window}};
+    return (node_attributes){.x = {scale, o.soft_cap}, .a = {window, o.both_ways}};
 }
 
 node *fused_attention_part(node *q, node *k, node *v, node *start, node_attributes a, int part)
@@ -256,6 +256,7 @@ node *op_cache_attention(node *q, node *k_cache, node *v_cache, node *pages, nod
                q->shape.size[2] == k_cache->shape.size[3] && k_cache->shape.size[2] > 0 &&
                q->shape.size[1] % k_cache->shape.size[2] == 0,
            OP_CACHE_ATTENTION, "q [T, H, D] of the caches' type, H a multiple of G");
+    expect(!o.both_ways, OP_CACHE_ATTENTION, "queries that see what was there before them: what comes later is not in the cache");
     return part_node(OP_CACHE_ATTENTION, node_type(q), q->shape, (node *[]){q, k_cache, v_cache, pages, slot, position},
                      attention_attributes(q, o), 0);
 }

@@ -152,6 +152,8 @@ bool backward_through_checkpoint(backward *b, node *const *list, size_t count)
 bool graph_scan(graph *g, int64_t steps, int64_t interval, graph_scan_body *body, void *context, node *const *first,
                 size_t count, node **last)
 {
+    if (!g)
+        return false;
     bool mine = interval >= 0 && graph_segment(g) == 0;
     if (interval == 0)
         interval = (int64_t)ceil(sqrt((double)(steps > 0 ? steps : 1)));

@@ -1,5 +1,5 @@
 #include "graph/composite.h"
-#include "graph/rules.h"
+#include "graph/backward.h"
 
 #include <math.h>
 
@@ -96,6 +96,44 @@ node *op_huber(node *difference, double delta)
 node *op_binary_cross_entropy(node *logit, node *target)
 {
     return logit ? back(op_sub(softplus_of(wide(logit)), op_mul(wide(logit), wide(target))), logit) : NULL;
+}
+
+/* Joins parts [n ...] by the first axis, pair by pair: any number of them. */
+static node *joined(node **parts, size_t count)
+{
+    for (; count > 1; count = (count + 1) / 2)
+        for (size_t i = 0; i < count; i += 2)
+            parts[i / 2] = i + 1 < count ? op_concat(&parts[i], 2, 0) : parts[i];
+    return parts[0];
+}
+
+node *op_projected_cross_entropy(node *x, node *weight, node *target, node *row_weight, element_type logits, int64_t rows)
+{
+    if (!x || !weight || !target || !row_weight)
+        return NULL;
+    if (rows < 1 || x->shape.rank != 2 || target->shape.rank != 1 || target->shape.size[0] != x->shape.size[0] ||
+        !shape_equal(target->shape, row_weight->shape))
+        BUG("projected_cross_entropy: expected x [T, K], target and weight [T], and 1 row or more at a time");
+    graph *g = x->graph;
+    bool alone = graph_segment(g) == 0;
+    int64_t tokens = x->shape.size[0], count = tokens > rows ? (tokens + rows - 1) / rows : 1;
+    arena *scratch = arena_new(NULL);
+    node **losses = ARENA_ARRAY(scratch, node *, (size_t)count), *loss = NULL;
+    for (int64_t c = 0; losses && c < count; c++) {
+        int64_t from = c * rows, to = from + rows < tokens ? from + rows : tokens;
+        if (alone)
+            graph_checkpoint_begin(g);
+        node *some = op_linear_as(op_slice(x, 0, from, to), weight, logits);
+        losses[c] = op_cross_entropy(some, op_slice(target, 0, from, to), op_slice(row_weight, 0, from, to));
+        if (alone)
+            graph_checkpoint_end(g);
+    }
+    if (losses)
+        loss = joined(losses, (size_t)count);
+    else
+        graph_fail(g);
+    arena_free(scratch);
+    return loss;
 }
 
 /* ---- rows ---- */
@@ -226,6 +264,24 @@ node *op_scatter_along(node *x, node *index, int axis, int64_t n)
     return swap_with_last(op_scatter_last(swap_with_last(x, axis), swap_with_last(index, axis), n), axis);
 }
 
+node *op_sum_by_index(node *rows, node *index, node **distinct)
+{
+    *distinct = NULL;
+    if (!rows || !index)
+        return NULL;
+    if (index->type != TYPE_I32 || index->shape.rank != 1 || rows->shape.rank < 1 || rows->shape.size[0] != index->shape.size[0])
+        BUG("sum_by_index: expected rows [I, ...] and indices i32 [I]");
+    graph *g = rows->graph;
+    int64_t n = index->shape.size[0];
+    node *order = op_argsort(op_max(index, number_like(index, -1)), false), *sorted = op_max(op_gather_last(index, order), number_like(index, -1));
+    node *shifted[2] = {graph_fill(g, TYPE_I32, SHAPE(n > 0), -1), n ? op_slice(sorted, 0, 0, n - 1) : sorted};
+    node *fresh = op_less(op_concat(shifted, 2, 0), sorted); /* the first of its kind */
+    node *place = op_shift(op_cumulative_sum(op_cast(fresh, TYPE_I32), 0, false), -1);
+    node *none = graph_fill(g, TYPE_I32, SHAPE(n), -1);
+    *distinct = op_put_rows(none, op_select(fresh, place, none), sorted);
+    return op_scatter_rows(op_gather_rows(rows, order), place, n);
+}
+
 /* ---- sampling ---- */
 /* The left neighbour (i32) of each coordinate on a grid of n points, its right one, and the way between them, 0 to 1. */
 static node *between(node *at, int64_t n, node **left, node **right)
@@ -304,6 +360,23 @@ node *op_cosine_similarity(node *a, node *b)
     if (!a)
         return NULL;
     return back(op_matmul(unit_rows(wide(a)), unit_rows(wide(b)), false, true), a);
+}
+
+/* ---- positive definite matrices ---- */
+node *op_solve_positive(node *a, node *b)
+{
+    node *l = op_cholesky(a);
+    return op_triangular_solve(l, op_triangular_solve(l, b, false), true);
+}
+
+node *op_log_determinant(node *a)
+{
+    node *l = op_cholesky(a);
+    if (!l)
+        return NULL;
+    shape rows = shape_without_last(l->shape);
+    node *diagonal = op_take_last(l, graph_iota(a->graph, TYPE_I32, rows, -1));
+    return op_scale(op_reduce_sum(op_log(diagonal), AXES(-1), false), 2);
 }
 
 /* ---- draws ---- */

@@ -30,6 +30,12 @@ node *op_huber(node *difference, double delta); /* d^2 / 2 up to |d| = delta, th
 /* Binary cross-entropy of the probability sigmoid(logit): softplus(logit) - logit target, target in [0, 1]. In f32. */
 node *op_binary_cross_entropy(node *logit, node *target);
 
+/* Cross-entropy of op_linear_as(x, weight, logits) (x [T, K], weight [V, K]; target and row_weight as in op_cross_entropy) without
+ * ever holding all logits: they are made for `rows` tokens at a time (at least 1), and made again for the gradient, each
+ * time behind a checkpoint (graph_checkpoint_begin; inside another one the gradient holds them all). -> loss [T], with the
+ * bits of the direct way. */
+node *op_projected_cross_entropy(node *x, node *weight, node *target, node *row_weight, element_type logits, int64_t rows);
+
 /* ---- over the last axis, in f32 ---- */
 /* log of the sum of exp, [L ..., N] -> [L ...]. -inf elements count nothing; a row of them gives -inf, with derivative 0. */
 node *op_logsumexp(node *x);
@@ -53,6 +59,12 @@ node *op_permutation_parity(node *permutation, element_type type);
 node *op_gather_along(node *x, node *index, int axis);
 node *op_scatter_along(node *x, node *index, int axis, int64_t n);
 
+/* Rows of equal index added up, without a table: rows [I, ...], index i32 [I] -> sums [I, ...] and *distinct i32 [I], the indices
+ * that occur, rising, each with its sum in the same place; behind them -1 and zeros. Negative indices count nothing. This
+ * is a lookup's gradient in memory for the rows that were looked up, not for the table (take graph_grad in the node that
+ * op_gather_rows gave), and op_put_rows(table, distinct, op_sub(op_gather_rows(table, distinct), sums)) is a step with it. */
+node *op_sum_by_index(node *rows, node *index, node **distinct);
+
 /* ---- sampling between grid points ---- */
 /* x [L ..., N] at coordinates [L ..., K] (f32; f64 for f64 x), 0 at the first element and N - 1 at the last: linear between
  * neighbours, constant beyond the ends. At a grid point the derivative in the coordinate is that of the piece to its right
@@ -66,6 +78,10 @@ node *op_sample_bilinear(node *x, node *row, node *column);
 node *op_pair_distances(node *r);
 /* a [M, D], b [N, D] -> [M, N]: cosines; rows of zeros give 0. In f32. */
 node *op_cosine_similarity(node *a, node *b);
+
+/* ---- symmetric positive definite matrices A [..., N, N], f32 or f64, by their Cholesky factors ---- */
+node *op_solve_positive(node *a, node *b); /* X with A X = B, b [..., N, M] */
+node *op_log_determinant(node *a);         /* -> [...] */
 
 /* ---- draws ---- */
 /* Standard normal, by Box and Muller in f64 on op_random_uniform's draws of the same key: element i depends on the key, i and

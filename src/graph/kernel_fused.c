@@ -165,7 +165,7 @@ SIMPLE(rotary)
 static kernel_scores scores_of(const node *n)
 {
     const node_attributes *a = n->attributes;
-    return (kernel_scores){.scale = a->x[0], .cap = a->x[1], .window = (size_t)a->a[0]};
+    return (kernel_scores){.scale = a->x[0], .cap = a->x[1], .window = (size_t)a->a[0], .both_ways = a->a[1]};
 }
 
 static kernel_attention attention_of(const node *n, const void *start)

@@ -224,7 +224,7 @@ static status prepare_outer(plan_builder *b, step *s, error *err)
     s->run = run_outer;
     s->data = o;
     s->flops = 2.0 * (double)o->tokens * (double)o->m * (double)o->n;
-    s->scratch_bytes = o->sums + kernel_outer_scratch_bytes(o->outer);
+    s->scratch_bytes = o->sums + kernel_outer_scratch_bytes(o->outer, o->tokens);
     return STATUS_OK;
 }
 

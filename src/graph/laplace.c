@@ -108,6 +108,31 @@ static node *curvature_product(const coordinates *c, node *m, bool *good)
     return sum;
 }
 
+/* The same for any other operation, from its forward rule taken twice along each coordinate. */
+static node *curvature_any(const coordinates *c, node *m, bool *good)
+{
+    node *from[UINT8_MAX], *to[UINT8_MAX], *tangents[UINT8_MAX] = {NULL}, *wrt[UINT8_MAX], *moved[UINT8_MAX], *along[UINT8_MAX];
+    size_t first = graph_size(c->g), count = 0;
+    for (int i = 0; i < m->source_count; i++) {
+        from[i] = stand_in(m->sources[i]);
+        to[i] = m->sources[i];
+        if (!c->jacobian[m->sources[i]->id])
+            continue;
+        wrt[count] = from[i];
+        tangents[i] = moved[count] = stand_in(m->sources[i]);
+        along[count++] = c->jacobian[m->sources[i]->id];
+    }
+    node *alone = node_with_sources(m, from, false), *once = alone ? rule_jvp(m->op)(alone, tangents) : NULL, *twice = NULL;
+    from[m->source_count] = alone;
+    to[m->source_count] = m;
+    *good = *good && once && graph_jvp(&once, 1, wrt, moved, count, &twice) &&
+            graph_substitute(&twice, 1, from, to, (size_t)m->source_count + 1, &twice) &&
+            graph_vmap_from(&twice, 1, moved, along, count, first, &twice);
+    node *sum = *good ? op_reduce_sum(twice, AXES(0), false) : NULL;
+    *good = *good && sum;
+    return sum;
+}
+
 static bool sweep_node(coordinates *c, node *m)
 {
     bool moved = false, good = true;
@@ -121,6 +146,8 @@ static bool sweep_node(coordinates *c, node *m)
         bent = curvature_elementwise(c, m, &good);
     else if (rule_jvp(m->op) == jvp_bilinear)
         bent = curvature_product(c, m, &good);
+    else if (!rule_partial(m->op) && m->op != OP_SELECT && op_info_of(m->op)->order > 1)
+        bent = curvature_any(c, m, &good);
     if (bent)
         l = add_term(l, bent);
     c->laplacian[m->id] = l;

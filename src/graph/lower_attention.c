@@ -16,15 +16,22 @@ static node *scored(const node *n, node *products)
     return cap > 0 ? op_scale(op_tanh(op_scale(scores, 1 / cap)), cap) : scores;
 }
 
-/* Where key <= query and, with a window, query - key < window: u8. */
+/* Where both masks (u8) hold. */
+static node *both(node *a, node *b)
+{
+    return a && b ? op_cast(op_mul(op_cast(a, TYPE_I32), op_cast(b, TYPE_I32)), TYPE_U8) : NULL;
+}
+
+/* Where key <= query (or both ways) and, with a window, they are less than that apart: u8. */
 static node *in_sight(const node *n, node *query, node *key)
 {
-    node *seen = op_less_equal(key, query);
     int64_t window = n->attributes->a[0];
+    bool both_ways = n->attributes->a[1];
+    node *seen = both_ways ? op_equal(key, key) : op_less_equal(key, query), *way = op_sub(query, key);
     if (!seen || window == 0)
         return seen;
-    node *near = op_less(op_sub(query, key), graph_scalar(n->graph, TYPE_I32, (double)window));
-    return op_cast(op_mul(op_cast(seen, TYPE_I32), op_cast(near, TYPE_I32)), TYPE_U8);
+    node *near = op_less(both_ways ? op_abs(way) : way, graph_scalar(n->graph, TYPE_I32, (double)window));
+    return both(seen, near);
 }
 
 /* q [T, G R, D] -> [G, R T, D]; keys [T, G, D] -> [G, T, D]. */
@@ -45,9 +52,10 @@ static node *attention_of(const node *n, node *const *sources, int part)
     node *scores = op_matmul(query_groups(q, groups), op_transpose(k, AXES(1, 0, 2)), false, true);
     scores = scored(n, op_reshape(scores, SHAPE(groups, r, t, t)));
     node *query = graph_iota(g, TYPE_I32, SHAPE(t, t), 0), *key = graph_iota(g, TYPE_I32, SHAPE(t, t), 1);
-    node *seen = op_mul(op_cast(op_less_equal(op_reshape(start, SHAPE(t, 1)), key), TYPE_I32),
-                        op_cast(in_sight(n, query, key), TYPE_I32));
-    scores = op_select(op_cast(seen, TYPE_U8), scores, graph_scalar(g, node_type(q), -INFINITY));
+    node *seen = both(op_less_equal(op_reshape(start, SHAPE(t, 1)), key), in_sight(n, query, key));
+    if (n->attributes->a[1]) /* keys of later sequences start after the query */
+        seen = both(seen, op_less_equal(op_reshape(start, SHAPE(1, t)), query));
+    scores = op_select(seen, scores, graph_scalar(g, node_type(q), -INFINITY));
     node *most = op_stop_gradient(op_reduce_max(scores, AXES(-1), true));
     node *e = op_exp(op_sub(scores, most)), *sum = op_reduce_sum(e, AXES(-1), true);
     if (part) {

@@ -83,6 +83,8 @@ typedef enum op_types { FLOATS, NUMBERS, ANY_TYPE } op_types; /* NUMBERS: floats
     X(AFTER, after, 2, ANY_TYPE, grad_after, jvp_after, batch_after, 1, 0, 0)                                      \
     X(WINDOWS, windows, 1, FLOATS, grad_windows, jvp_linear, batch_images, 1, 0, 0)                                \
     X(WINDOWS_SUM, windows_sum, 1, FLOATS, grad_windows_sum, jvp_linear, batch_images, 1, 1e-6, 4e-3)              \
+    X(CHOLESKY, cholesky, 1, FLOATS, grad_cholesky, jvp_cholesky, batch_leading, 9, 1e-5, 1e-5)                    \
+    X(TRIANGULAR_SOLVE, triangular_solve, 2, FLOATS, grad_triangular_solve, jvp_triangular_solve, batch_leading, 9, 1e-5, 1e-5)\
     X(MATMUL, matmul, 2, FLOATS, grad_matmul, jvp_bilinear, batch_matmul, 2, 1e-5, 4e-3)
 
 /* X(NAME, name, sources, parts, reverse rule or NULL, lower, batching rule or NULL, order, tolerance f32, bf16) */
@@ -180,7 +182,8 @@ node *op_pad(node *x, int axis, int64_t before, int64_t after); /* with zeros */
 node *op_concat(node *const *parts, size_t count, int axis);
 /* table [N, ...], index i32 [I ...] -> [I ..., ...]; an index outside 0..N-1 gives zeros. */
 node *op_gather_rows(node *table, node *index);
-/* rows [I ..., ...], index i32 [I ...] -> [N, ...]: rows added at their index, in order; others ignored. */
+/* rows [I ..., ...], index i32 [I ...] -> [N, ...]: rows added at their index, in order; others ignored. Segment sums,
+ * messages of a graph's edges to its nodes, gradients of lookups. */
 node *op_scatter_rows(node *rows, node *index, int64_t n);
 /* table with the rows at `index` replaced (distinct indices; those outside are ignored). Donate the table's buffer to
  * make it cost only the rows. */
@@ -203,6 +206,10 @@ node *op_after(node *x, node *token);
  * the other way round. out: the result's type, that of the operands or f32 for bf16 operands (accumulated in f32). */
 node *op_matmul_as(node *a, node *b, bool transpose_a, bool transpose_b, element_type out);
 node *op_matmul(node *a, node *b, bool transpose_a, bool transpose_b);
+/* L, lower triangular, with L L^T = (A + A^T) / 2 for A [..., N, N] in f32 or f64; all NaN where that is not positive definite. */
+node *op_cholesky(node *a);
+/* X with L X = B (or L^T X = B) for the lower triangles of l [..., N, N] and b [..., N, M]. */
+node *op_triangular_solve(node *l, node *b, bool transpose);
 /* Uniform on [0, 1) in f32 (24 bits) or f64 (53), Philox4x32-10: key i32 [4] = the two key words and the upper two counter
  * words; element i is at counter i. */
 node *op_random_uniform(node *key, element_type type, shape s);
@@ -237,8 +244,9 @@ typedef struct attention_options {
     double scale;    /* of the products; 0: 1 / sqrt(D) */
     double soft_cap; /* 0: none; else a score becomes soft_cap * tanh(score / soft_cap) */
     int64_t window;  /* 0: none; else query t sees key j iff t - j < window (and j <= t) */
+    bool both_ways;  /* later keys of the sequence are seen too; with a window those with |t - j| < window */
 } attention_options;
-/* Causal attention among packed tokens: q [T, H, D], k and v [T, G, D], H a multiple of G; start i32 [T]: the first token
+/* Attention among packed tokens, causal unless said otherwise: q [T, H, D], k and v [T, G, D], H a multiple of G; start i32 [T]: the first token
  * of each token's sequence (start[t] <= t, the same within a sequence). Query t sees keys start[t] .. t, and with a window
  * only those less than `window` tokens before it. Scores are never stored. */
 node *op_attention(node *q, node *k, node *v, node *start, attention_options o);

@@ -184,8 +184,9 @@ status stored_expand(plan_builder *b, int32_t i, int32_t blocks, int32_t *home, 
 typedef status step_prepare(plan_builder *b, step *s, error *err);
 step_prepare prepare_fill, prepare_iota, prepare_random_uniform, prepare_reduce, prepare_broadcast, prepare_transpose,
     prepare_slice, prepare_pad, prepare_concat, prepare_gather_rows, prepare_scatter_rows, prepare_put_rows,
-    prepare_take_last, prepare_gather_last, prepare_scatter_last, prepare_cumulative_sum, prepare_argsort,
-    prepare_windows, prepare_conv, prepare_max_pool, prepare_max_pool_grad, prepare_matmul, prepare_linear, prepare_softmax, prepare_softmax_grad, prepare_log_softmax,
+    prepare_take_last, prepare_gather_last, prepare_scatter_last, prepare_cumulative_sum, prepare_argsort, prepare_cholesky,
+    prepare_triangular_solve, prepare_windows, prepare_conv, prepare_max_pool, prepare_max_pool_grad, prepare_matmul,
+    prepare_linear, prepare_softmax, prepare_softmax_grad, prepare_log_softmax,
     prepare_rms_norm, prepare_rms_norm_grad, prepare_silu_mul, prepare_silu_mul_grad, prepare_rotary, prepare_attention,
     prepare_attention_grad, prepare_cross_entropy, prepare_cross_entropy_grad, prepare_sum_squares, prepare_adamw,
     prepare_cache_append, prepare_cache_attention;

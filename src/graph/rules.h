@@ -51,11 +51,11 @@ partial_rule partial_identity, partial_neg, partial_abs, partial_exp, partial_lo
     partial_mul, partial_div, partial_pow, partial_max, partial_min;
 grad_rule grad_elementwise, grad_cast, grad_select, grad_reduce_sum, grad_reduce_max, grad_broadcast, grad_reshape,
     grad_transpose, grad_slice, grad_pad, grad_concat, grad_gather_rows, grad_scatter_rows, grad_put_rows, grad_take_last,
-    grad_gather_last, grad_scatter_last, grad_cumulative_sum, grad_after,
+    grad_gather_last, grad_scatter_last, grad_cumulative_sum, grad_after, grad_cholesky, grad_triangular_solve,
     grad_matmul, grad_linear, grad_softmax, grad_rms_norm, grad_silu_mul, grad_rotary, grad_attention,
     grad_cross_entropy, grad_sum_squares, grad_windows, grad_windows_sum, grad_conv, grad_conv_input_grad,
     grad_conv_weight_grad, grad_max_pool;
-jvp_rule jvp_elementwise, jvp_cast, jvp_select, jvp_linear, jvp_bilinear, jvp_reduce_max, jvp_after;
+jvp_rule jvp_elementwise, jvp_cast, jvp_select, jvp_linear, jvp_bilinear, jvp_reduce_max, jvp_after, jvp_cholesky, jvp_triangular_solve;
 batch_rule batch_elementwise, batch_random, batch_reduce, batch_broadcast, batch_reshape, batch_transpose, batch_axis,
     batch_gather_rows, batch_scatter_rows, batch_put_rows, batch_leading, batch_matmul, batch_after, batch_linear,
     batch_rms_norm, batch_rotary, batch_attention, batch_cross_entropy, batch_images,
@@ -75,7 +75,7 @@ node *fused_silu_mul_grad(node *gate, node *up, node *dy, int part);
 node *fused_rotary(node *x, node *position, node *cosine, node *sine, int32_t flags);
 node *fused_attention_part(node *q, node *k, node *v, node *start, node_attributes a, int part);
 node *fused_attention_grad(node *const sources[7], node_attributes a, int part);
-/* x[0]: scale, x[1]: soft cap, a[0]: window. */
+/* x[0]: scale, x[1]: soft cap, a[0]: window, a[1]: both ways. */
 node_attributes attention_attributes(const node *q, attention_options o);
 node *fused_cross_entropy_part(node *logits, node *target, node *weight, int part);
 node *fused_cross_entropy_grad(node *logits, node *target, node *weight, node *lse, node *dloss);

@@ -11,7 +11,7 @@
 enum { CHUNK = 64, PART = 16 /* query tokens at a time in the backward pass */, KEYS = KERNEL_KEY_BLOCK };
 
 typedef struct chunk {
-    size_t first, from, to; /* start of the sequence; tokens of the chunk */
+    size_t first, end, from, to; /* the sequence; tokens of the chunk */
 } chunk;
 
 /* Where the parts of a worker's scratch begin; `used` grows. */
@@ -50,13 +50,14 @@ static void *to(void *x, kernel_type type, size_t i)
 /* Cuts the tokens into sequences, and those into chunks of `most` tokens. */
 static size_t list_chunks(const kernel_attention *a, size_t most, chunk *chunks)
 {
-    size_t count = 0;
+    size_t count = 0, end = 0;
     for (size_t t = 0; t < a->tokens;) {
-        size_t first = (size_t)a->start[t], end = t + 1;
-        while (end < a->tokens && end - t < most && (size_t)a->start[end] == first)
+        size_t first = (size_t)a->start[t];
+        while (end <= t || (end < a->tokens && (size_t)a->start[end] == first))
             end++;
-        chunks[count++] = (chunk){first, t, end};
-        t = end;
+        size_t to = end - t < most ? end : t + most;
+        chunks[count++] = (chunk){first, end, t, to};
+        t = to;
     }
     return count;
 }
@@ -124,13 +125,13 @@ static const float *load_block(const attention_job *job, size_t key, size_t coun
     return vf;
 }
 
-/* What the rows of tokens from .. from + rows / group - 1 see of the `count` keys of the block at `key`. */
+/* What the rows of tokens from .. from + rows / group - 1 see of the `count` keys of the block at `key`, each at least one. */
 static void see(const kernel_attention *a, size_t from, size_t rows, size_t key, size_t count, uint8_t *first, uint8_t *seen)
 {
     size_t group = a->query_heads / a->key_heads;
     for (size_t r = 0; r < rows; r++) {
-        size_t t = from + r / group, keys = t + 1 - key;
-        seen[r] = (uint8_t)(keys < count ? keys : count);
+        size_t t = from + r / group;
+        seen[r] = (uint8_t)(window_last(a->scores, t, key + count) - key);
         first[r] = (uint8_t)(window_first(a->scores.window, key, t) - key);
     }
 }
@@ -140,12 +141,13 @@ static void forward_blocks(const attention_job *job, chunk c, size_t head, forwa
 {
     const kernel_attention *a = job->a;
     size_t group = a->query_heads / a->key_heads, d = a->head_size, dp = padded(d), window = a->scores.window;
-    for (size_t key = window_block(window, c.first, c.from); key < c.to; key += KEYS) {
-        size_t count = c.to - key < KEYS ? c.to - key : KEYS, v_stride;
+    size_t end = window_last(a->scores, c.to - 1, c.end);
+    for (size_t key = window_block(window, c.first, c.from); key < end; key += KEYS) {
+        size_t count = end - key < KEYS ? end - key : KEYS, v_stride;
         const float *v = load_block(job, key, count, head, s->kf, s->kt, s->vf, &v_stride);
-        size_t from = key > c.from ? key : c.from, skip = (from - c.from) * group; /* rows before the block */
+        size_t from = window_begin(a->scores, key, c.from), skip = (from - c.from) * group; /* rows that see nothing of it */
         size_t rows = (window_end(window, key, c.to) - from) * group;
-        see(a, from, rows, key, KEYS, s->first, s->seen);
+        see(a, from, rows, key, count, s->first, s->seen);
         fast()->attend(KERNEL_F32, rows, d, dp, s->q + skip * dp, s->kt, v, v_stride, (float)a->scores.cap,
                        window ? s->first : NULL, s->seen, NULL, s->m + skip, s->l + skip, s->acc + skip * dp);
     }
@@ -255,7 +257,7 @@ static void backward_block(const attention_job *job, chunk c, size_t key, size_t
     fast()->transposed_block(count, d, dp, s->vf, s->vt);
     memset(s->dk, 0, KEYS * dp * sizeof(float));
     memset(s->dv, 0, KEYS * dp * sizeof(float));
-    for (size_t t = key, end = window_end(a->scores.window, key, c.to); t < end; t += PART) {
+    for (size_t t = window_begin(a->scores, key, c.from), end = window_end(a->scores.window, key, c.to); t < end; t += PART) {
         size_t rows = (end - t < PART ? end - t : PART) * group, row = (t - c.from) * group;
         see(a, t, rows, key, count, s->first, s->seen);
         fast()->attend_backward(rows, d, dp, s->seen[rows - 1], s->q + row * dp, s->dout + row * dp, s->kt, s->vt, s->kf,

@@ -117,7 +117,7 @@ enum { KERNEL_TOKEN_BLOCK = 512 };
 
 status kernel_outer_new(arena *a, const kernel_outer_spec *spec, size_t threads, kernel_outer **out, error *err);
 const char *kernel_outer_implementation(const kernel_outer *o);
-size_t kernel_outer_scratch_bytes(const kernel_outer *o);
+size_t kernel_outer_scratch_bytes(const kernel_outer *o, size_t tokens); /* less where tokens are whole blocks */
 /* `accumulate`: add to what w holds, else overwrite it. w has stride n, f32. */
 void kernel_outer_run(const kernel_outer *o, thread_pool *pool, size_t tokens, const void *a, const void *b, float *w,
                       bool accumulate, void *scratch);
@@ -342,6 +342,7 @@ typedef struct kernel_scores {
     double scale;  /* the product is multiplied by this: usually 1 / sqrt(head_size) */
     double cap;    /* 0: none; else a score becomes cap * tanh(score / cap) (Gemma 2, arXiv 2408.00118, section 2) */
     size_t window; /* 0: none; else key j counts for query t iff t - j < window (Mistral, arXiv 2310.06825, section 2) */
+    bool both_ways; /* later tokens of the sequence count too (with a window: |t - j| < window); not in the cache */
 } kernel_scores;
 
 typedef struct kernel_attention {

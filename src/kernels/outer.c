@@ -90,9 +90,15 @@ const char *kernel_outer_implementation(const kernel_outer *o)
     return tile_product_implementation(o->tiles[1][1]);
 }
 
-size_t kernel_outer_scratch_bytes(const kernel_outer *o)
+/* Bytes of the last block of tokens, which is copied only when it is not whole. */
+static size_t tail_of(const kernel_outer *o, size_t tokens)
 {
-    return o->tail_bytes + o->threads * o->worker_scratch;
+    return tokens % KERNEL_TOKEN_BLOCK ? o->tail_bytes : 0;
+}
+
+size_t kernel_outer_scratch_bytes(const kernel_outer *o, size_t tokens)
+{
+    return tail_of(o, tokens) + o->threads * o->worker_scratch;
 }
 
 typedef struct outer_job {
@@ -155,6 +161,6 @@ void kernel_outer_run(const kernel_outer *o, thread_pool *pool, size_t tokens, c
         copy_tail(a_tail, (const char *)a + first * o->spec.a_stride * size, rest, o->spec.a_stride, o->spec.m, size);
         copy_tail(b_tail, (const char *)b + first * o->spec.b_stride * size, rest, o->spec.b_stride, o->spec.n, size);
     }
-    outer_job job = {o, tokens, a, b, a_tail, b_tail, w, accumulate, (char *)scratch + o->tail_bytes};
+    outer_job job = {o, tokens, a, b, a_tail, b_tail, w, accumulate, (char *)scratch + tail_of(o, tokens)};
     thread_pool_run(pool, o->row_tiles * o->column_tiles, outer_task, &job);
 }

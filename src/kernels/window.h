@@ -1,5 +1,6 @@
 /* window.h - which keys of a block a query sees under a sliding window: key j of query t counts iff j <= t and t - j < window
- * (0: no window). Used by attention over packed tokens and by attention over the cache, which must agree. */
+ * (0: no window), or, where queries look both ways, iff |t - j| < window. Used by attention over packed tokens and by
+ * attention over the cache, which must agree. */
 #ifndef ASSAY_KERNELS_WINDOW_H
 #define ASSAY_KERNELS_WINDOW_H
 
@@ -21,6 +22,20 @@ static inline size_t window_block(size_t window, size_t first, size_t t)
 static inline size_t window_end(size_t window, size_t key, size_t end)
 {
     return window && key + KERNEL_KEY_BLOCK - 1 + window < end ? key + KERNEL_KEY_BLOCK - 1 + window : end;
+}
+
+/* Of the tokens from `from` on, the first that sees something of the block at `key`. */
+static inline size_t window_begin(kernel_scores s, size_t key, size_t from)
+{
+    size_t least = !s.both_ways ? key : s.window && key + 1 > s.window ? key + 1 - s.window : 0;
+    return least > from ? least : from;
+}
+
+/* Behind the last key that token t sees in a sequence that ends at `end`. */
+static inline size_t window_last(kernel_scores s, size_t t, size_t end)
+{
+    size_t last = !s.both_ways ? t + 1 : s.window ? t + s.window : end;
+    return last < end ? last : end;
 }
 
 #endif

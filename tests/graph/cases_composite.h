@@ -29,6 +29,8 @@
     X(sample_bilinear, 9, 1e-5, 4e-3)                                                                              \
     X(pair_distances, 9, 1e-5, 1e-2)                                                                               \
     X(cosine_similarity, 9, 1e-5, 4e-3)                                                                            \
+    X(solve_positive, 9, 1e-5, 1e-5)                                                                               \
+    X(log_determinant, 9, 1e-5, 1e-5)                                                                              \
     X(random_normal, 0, 1e-6, 4e-3)
 
 enum {
@@ -147,6 +149,20 @@ static bool geometry(test_case *c, int row, int variant)
     return true;
 }
 
+static bool positive(test_case *c, int row, int variant)
+{
+    const int64_t sizes[] = {3, 1, 4, 0};
+    if (variant >= (int)COUNT_OF(sizes))
+        return false;
+    int64_t n = sizes[variant];
+    shape s = variant == 2 ? SHAPE(2, n, n) : SHAPE(n, n), b = s;
+    b.size[b.rank - 1] = 2;
+    node *eye = op_equal(graph_iota(c->g, TYPE_I32, SHAPE(n, n), 0), graph_iota(c->g, TYPE_I32, SHAPE(n, n), 1));
+    node *half = wide_real(c, s, -0.7, 0.7), *a = op_add(op_matmul(half, half, false, true), op_cast(eye, wide_type(c->type)));
+    out(c, row == ROW_solve_positive ? op_solve_positive(a, wide_real(c, b, -1, 1)) : op_log_determinant(a));
+    return true;
+}
+
 static bool drawn(test_case *c, int row, int variant)
 {
     (void)row;
@@ -166,6 +182,7 @@ case_builder *case_of(int row)
            : row <= ROW_scatter_along      ? along
            : row <= ROW_sample_bilinear    ? sampled
            : row <= ROW_cosine_similarity  ? geometry
+           : row <= ROW_log_determinant    ? positive
                                            : drawn;
 }
 

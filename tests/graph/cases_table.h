@@ -194,6 +194,25 @@ static bool argsort_case(test_case *c, int op, int variant)
     return true;
 }
 
+static bool algebra_case(test_case *c, int op, int variant)
+{
+    const int64_t sizes[] = {3, 1, 4, 7, 0};
+    if (variant >= (op == OP_CHOLESKY ? 1 : 2) * (int)COUNT_OF(sizes))
+        return false;
+    int64_t n = sizes[variant % (int)COUNT_OF(sizes)];
+    shape s = variant % (int)COUNT_OF(sizes) == 2 ? SHAPE(2, n, n) : SHAPE(n, n);
+    node *eye = op_equal(graph_iota(c->g, TYPE_I32, SHAPE(n, n), 0), graph_iota(c->g, TYPE_I32, SHAPE(n, n), 1));
+    node *a = wide_real(c, s, -0.7, 0.7), *heavy = op_scale(op_cast(eye, wide_type(c->type)), 2);
+    if (op == OP_CHOLESKY) {
+        out(c, op_cholesky(op_add(op_matmul(a, a, false, true), heavy)));
+    } else {
+        shape b = s;
+        b.size[b.rank - 1] = variant % 2 ? 3 : 1;
+        out(c, op_triangular_solve(op_add(a, heavy), wide_real(c, b, -1, 1), variant >= (int)COUNT_OF(sizes)));
+    }
+    return true;
+}
+
 static bool after_case(test_case *c, int op, int variant)
 {
     (void)op;
@@ -369,7 +388,11 @@ static bool attention_case(test_case *c, int op, int variant)
              {75, 4, 2, 16, one, {.window = 20, .soft_cap = 1.5}},
              {80, 2, 2, 8, many, {.scale = 0.7}},
              {80, 2, 2, 8, one, {.scale = 0.7, .window = 70}},
-             {70, 2, 2, 8, many, {.scale = 0.7, .window = 2}}};
+             {70, 2, 2, 8, many, {.scale = 0.7, .window = 2}},
+             {11, 4, 2, 8, starts, {.both_ways = true}},
+             {80, 2, 2, 8, one, {.scale = 0.7, .both_ways = true}},
+             {80, 4, 2, 8, many, {.scale = 0.7, .window = 3, .both_ways = true}},
+             {80, 2, 1, 8, one, {.window = 9, .soft_cap = 1.5, .both_ways = true}}};
     if (variant >= (int)COUNT_OF(v))
         return false;
     for (int i = 0; i < 80; i++)
@@ -477,6 +500,8 @@ static case_builder *const structural_cases[OP_COUNT] = {
     [OP_CONV_WEIGHT_GRAD] = conv_case,
     [OP_MAX_POOL] = windows_case,
     [OP_MAX_POOL_GRAD] = windows_case,
+    [OP_CHOLESKY] = algebra_case,
+    [OP_TRIANGULAR_SOLVE] = algebra_case,
     [OP_MATMUL] = matmul_case,
     [OP_LINEAR] = linear_case,
     [OP_SOFTMAX] = row_case,

@@ -389,6 +389,41 @@ static status build_and_run_products(error *err)
     return result;
 }
 
+static bool descend(void *context, int64_t step, node *const *state, node **next)
+{
+    node *rate = context, *w = state[0], *dw;
+    (void)step;
+    if (!graph_grad(op_sum_all(op_log_softmax(op_tanh(w))), &w, 1, NULL, &dw))
+        return false;
+    next[0] = op_sub(w, op_mul(rate, dw));
+    return next[0] != NULL;
+}
+
+/* A loop with checkpoints, its gradient for several examples, and a Laplacian. */
+static status build_and_run_transforms(error *err)
+{
+    graph *g = graph_new(NULL);
+    node *w = graph_input(g, "w", TYPE_F64, SHAPE(3)), *many = graph_input(g, "many", TYPE_F64, SHAPE(2, 3));
+    node *rate = graph_scalar(g, TYPE_F64, 0.1), *end = NULL, *d = NULL, *outputs[2] = {NULL};
+    bool good = graph_scan(g, 3, 2, descend, rate, &w, 1, &end) && graph_grad(op_sum_all(op_square(end)), &w, 1, NULL, &d) &&
+                graph_vmap(&d, 1, &w, &many, 1, &outputs[0]) && graph_laplacian(&end, 1, w, NULL, &outputs[1]);
+    status result = g ? graph_status(g, err) : error_set(err, STATUS_MEMORY, "no graph");
+    plan *p = NULL;
+    double ws[3] = {0.5, -1, 2}, manys[6] = {1, 2, 3, 4, 5, 6};
+    if (result == STATUS_OK && !good)
+        result = error_set(err, STATUS_USAGE, "a transform failed and the graph does not know");
+    if (result == STATUS_OK)
+        result = plan_new(g, outputs, 2, &(plan_options){.threads = 1}, &p, err);
+    if (result == STATUS_OK) {
+        plan_bind(p, w, ws);
+        plan_bind(p, many, manys);
+        result = plan_run(p, NULL, err);
+    }
+    plan_free(p);
+    graph_free(g);
+    return result;
+}
+
 static void each_allocation_fails(status (*build)(error *err))
 {
     for (unsigned long n = 1; n < 100000; n++) {
@@ -413,6 +448,7 @@ static void every_failing_allocation_is_reported(void **state)
     (void)state;
     each_allocation_fails(build_and_run);
     each_allocation_fails(build_and_run_products);
+    each_allocation_fails(build_and_run_transforms);
 }
 
 int main(void)

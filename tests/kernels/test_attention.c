@@ -41,12 +41,14 @@ static problem packed(arena *a, kernel_type type, size_t heads, size_t key_heads
 }
 
 /* Windows within a block, across several, longer than everything; with a cap and without. */
-static const kernel_scores kinds[] = {{.scale = 0}, {.window = 50}, {.window = 2, .cap = 0.5}, {.cap = 0.7}, {.window = 70, .cap = 2}};
+static const kernel_scores kinds[] = {{.scale = 0}, {.window = 50}, {.window = 2, .cap = 0.5}, {.cap = 0.7}, {.window = 70, .cap = 2},
+                                      {.both_ways = true}, {.window = 5, .both_ways = true}, {.window = 90, .cap = 2, .both_ways = true}};
 
 static void set_kind(problem *p, kernel_scores kind)
 {
     p->a.scores.window = kind.window;
     p->a.scores.cap = kind.cap;
+    p->a.scores.both_ways = kind.both_ways;
 }
 
 static void forward(arena *a, const problem *p, thread_pool *use, void *out, void *lse)
@@ -190,7 +192,7 @@ static void the_cache_gives_the_bits_of_packed_attention(void **state)
     static const int32_t pages[] = {8, 7, 6, 2, 0, 1, 5, 3, 4};
     for (size_t t = 0; t < COUNT_OF(float_types) * COUNT_OF(kinds); t++)
         for (size_t d = 20; d <= 32; d += 12)
-            for (int paged = 0; paged < 2; paged++) {
+            for (int paged = 0; paged < 2 && !kinds[t / COUNT_OF(float_types)].both_ways; paged++) {
                 arena *a = arena_new(NULL);
                 kernel_type type = float_types[t % COUNT_OF(float_types)];
                 size_t bytes = 150 * 4 * d * kernel_type_size(type);

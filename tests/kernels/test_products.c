@@ -211,7 +211,7 @@ static void outer_of(size_t m, size_t n, size_t tokens, kernel_type type, thread
     void *x = filled(a, type, tokens * (m + 8), 6), *y = filled(a, type, tokens * (n + 1), 7);
     float *w = filled(a, KERNEL_F32, m * n, 8), *expected = filled(a, KERNEL_F32, m * n, 8);
     float *again = filled(a, KERNEL_F32, m * n, 8);
-    void *scratch = arena_alloc(a, kernel_outer_scratch_bytes(o));
+    void *scratch = arena_alloc(a, kernel_outer_scratch_bytes(o, tokens));
     for (int accumulate = 0; accumulate < 2; accumulate++) {
         kernel_outer_run(o, NULL, tokens, x, y, w, accumulate, scratch);
         kernel_outer_run(o, pool, tokens, x, y, again, accumulate, scratch);

@@ -36,6 +36,15 @@ static kernel_type wide(kernel_type type)
     return type == KERNEL_F64 ? KERNEL_F64 : KERNEL_F32;
 }
 
+/* Behind the last key that token t sees. */
+static size_t sight_end(const kernel_attention *a, size_t t)
+{
+    size_t end = t + 1;
+    while (end < a->tokens && a->start[end] == a->start[t])
+        end++;
+    return window_last(a->scores, t, end);
+}
+
 void reference_attention_forward(const kernel_attention *a, const void *q, const void *k, const void *v, void *out,
                                  void *lse)
 {
@@ -45,12 +54,12 @@ void reference_attention_forward(const kernel_attention *a, const void *q, const
     for (size_t t = 0; t < a->tokens; t++)
         for (size_t h = 0; h < a->query_heads; h++) {
             row r = {a->type, d, a->scores, q, k, v, t * a->q_stride + h * d};
-            size_t first = window_first(a->scores.window, (size_t)a->start[t], t);
+            size_t first = window_first(a->scores.window, (size_t)a->start[t], t), end = sight_end(a, t);
             double highest = -INFINITY, sum = 0;
-            for (size_t j = first; j <= t; j++)
+            for (size_t j = first; j < end; j++)
                 highest = fmax(highest, score(&r, j * a->k_stride + h / group * d, 1));
             double value[MAX_HEAD] = {0};
-            for (size_t j = first; j <= t; j++) {
+            for (size_t j = first; j < end; j++) {
                 double p = exp(score(&r, j * a->k_stride + h / group * d, 1) - highest);
                 sum += p;
                 for (size_t i = 0; i < d; i++)
@@ -79,7 +88,7 @@ static void backward_row(const kernel_attention *a, const row *r, size_t t, size
     size_t d = a->head_size, head = h / (a->query_heads / a->key_heads) * d;
     size_t out_at = t * a->out_stride + h * d;
     double sum[MAX_HEAD] = {0};
-    for (size_t j = window_first(a->scores.window, (size_t)a->start[t], t); j <= t; j++) {
+    for (size_t j = window_first(a->scores.window, (size_t)a->start[t], t), end = sight_end(a, t); j < end; j++) {
         size_t k_at = j * a->k_stride + head, v_at = j * a->v_stride + head;
         double capped = score(r, k_at, 1), p = exp(capped - lse);
         double ds = p * (dot(a->type, d, dout, out_at, r->v, v_at) - delta) * slope(r, capped) * a->scores.scale;

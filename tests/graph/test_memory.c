@@ -1,0 +1,147 @@
+/* What plans say they need: attention over thousands of tokens without its scores, cross-entropy over a large vocabulary without
+ * its logits, and higher orders that are refused before anything is allocated. */
+#include "graph/composite.h"
+#include "graph/plan.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static plan *plan_of(graph *g, node *const *outputs, size_t count)
+{
+    plan *p;
+    error err = {0};
+    if (plan_new(g, outputs, count, &(plan_options){.threads = 1}, &p, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    return p;
+}
+
+/* ---- attention ---- */
+enum { HEADS = 2, HEAD = 16 };
+
+typedef struct attending {
+    graph *g;
+    node *q, *k, *v, *gradients[3];
+} attending;
+
+static attending attend(int64_t tokens, element_type type)
+{
+    attending a = {.g = graph_new(NULL)};
+    shape s = SHAPE(tokens, HEADS, HEAD);
+    a.q = graph_input(a.g, "q", type, s);
+    a.k = graph_input(a.g, "k", type, s);
+    a.v = graph_input(a.g, "v", type, s);
+    node *start = graph_fill(a.g, TYPE_I32, SHAPE(tokens), 0), *wrt[3] = {a.q, a.k, a.v};
+    node *y = op_attention(a.q, a.k, a.v, start, (attention_options){.scale = 0});
+    assert_true(graph_grad(op_sum_all(op_square(y)), wrt, 3, NULL, a.gradients));
+    return a;
+}
+
+static size_t gradient_peak(int64_t tokens)
+{
+    attending a = attend(tokens, TYPE_F32);
+    plan *p = plan_of(a.g, a.gradients, 3);
+    size_t peak = plan_peak_bytes(p);
+    plan_free(p);
+    graph_free(a.g);
+    return peak;
+}
+
+static void attention_is_linear_in_the_tokens(void **state)
+{
+    (void)state;
+    size_t half = gradient_peak(1000), whole = gradient_peak(2000);
+    print_message("gradient through attention: %zu bytes for 1000 tokens, %zu for 2000\n", half, whole);
+    assert_true((double)whole < 2.1 * (double)half);
+    assert_true(whole < 2000 * 2000 * sizeof(float)); /* less than the scores of one head */
+}
+
+static void second_derivatives_say_what_they_need(void **state)
+{
+    (void)state;
+    attending a = attend(2000, TYPE_F32);
+    node *direction = graph_fill(a.g, TYPE_F32, a.q->shape, 1), *products;
+    assert_true(graph_jvp(a.gradients, 1, &a.q, &direction, 1, &products));
+    plan *p;
+    error err = {0};
+    assert_int_equal(plan_new(a.g, &products, 1, &(plan_options){.memory_limit = 16 << 20, .threads = 1}, &p, &err), STATUS_LIMIT);
+    assert_null(p);
+    assert_non_null(strstr(err.message, "16777216"));
+    graph_free(a.g);
+}
+
+/* ---- the vocabulary ---- */
+enum { TOKENS = 2048, WIDTH = 24, WORDS = 5000, AT_ONCE = 512 }; /* weights gather gradients by 512 tokens */
+
+typedef struct projected {
+    float loss[TOKENS], dx[TOKENS * WIDTH];
+    float *dweight; /* WORDS * WIDTH */
+    size_t peak;
+} projected;
+
+static void project(projected *r, bool chunks)
+{
+    static float xs[TOKENS * WIDTH], ws[WORDS * WIDTH], weights[TOKENS];
+    static int32_t targets[TOKENS];
+    for (int i = 0; i < TOKENS * WIDTH; i++)
+        xs[i] = sinf(1.7f * (float)i);
+    for (int i = 0; i < WORDS * WIDTH; i++)
+        ws[i] = cosf(0.9f * (float)i);
+    for (int i = 0; i < TOKENS; i++) {
+        targets[i] = i % 7 == 3 ? -1 : i * 37 % WORDS;
+        weights[i] = 1 + 0.01f * (float)i;
+    }
+    graph *g = graph_new(NULL);
+    node *x = graph_input(g, "x", TYPE_F32, SHAPE(TOKENS, WIDTH)), *w = graph_input(g, "w", TYPE_F32, SHAPE(WORDS, WIDTH));
+    node *target = graph_input(g, "target", TYPE_I32, SHAPE(TOKENS)), *weight = graph_input(g, "weight", TYPE_F32, SHAPE(TOKENS));
+    node *loss = chunks ? op_projected_cross_entropy(x, w, target, weight, TYPE_F32, AT_ONCE)
+                        : op_cross_entropy(op_linear(x, w), target, weight);
+    node *wrt[2] = {x, w}, *outputs[3] = {loss};
+    assert_true(graph_grad(op_sum_all(loss), wrt, 2, NULL, outputs + 1));
+    plan *p = plan_of(g, outputs, 3);
+    plan_bind(p, x, xs);
+    plan_bind(p, w, ws);
+    plan_bind(p, target, targets);
+    plan_bind(p, weight, weights);
+    assert_int_equal(plan_run(p, NULL, NULL), STATUS_OK);
+    r->peak = plan_peak_bytes(p);
+    r->dweight = malloc(sizeof ws);
+    assert_non_null(r->dweight);
+    memcpy(r->loss, plan_output(p, 0), sizeof r->loss);
+    memcpy(r->dx, plan_output(p, 1), sizeof r->dx);
+    memcpy(r->dweight, plan_output(p, 2), sizeof ws);
+    plan_free(p);
+    graph_free(g);
+}
+
+static void logits_are_never_held_whole(void **state)
+{
+    (void)state;
+    static projected whole, chunks;
+    project(&whole, false);
+    project(&chunks, true);
+    print_message("cross-entropy over %d words: %zu bytes, %zu in chunks of %d tokens; the logits alone have %zu\n", WORDS,
+                  whole.peak, chunks.peak, AT_ONCE, TOKENS * WORDS * sizeof(float));
+    assert_memory_equal(whole.loss, chunks.loss, sizeof whole.loss);
+    assert_memory_equal(whole.dx, chunks.dx, sizeof whole.dx);
+    for (int i = 0; i < WORDS * WIDTH; i++)
+        if (!(fabsf(whole.dweight[i] - chunks.dweight[i]) <= 1e-4f))
+            fail_msg("gradient %d: %g in chunks, %g at once", i, (double)chunks.dweight[i], (double)whole.dweight[i]);
+    assert_true(chunks.peak < TOKENS * WORDS * sizeof(float));
+    assert_true(2 * chunks.peak < whole.peak);
+    free(whole.dweight);
+    free(chunks.dweight);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attention_is_linear_in_the_tokens),
+        cmocka_unit_test(second_derivatives_say_what_they_need),
+        cmocka_unit_test(logits_are_never_held_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
