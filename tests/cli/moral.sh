@@ -46,7 +46,7 @@ expect 0 "" "$ASSAY" run moral-self-correction -m "script:$work/shy.yaml" --item
 grep -q "What could not be read" "$work/out" && grep -q "No figure (no item was answered)" "$work/out" || fail "refusals are not shown: $(head -5 "$work/out")"
 
 # A model that has never heard such questions would say something else.
-expect 0 "" "$ASSAY" run moral-self-correction -m base --items 16 --conditions q $small
+expect 0 "" "$ASSAY" run moral-self-correction -m base --items 16 --conditions q --ask scores $small
 grep -q "choice_mass" "$work/out" || fail "a model that would say something else gets a figure"
 
 expect 2 "'cars'" "$ASSAY" run moral-self-correction -m oracle:0 --parts cars $small

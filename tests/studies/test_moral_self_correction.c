@@ -235,7 +235,7 @@ static void the_order_of_the_options_changes_nothing(void **state)
     double found[2][2];
     for (int swapped = 0; swapped < 2; swapped++) {
         biased who = {0};
-        bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "town", "conditions", "q", NULL}, 1);
+        bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "town", "conditions", "q", "ask", "scores", NULL}, 1);
         bench_now = &b;
         who.b = &b;
         b.score = answer_by_name;

@@ -240,7 +240,7 @@ static void other_wordings_of_unknown_count(void **state)
 {
     (void)state;
     for (int scored = 0; scored < 2; scored++) {
-        bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "town", "conditions", "q", "items", "160", NULL}, 1);
+        bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "town", "conditions", "q", "items", "160", "ask", scored ? "scores" : "auto", NULL}, 1);
         b.answer = say_otherwise;
         b.score = scored ? score_otherwise : NULL;
         bench_run(&b);

@@ -183,7 +183,8 @@ static status ask(study_sample *s, const moral_item *item, const char *question,
     const moral_data *data = s->run->data;
     conversation c = {.count = 0};
     reply_state thought;
-    bool written = data->way == WAY_REPLY || (data->way == WAY_AUTO && !study_role_can(s, "subject", SUBJECT_SCORES));
+    /* In the town a reply names one of three things, whoever writes it; how surely a small model spells rare words is no part of the answer. */
+    bool written = data->way == WAY_REPLY || (data->way == WAY_AUTO && (item->town || !study_role_can(s, "subject", SUBJECT_SCORES)));
     TRY(converse(s, item, question, condition, written, &c, &thought, err));
     TRY(written ? read(s, item, question, condition, &c, out, err) : score(s, item, &c, out, err));
     if (condition == CONDITION_COT)

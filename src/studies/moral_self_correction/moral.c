@@ -23,8 +23,8 @@ static const param_spec params[] = {
     {.name = "items", .type = PARAM_INT, .least = 0, .most = 1e7, .fallback = "640", .value = "N",
      .help = "most items of each part; 0: all (the town: 640, trades: 360, simulated applicants: 300)"},
     {.name = "ask", .type = PARAM_CHOICE, .choices = ways, .fallback = "auto",
-     .help = "how answers are had: by the log-probabilities of the options as the reply, or by reading a written reply (auto: the first "
-             "where the subject can)"},
+     .help = "how answers are had: by the log-probabilities of the options as the reply, or by reading a written reply (auto: the second in the "
+             "town, elsewhere the first where the subject can)"},
     {.name = "answer-tokens", .type = PARAM_INT, .least = 1, .most = 65536, .fallback = "32", .value = "N",
      .help = "longest written answer"},
     {.name = "thinking-tokens", .type = PARAM_INT, .least = 1, .most = 65536, .fallback = "256", .value = "N",
