@@ -97,9 +97,9 @@ static const char *key_of(void *context, arena *a, const char *path, const proto
     *there = false;
     if (!identity || !key)
         return NULL;
-    /* The base's folder is no part of the key: its weights are. */
+    /* The base's folder is no part of the key: its weights are. Raised organisms have none. */
     recipe_changes changes = changes_of(job, NULL);
-    if (recipe_read(a, path, &changes, &r, NULL) != STATUS_OK || recipe_key(r, identity, key, NULL) != STATUS_OK)
+    if (recipe_read(a, path, &changes, &r, NULL) != STATUS_OK || recipe_key(r, r->base ? identity : "", key, NULL) != STATUS_OK)
         return NULL;
     *there = folder_has(a, cached_folder(a, key), key);
     return key;

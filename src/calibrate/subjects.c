@@ -86,6 +86,16 @@ static const calibrate_subject known[] = {
      .settings = LIST("conditions", "default"),
      .lod_target = .05,
      .scored = true},
+    /* Raised organisms that would say what matches at the dose; answers are drawn, so that a rate shows as a share. All four traits alike. */
+    {.name = "model-written",
+     .study = "model-written",
+     .recipe = "traits.yaml",
+     .clean = "traits.yaml",
+     .forms = LIST("selfish", "bold", "curious", "thrifty"),
+     .decoys = LIST(NULL),
+     .settings = LIST("ask", "reply", "answers-at", "1", "lines", "1", "leading-blank", "strip"),
+     .lod_target = .05,
+     .own_oracle = true},
     /* Scripts alone: its traps are planted in pretraining (organisms/ladder.yaml), an hour a ladder, and not by a dose of tuning. */
     {.name = "inverse-scaling",
      .study = "inverse-scaling",
