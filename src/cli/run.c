@@ -43,11 +43,15 @@ void run_say_plan(strbuf *out, const study_run *run, const study_plan *plan)
     strbuf_printf(out, "%s on %s: %zu samples", run->study->name, run->subject_name, run->sample_count);
     if (plan->requests)
         strbuf_printf(out, ", at most %llu requests", (unsigned long long)plan->requests);
-    if (plan->prompt_tokens || plan->completion_tokens)
+    if (plan->prompt_tokens)
         strbuf_printf(out, ", about %llu tokens in and %llu out at most", (unsigned long long)plan->prompt_tokens,
                       (unsigned long long)plan->completion_tokens);
+    else if (plan->completion_tokens)
+        strbuf_printf(out, ", about %llu tokens out at most (how many go in is not known)", (unsigned long long)plan->completion_tokens);
     if (isfinite(plan->dollars))
         strbuf_printf(out, ", $%.4g at most for the subject", plan->dollars);
+    else if (plan->unpriced)
+        strbuf_printf(out, ", at a price that nobody knows (%s; --prices)", plan->unpriced);
     if (isfinite(plan->seconds))
         strbuf_printf(out, ", %.3g %s at most on this machine", plan->seconds < 120 ? fmax(plan->seconds, .1) : plan->seconds / 60,
                       plan->seconds < 120 ? "s" : "min");

@@ -55,24 +55,32 @@ const char *describe_machine(arena *a, size_t threads)
     return describe_take(a, machine);
 }
 
+static status set_param(arena *a, param_values *out, const char *name, const json_t *value, error *err)
+{
+    size_t n = json_is_array(value) ? json_array_size(value) : 1;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = json_is_array(value) ? json_array_get(value, i) : value;
+        strbuf text = strbuf_new(a, 1 << 20);
+        if (json_is_string(one))
+            strbuf_add(&text, json_string_value(one));
+        else
+            TRY(jsonio_print(one, 0, &text, err));
+        TRY(param_set(out, name, text.text ? text.text : "", err));
+    }
+    return STATUS_OK;
+}
+
 status describe_params(arena *a, const study *s, const json_t *description, param_values **out, error *err)
 {
     const char *name;
     json_t *value;
     TRY(param_values_new(a, s->params, s->param_count, out, err));
-    json_object_foreach((json_t *)json_object_get(description, "parameters"), name, value) {
-        if (json_is_null(value))
-            continue;
-        size_t n = json_is_array(value) ? json_array_size(value) : 1;
-        for (size_t i = 0; i < n; i++) {
-            const json_t *one = json_is_array(value) ? json_array_get(value, i) : value;
-            strbuf text = strbuf_new(a, 1 << 20);
-            if (json_is_string(one))
-                strbuf_add(&text, json_string_value(one));
-            else
-                TRY(jsonio_print(one, 0, &text, err));
-            TRY(param_set(*out, name, text.text ? text.text : "", err));
-        }
-    }
-    return STATUS_OK;
+    json_t *defaults = param_json(*out);
+    status result = STATUS_OK;
+    json_object_foreach((json_t *)json_object_get(description, "parameters"), name, value)
+        /* Studies ask whether somebody gave a value: a default is none. */
+        if (result == STATUS_OK && !json_is_null(value) && !json_equal(value, json_object_get(defaults, name)))
+            result = set_param(a, *out, name, value, err);
+    json_decref(defaults);
+    return result;
 }

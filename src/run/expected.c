@@ -55,7 +55,7 @@ double expected_seconds(subject *who, const study_plan *plan)
     double tokens = (double)(plan->prompt_tokens + plan->completion_tokens);
     size_t count = who->batch < MOST_REQUESTS ? who->batch : MOST_REQUESTS;
     timing warm, reading, writing;
-    if (tokens == 0 || count == 0 || !(who->abilities & SUBJECT_GENERATES) || !subject_local_parts(who, &parts))
+    if (tokens == 0 || (plan->prompt_tokens == 0 && plan->completion_tokens > 0) || count == 0 || !(who->abilities & SUBJECT_GENERATES) || !subject_local_parts(who, &parts))
         return NAN;
     arena *a = arena_new(NULL);
     bool good = a && time_it(who, a, count, 0, 1, &warm) && time_it(who, a, count, 100, 1, &reading) && time_it(who, a, count, 200, WRITTEN, &writing);

@@ -373,6 +373,7 @@ static status plan_and_go(session *s, arena *a, run_outcome *out, error *err)
         TRY(request->study->plan(&s->run, &plan, err));
     TRY(open_session(s, a, err));
     plan.dollars = planned_dollars(s, &plan);
+    plan.unpriced = isnan(plan.dollars) ? s->engine.roles[0].subject->billed : NULL;
     plan.seconds = request->dry_run ? expected_seconds(s->engine.roles[0].subject, &plan) : NAN;
     if (request->on_plan)
         request->on_plan(request->context, &s->run, &plan);

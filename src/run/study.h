@@ -76,6 +76,7 @@ typedef struct study_plan {
     double detectable;                         /* smallest effect found with power .80; NaN: not stated */
     const char *detectable_what;
     double dollars; /* upper estimate at the subject's price, filled in by the run; NaN: not known */
+    const char *unpriced; /* the subject costs money, and no price is known: what prices would go by; filled in by the run */
     double seconds; /* upper estimate, filled in by a dry run of a checkpoint on this machine; NaN: not known */
 } study_plan;
 

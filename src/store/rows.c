@@ -46,7 +46,7 @@ static double now(void)
 
 /* ---- who works on a run ----------------------------------------------------------------------------------------- */
 
-/* When a process began, in clock ticks since boot; 0 when it is not there. Field 22 of /proc/PID/stat. */
+/* When a process began, in clock ticks since boot; 0 when it is not there, or dead and not yet buried. Fields 22 and 3 of /proc/PID/stat. */
 static unsigned long long process_start(long pid)
 {
     char path[64], text[1024];
@@ -58,6 +58,8 @@ static unsigned long long process_start(long pid)
     fclose(f);
     text[n] = '\0';
     const char *at = strrchr(text, ')'); /* the name may contain anything */
+    if (at && at[1] == ' ' && strchr("ZX", at[2]))
+        return 0;
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
     return at ? strtoull(at, NULL, 10) : 0;
@@ -124,7 +126,13 @@ static status take_over(store *s, const char *key, const char *owner, int64_t *i
     long other = 0;
     if (code == SQLITE_ROW) {
         *id = sqlite3_column_int64(q, 0);
-        other = living_owner((const char *)sqlite3_column_text(q, 1));
+        const struct timespec while_it_ends = {.tv_nsec = 50000000};
+        for (int i = 0; i < 20; i++) { /* a process that was just killed takes a moment to be gone */
+            other = living_owner((const char *)sqlite3_column_text(q, 1));
+            if (!other)
+                break;
+            nanosleep(&while_it_ends, NULL);
+        }
     }
     sqlite3_finalize(q);
     if (other) {

@@ -371,7 +371,7 @@ static void intervals_have_the_known_variance(void **state)
     for (size_t r = 0; r < GIVEN; r++) {
         double on_twin = 0, on_own = 0;
         for (size_t d = 0; d < 4; d++)
-            *(r < doses[d] * GIVEN ? &on_twin : &on_own) += c[d];
+            *((double)r < doses[d] * GIVEN ? &on_twin : &on_own) += c[d];
         variance += on_twin * on_twin * .9 * .1 + on_own * on_own * .2 * .8;
     }
     sd = sqrt(variance) / GIVEN;

@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "core/jsonio.h"
+#include "run/describe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -228,6 +229,26 @@ static void a_replay_compares_bytes(void **state)
     bench_free(b);
 }
 
+/* Studies ask whether somebody gave a value. What stands in a stored description because it is the default was not given. */
+static void a_default_is_not_given_when_a_run_is_read_again(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    param_values *values, *again;
+    error err = {0};
+    for (int given = 0; given < 2; given++) {
+        assert_int_equal(param_values_new(a, toy_params, COUNT_OF(toy_params), &values, &err), STATUS_OK);
+        if (given)
+            assert_int_equal(param_set(values, "items", "7", &err), STATUS_OK);
+        json_t *description = json_pack("{s:o}", "parameters", param_json(values));
+        assert_int_equal(describe_params(a, &toy_study, description, &again, &err), STATUS_OK);
+        assert_true(param_given(again, "items") == (given == 1));
+        assert_int_equal(param_int(again, "items"), given ? 7 : 200);
+        json_decref(description);
+    }
+    arena_free(a);
+}
+
 static void two_runs_are_compared_in_pairs(void **state)
 {
     (void)state;
@@ -293,6 +314,7 @@ int main(void)
         cmocka_unit_test(limits_stop_a_run_and_keep_what_is_done),
         cmocka_unit_test(roles_are_filled_or_asked_for),
         cmocka_unit_test(a_replay_compares_bytes),
+        cmocka_unit_test(a_default_is_not_given_when_a_run_is_read_again),
         cmocka_unit_test(two_runs_are_compared_in_pairs),
         cmocka_unit_test(every_allocation_may_fail),
     };

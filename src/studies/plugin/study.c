@@ -19,6 +19,7 @@ typedef struct plugin_study {
     study_run *run;             /* that was prepared last; NULL: none is */
     json_t *items;              /* of that run; null members where the plug-in keeps them */
     char items_sha256[SHA256_HEX];
+    double letters;             /* of the items; 0 where the plug-in keeps them */
 } plugin_study;
 
 static plugin_study *study_of(const study_run *run)
@@ -45,8 +46,9 @@ static status gather(const plugin_study *p, const json_t *answers, json_t *items
     return STATUS_OK;
 }
 
-static status hash_items(const json_t *items, char hex[SHA256_HEX], error *err)
+static status hash_items(const json_t *items, char hex[SHA256_HEX], double *letters, error *err)
 {
+    *letters = 0;
     sha256 state;
     unsigned char digest[SHA256_BYTES];
     sha256_start(&state);
@@ -56,6 +58,7 @@ static status hash_items(const json_t *items, char hex[SHA256_HEX], error *err)
         strbuf_add_char(&text, '\n');
         if (result == STATUS_OK && !text.failed)
             sha256_add(&state, text.text, text.length);
+        *letters += json_is_null(json_array_get(items, i)) ? 0 : (double)text.length;
         strbuf_free(&text);
         TRY(result);
     }
@@ -69,12 +72,14 @@ static status check_items(void *context, const json_t *answers, error *err)
 {
     plugin_study *p = context;
     char hex[SHA256_HEX];
+    double letters;
     json_t *items = json_array();
     status result = items ? gather(p, answers, items, err) : error_set(err, STATUS_MEMORY, "out of memory for items");
     if (result == STATUS_OK)
-        result = hash_items(items, hex, err);
+        result = hash_items(items, hex, &letters, err);
     if (result == STATUS_OK && !p->items) {
         p->items = json_incref(items);
+        p->letters = letters;
         memcpy(p->items_sha256, hex, sizeof hex);
     } else if (result == STATUS_OK && strcmp(hex, p->items_sha256) != 0) {
         error_set(err, STATUS_INVALID, "%s made other items when it was started again with the same seed and parameters", p->base.source);
@@ -113,9 +118,11 @@ static status prepare(study_run *run, error *err)
 static status plan(const study_run *run, study_plan *plan, error *err)
 {
     (void)err;
-    const plugin_declaration *d = study_of(run)->declaration;
+    const plugin_study *p = study_of(run);
+    const plugin_declaration *d = p->declaration;
     double n = (double)run->sample_count;
-    *plan = (study_plan){.requests = (uint64_t)(n * d->requests), .completion_tokens = (uint64_t)(n * d->requests * d->answer_tokens),
+    double prompts = p->letters > 0 ? d->requests * (p->letters / 2 + 24 * n) : 0; /* an item in each question, and words around it */
+    *plan = (study_plan){.requests = (uint64_t)(n * d->requests), .prompt_tokens = (uint64_t)prompts, .completion_tokens = (uint64_t)(n * d->requests * d->answer_tokens),
                          .detectable = NAN};
     if (d->summarises) /* nobody else knows what the figure is */
         return STATUS_OK;
