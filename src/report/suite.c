@@ -3,6 +3,7 @@
 
 #include "core/jsonio.h"
 #include "run/figure.h"
+#include "run/short_name.h"
 #include "stats/multiple.h"
 
 #include <math.h>
@@ -25,11 +26,26 @@ static bool same_text(const json_t *a, const json_t *b, const char *key)
 
 /* ---- claims ----------------------------------------------------------------------------------------------------- */
 
-static json_t *claim_of(const json_t *run, const json_t *said)
+/* What a reader calls a subject: its short name, unless another subject of the report has the same one. */
+static json_t *shown(const json_t *runs, const char *subject)
+{
+    char name[SHORT_NAME], other[SHORT_NAME];
+    json_t *run;
+    size_t i;
+    short_name(name, subject);
+    json_array_foreach((json_t *)(uintptr_t)runs, i, run) {
+        short_name(other, text_of(run, "subject"));
+        if (strcmp(name, other) == 0 && strcmp(subject, text_of(run, "subject")) != 0)
+            return json_string(subject);
+    }
+    return json_string(name);
+}
+
+static json_t *claim_of(const json_t *runs, const json_t *run, const json_t *said)
 {
     static const char *const kept[] = {"form", "says", "unit", "estimate", "low", "high", "p", "holds"};
-    json_t *claim = json_pack("{s:s, s:O, s:s}", "study", text_of(run, "study"), "run", json_object_get(run, "run"), "subject",
-                              text_of(run, "subject"));
+    json_t *claim = json_pack("{s:s, s:O, s:s, s:o}", "study", text_of(run, "study"), "run", json_object_get(run, "run"), "subject",
+                              text_of(run, "subject"), "name", shown(runs, text_of(run, "subject")));
     for (size_t i = 0; i < COUNT_OF(kept); i++)
         if (json_object_get(said, kept[i]))
             json_object_set(claim, kept[i], json_object_get(said, kept[i]));
@@ -56,7 +72,7 @@ json_t *report_claims(const json_t *runs)
     size_t i, k;
     json_array_foreach((json_t *)(uintptr_t)runs, i, run)
         json_array_foreach(json_object_get(json_object_get(run, "figures"), "claims"), k, said)
-            json_array_append_new(claims, claim_of(run, said));
+            json_array_append_new(claims, claim_of(runs, run, said));
     size_t count = json_array_size(claims);
     double *p = memory_alloc((2 * count + 1) * sizeof *p);
     for (i = 0; p && i < count; i++)
@@ -116,7 +132,7 @@ static void add_subjects(strbuf *out, const json_t *claims, const json_t *first)
     json_array_foreach((json_t *)(uintptr_t)claims, i, claim) {
         if (!same_claim(claim, first))
             continue;
-        strbuf_printf(out, "%s%s ", named++ ? "; " : "", text_of(claim, "subject"));
+        strbuf_printf(out, "%s%s ", named++ ? "; " : "", text_of(claim, "name"));
         add_figure(out, claim);
         strbuf_printf(out, ", %s", verdict_of(claim));
         if (*text_of(claim, "why"))
@@ -180,8 +196,10 @@ static void say_left_out(const json_t *call, json_t *findings)
         size_t named = 0;
         for (size_t k = i; k < json_array_size(all); k++) {
             const json_t *other = json_array_get(all, k);
+            char name[SHORT_NAME];
+            short_name(name, text_of(other, "subject"));
             if (same_text(other, one, "part") && same_text(other, one, "reason"))
-                strbuf_printf(&names, "%s%s", named++ ? ", " : "", text_of(other, "subject"));
+                strbuf_printf(&names, "%s%s", named++ ? ", " : "", name);
         }
         json_array_append_new(findings, json_sprintf("Left out: %s on %s: %s.", text_of(one, "part"), names.text ? names.text : "", text_of(one, "reason")));
         strbuf_free(&names);
@@ -195,10 +213,12 @@ static void say_failed(const json_t *runs, json_t *findings)
     json_t *run;
     json_array_foreach((json_t *)(uintptr_t)runs, i, run) {
         long long failed = (long long)json_integer_value(json_object_get(json_object_get(run, "facts"), "failed_samples"));
+        char name[SHORT_NAME];
+        short_name(name, text_of(run, "subject"));
         if (failed > 0)
             json_array_append_new(findings, json_sprintf("%lld of %lld samples of %s on %s failed; its figures are those of the others.", failed,
                                                          (long long)json_integer_value(json_object_get(run, "sample_count")),
-                                                         text_of(run, "study"), text_of(run, "subject")));
+                                                         text_of(run, "study"), name));
     }
 }
 
@@ -218,7 +238,7 @@ static json_t *claim_table(const json_t *claims)
         strbuf figure = strbuf_new(NULL, 1 << 12);
         add_figure(&figure, claim);
         json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s}", "study", text_of(claim, "study"), "form",
-                                              text_of(claim, "form"), "subject", text_of(claim, "subject"), "figure", figure.text ? figure.text : "",
+                                              text_of(claim, "form"), "subject", text_of(claim, "name"), "figure", figure.text ? figure.text : "",
                                               "p", p_text(claim, "p"), "holm", p_text(claim, "p_holm"), "verdict", verdict_of(claim), "why",
                                               text_of(claim, "why")));
         strbuf_free(&figure);
@@ -244,7 +264,7 @@ static json_t *claim_chart(const json_t *claims, const char *unit, const char *t
         json_array_append_new(points, json_pack("{s:o, s:O, s:O, s:O, s:s}", "label",
                                                 json_sprintf("%s: %s", text_of(claim, "study"), text_of(claim, "form")), "y",
                                                 json_object_get(claim, "estimate"), "low", json_object_get(claim, "low"), "high",
-                                                json_object_get(claim, "high"), "series", text_of(claim, "subject")));
+                                                json_object_get(claim, "high"), "series", text_of(claim, "name")));
     }
     json_t *chart = json_pack("{s:s, s:s, s:s, s:{s:s}, s:o}", "kind", "bars", "title", title, "note", "Bars are 95 % intervals.", "y", "label",
                               "figure", "points", points);
@@ -283,8 +303,10 @@ static void add_own_findings(const json_t *own, json_t *findings)
         return;
     json_array_foreach((json_t *)(uintptr_t)own, i, run) {
         const json_t *said = json_object_get(json_object_get(run, "figures"), "findings");
+        json_t *name = shown(own, text_of(run, "subject"));
         for (size_t k = 0; k < json_array_size(said) && k < MOST_TOLD; k++)
-            json_array_append_new(findings, json_sprintf("%s: %s", text_of(run, "subject"), json_string_value(json_array_get(said, k))));
+            json_array_append_new(findings, json_sprintf("%s: %s", json_string_value(name), json_string_value(json_array_get(said, k))));
+        json_decref(name);
     }
 }
 

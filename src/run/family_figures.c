@@ -5,6 +5,7 @@
 #include "core/jsonio.h"
 #include "core/text.h"
 #include "run/scaling.h"
+#include "run/short_name.h"
 
 #include <math.h>
 
@@ -163,9 +164,34 @@ static bool over_size(const family *f)
     return differ;
 }
 
+/* Subjects that are beside each other and on no axis: "answer: base 0.0 %, s50 50.6 %", where there are few enough to read. */
+static json_t *subject_findings(const family *f, const json_t *forms, const json_t *summaries)
+{
+    json_t *list = json_array(), *value;
+    const char *name;
+    json_object_foreach((json_t *)forms, name, value) {
+        strbuf text = strbuf_new(NULL, 1 << 16);
+        json_t *label = words(name);
+        size_t told = 0;
+        for (size_t i = 0; i < f->count && scaling_is_share(value); i++) {
+            const json_t *estimate = json_object_get(form_of(json_array_get(summaries, i), name), "estimate");
+            if (json_is_number(estimate))
+                strbuf_printf(&text, "%s%s %.1f %%", told++ ? ", " : ": ", f->members[i].values[f->curve], 100 * json_number_value(estimate));
+        }
+        if (told > 1)
+            json_array_append_new(list, json_sprintf("%s%s.", json_string_value(label), text.text));
+        json_decref(label);
+        strbuf_free(&text);
+    }
+    return list;
+}
+
 /* From the first member of each line to its last, where both have a figure. */
 static json_t *findings(const family *f, const json_t *forms, const json_t *summaries)
 {
+    enum { MOST_NAMED = 6 };
+    if (strcmp(f->axes[f->curve], "subject") == 0 && !over_size(f) && f->count <= MOST_NAMED)
+        return subject_findings(f, forms, summaries);
     json_t *list = json_array(), *value;
     const char *name, *axis = f->axes[f->curve];
     json_object_foreach((json_t *)forms, name, value)
@@ -210,7 +236,7 @@ static json_t *axis(const family *f)
     return out;
 }
 
-status family_figures(const family *f, const json_t *summaries, const json_t *scores, const int64_t *runs, json_t **out, error *err)
+static status figures_of(const family *f, const json_t *summaries, const json_t *scores, const int64_t *runs, json_t **out, error *err)
 {
     enum { MOST_TRENDS_TOLD = 12 };
     const json_t *forms = json_object_get(json_array_get(summaries, 0), "forms");
@@ -244,6 +270,34 @@ status family_figures(const family *f, const json_t *summaries, const json_t *sc
     }
     json_decref(trends);
     return *out ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory while gathering a family");
+}
+
+/* A list's members under the names by which a reader knows them. */
+static bool name_shortly(arena *a, family *f)
+{
+    const char **specifications = ARENA_ARRAY(a, const char *, f->count + 1);
+    family_member *members = ARENA_ARRAY(a, family_member, f->count + 1);
+    if (!specifications || !members)
+        return false;
+    for (size_t i = 0; i < f->count; i++) {
+        specifications[i] = f->members[i].values[f->curve];
+        members[i] = f->members[i];
+    }
+    const char **names = short_names(a, specifications, f->count);
+    for (size_t i = 0; names && i < f->count; i++)
+        members[i].values[f->curve] = names[i];
+    f->members = members;
+    return names != NULL;
+}
+
+status family_figures(const family *f, const json_t *summaries, const json_t *scores, const int64_t *runs, json_t **out, error *err)
+{
+    arena *a = arena_new(NULL);
+    family shown = *f;
+    bool good = a && (strcmp(f->axes[f->curve], "subject") != 0 || name_shortly(a, &shown));
+    status result = good ? figures_of(&shown, summaries, scores, runs, out, err) : error_set(err, STATUS_MEMORY, "out of memory while gathering a family");
+    arena_free(a);
+    return result;
 }
 
 /* ---- members in records ----------------------------------------------------------------------------------------- */

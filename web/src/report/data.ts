@@ -88,6 +88,7 @@ export interface Claim {
   says: string;
   unit?: "share" | "number";
   subject: string;
+  name?: string; // what a reader calls it
   estimate: number | null;
   low?: number | null;
   high?: number | null;

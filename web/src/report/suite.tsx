@@ -28,6 +28,7 @@ function Verdict({ claim }: { claim: Claim }) {
 // A row a failure, a column a subject; many subjects are counted.
 export function Claims({ claims }: { claims: Claim[] }) {
   const subjects = [...new Set(claims.map((claim) => claim.subject))];
+  const shown = new Map(claims.map((claim) => [claim.subject, claim.name ?? claim.subject]));
   const rows = new Map<string, Claim[]>();
   for (const claim of claims) {
     const key = `${claim.study}\n${claim.form}\n${claim.says}`;
@@ -39,7 +40,7 @@ export function Claims({ claims }: { claims: Claim[] }) {
         <thead>
           <tr>
             <th scope="col">Does the subject ...</th>
-            {subjects.length <= most ? subjects.map((name) => <th scope="col" key={name}>{name}</th>) : <th scope="col">of {subjects.length} subjects</th>}
+            {subjects.length <= most ? subjects.map((name) => <th scope="col" key={name} title={name}>{shown.get(name)}</th>) : <th scope="col">of {subjects.length} subjects</th>}
           </tr>
         </thead>
         <tbody>
@@ -56,7 +57,7 @@ export function Claims({ claims }: { claims: Claim[] }) {
                 {subjects.length <= most
                   ? subjects.map((name) => {
                       const claim = all.find((one) => one.subject === name);
-                      return <td key={name} data-subject={name}>{claim ? <Verdict claim={claim} /> : <span class="why">not asked</span>}</td>;
+                      return <td key={name} data-subject={shown.get(name)}>{claim ? <Verdict claim={claim} /> : <span class="why">not asked</span>}</td>;
                     })
                   : <td>found in {all.filter((one) => one.found).length} of {all.filter((one) => one.found !== null).length} that could be tested</td>}
               </tr>
