@@ -37,6 +37,20 @@ static double number_of(const json_t *object, const char *key)
     return json_number_value(json_object_get(object, key));
 }
 
+static void print_means(const json_t *means, strbuf *out)
+{
+    if (json_array_size(means) > 0)
+        strbuf_printf(out, "\n%-27s %7s %8s %8s %9s  %-20s %9s\n", "mean of group", "items", "A", "B", "B - A", "95 %", "p");
+    for (size_t i = 0; i < json_array_size(means); i++) {
+        const json_t *r = json_array_get(means, i);
+        char limits[48] = "none: one cluster";
+        if (json_is_number(json_object_get(r, "low")))
+            snprintf(limits, sizeof limits, "[%.4f, %.4f]", number_of(r, "low"), number_of(r, "high"));
+        strbuf_printf(out, "%-27s %7.0f %8.4f %8.4f %9.4f  %-20s %9.2g\n", text_of(r, "group"), number_of(r, "n"), number_of(r, "a"),
+                      number_of(r, "b"), number_of(r, "difference"), limits, number_of(r, "p_holm"));
+    }
+}
+
 static void print_text(const json_t *c, strbuf *out)
 {
     const json_t *a = json_object_get(c, "a"), *b = json_object_get(c, "b"), *rows = json_object_get(c, "rows");
@@ -52,8 +66,11 @@ static void print_text(const json_t *c, strbuf *out)
                       number_of(r, "n"), number_of(r, "a"), number_of(r, "b"), number_of(r, "difference"), limits,
                       number_of(r, "p_holm"));
     }
-    strbuf_add(out, "\nShares of items with each verdict. Intervals: Newcombe's for paired shares; p: McNemar's exact test,\n"
-                    "adjusted over all rows by Holm's method.\n");
+    print_means(json_object_get(c, "means"), out);
+    strbuf_printf(out, "\nShares of items with each verdict. Intervals: Newcombe's for paired shares; p: McNemar's exact test,\n"
+                       "%sadjusted over all rows by Holm's method.\n",
+                  json_array_size(json_object_get(c, "means"))
+                      ? "of means a test by turning signs, with intervals by a bootstrap over items or clusters; " : "");
 }
 
 static status run(command_call *call, error *err)

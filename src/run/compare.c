@@ -1,14 +1,18 @@
-/* Two runs, paired by item: shares of every verdict in every group. */
+/* Two runs, paired by item: shares of every verdict in every group, and means where items have numbers. */
 #include "run/run.h"
 
+#include "core/hash.h"
 #include "core/jsonio.h"
+#include "stats/bootstrap.h"
 #include "stats/multiple.h"
+#include "stats/permutation.h"
 #include "stats/proportion.h"
 
 #include <math.h>
 
 typedef struct paired_item {
-    const char *group, *id, *verdict;
+    const char *group, *id, *verdict, *cluster; /* cluster: NULL: none */
+    double value;                               /* NaN: none */
 } paired_item;
 
 typedef struct paired_list {
@@ -27,6 +31,8 @@ static status add_item(void *context, const store_sample *x, error *err)
     const char *group = json_string_value(json_object_get(record, "group"));
     const char *id = json_string_value(json_object_get(record, "id"));
     const char *verdict = json_string_value(json_object_get(record, "verdict"));
+    const char *cluster = json_string_value(json_object_get(record, "cluster"));
+    const json_t *value = json_object_get(record, "value");
     if (id && verdict) {
         if (l->count == l->capacity) {
             l->items = arena_regrow(l->arena, l->items, l->count, l->capacity * 2 + 256, sizeof *l->items);
@@ -34,7 +40,8 @@ static status add_item(void *context, const store_sample *x, error *err)
         }
         if (l->items)
             l->items[l->count++] = (paired_item){arena_strdup(l->arena, group ? group : "all"), arena_strdup(l->arena, id),
-                                                 arena_strdup(l->arena, verdict)};
+                                                 arena_strdup(l->arena, verdict), cluster ? arena_strdup(l->arena, cluster) : NULL,
+                                                 json_is_number(value) ? json_number_value(value) : NAN};
     }
     json_decref(record);
     return l->items || !id || !verdict ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory while comparing");
@@ -49,7 +56,9 @@ static int by_key(const void *a, const void *b)
 
 /* One item in both runs. */
 typedef struct pair {
-    const char *group, *a, *b;
+    const char *group, *a, *b; /* verdicts */
+    const char *cluster;
+    double x, y;               /* numbers; NaN: none */
 } pair;
 
 typedef struct pairs {
@@ -71,7 +80,8 @@ static status make_pairs(arena *a, paired_list *x, paired_list *y, pairs *out, e
     for (size_t i = 0, k = 0; i < x->count || k < y->count;) {
         int order = i == x->count ? 1 : k == y->count ? -1 : by_key(&x->items[i], &y->items[k]);
         if (order == 0)
-            out->items[out->count++] = (pair){x->items[i].group, x->items[i].verdict, y->items[k].verdict};
+            out->items[out->count++] = (pair){x->items[i].group, x->items[i].verdict, y->items[k].verdict, x->items[i].cluster, x->items[i].value,
+                                             y->items[k].value};
         out->only_a += order < 0;
         out->only_b += order > 0;
         i += order <= 0;
@@ -115,18 +125,103 @@ static void add_group(json_t *rows, const pair *items, size_t count)
     json_decref(done);
 }
 
-static status adjust(arena *a, json_t *rows, error *err)
+/* ---- means ------------------------------------------------------------------------------------------------------ */
+
+/* Differences of the items of a group that have a number in both runs; items of one cluster hang together. */
+typedef struct differences {
+    double *values, *sums; /* of items, and of clusters */
+    size_t *clusters;
+    size_t count, cluster_count;
+    double a, b;           /* means */
+    bool graded;           /* some number is neither 0 nor 1: shares of verdicts do not say it all */
+} differences;
+
+typedef struct named {
+    uint64_t cluster;
+    size_t item;
+} named;
+
+static int by_cluster(const void *a, const void *b)
 {
-    size_t count = json_array_size(rows);
+    const named *x = a, *y = b;
+    if (x->cluster != y->cluster)
+        return x->cluster < y->cluster ? -1 : 1;
+    return (x->item > y->item) - (x->item < y->item);
+}
+
+static status differences_of(arena *a, const pair *items, size_t count, differences *d, error *err)
+{
+    named *names = ARENA_ARRAY(a, named, count + 1);
+    *d = (differences){.values = ARENA_ARRAY(a, double, count + 1), .sums = ARENA_ARRAY(a, double, count + 1),
+                       .clusters = ARENA_ARRAY(a, size_t, count + 1)};
+    if (!names || !d->values || !d->sums || !d->clusters)
+        return error_set(err, STATUS_MEMORY, "out of memory while comparing");
+    for (size_t i = 0; i < count; i++) {
+        double x = items[i].x, y = items[i].y;
+        if (!isfinite(x) || !isfinite(y))
+            continue;
+        d->graded = d->graded || (x != 0 && x != 1) || (y != 0 && y != 1);
+        d->a += x;
+        d->b += y;
+        names[d->count] = (named){items[i].cluster ? hash64(items[i].cluster, strlen(items[i].cluster), 0) : (uint64_t)i, d->count};
+        d->values[d->count++] = y - x;
+    }
+    qsort(names, d->count, sizeof *names, by_cluster);
+    for (size_t i = 0; i < d->count; i++) {
+        d->cluster_count += i == 0 || names[i].cluster != names[i - 1].cluster;
+        d->clusters[names[i].item] = d->cluster_count - 1;
+        d->sums[d->cluster_count - 1] += d->values[names[i].item];
+    }
+    d->a /= (double)d->count;
+    d->b /= (double)d->count;
+    return STATUS_OK;
+}
+
+static double mean_difference(const void *context, const size_t *picks, size_t count)
+{
+    const differences *d = context;
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += d->values[picks[i]];
+    return sum / (double)count;
+}
+
+/* A row where a group has numbers that verdicts do not say: limits by a bootstrap over items or clusters, p by turning the signs of
+ * their differences. */
+static status add_mean(arena *a, json_t *means, const pair *items, size_t count, uint64_t seed, error *err)
+{
+    differences d;
+    interval limits;
+    permutation_result test;
+    TRY(differences_of(a, items, count, &d, err));
+    if (!d.graded)
+        return STATUS_OK;
+    bootstrap b = {.items = d.count, .clusters = d.clusters, .seed = seed, .purpose = "compare/mean"};
+    TRY(bootstrap_interval(&b, mean_difference, &d, &limits, err));
+    TRY(permutation_paired(d.sums, d.cluster_count, &(permutation_options){.seed = seed, .purpose = "compare/signs"}, &test, err));
+    if (d.cluster_count < 2) /* one item, or items that all hang together, show no spread */
+        limits = (interval){NAN, NAN};
+    json_array_append_new(means, json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:o, s:o, s:f}", "group", items[0].group, "n", (json_int_t)d.count,
+                                           "clusters", (json_int_t)d.cluster_count, "a", d.a, "b", d.b, "difference", d.b - d.a, "low",
+                                           jsonio_number(limits.low), "high", jsonio_number(limits.high), "p", test.p));
+    return STATUS_OK;
+}
+
+/* ---- all rows --------------------------------------------------------------------------------------------------- */
+
+/* Holm's adjustment over the rows of both lists together. */
+static status adjust(arena *a, json_t *rows, json_t *means, error *err)
+{
+    size_t shares = json_array_size(rows), count = shares + json_array_size(means);
     double *p = ARENA_ARRAY(a, double, count + 1), *adjusted = ARENA_ARRAY(a, double, count + 1);
     if (!p || !adjusted)
         return error_set(err, STATUS_MEMORY, "out of memory while comparing");
     for (size_t i = 0; i < count; i++)
-        p[i] = json_number_value(json_object_get(json_array_get(rows, i), "p"));
+        p[i] = json_number_value(json_object_get(i < shares ? json_array_get(rows, i) : json_array_get(means, i - shares), "p"));
     if (!holm(p, count, adjusted))
         return error_set(err, STATUS_MEMORY, "out of memory while comparing");
     for (size_t i = 0; i < count; i++)
-        json_object_set_new(json_array_get(rows, i), "p_holm", json_real(adjusted[i]));
+        json_object_set_new(i < shares ? json_array_get(rows, i) : json_array_get(means, i - shares), "p_holm", json_real(adjusted[i]));
     return STATUS_OK;
 }
 
@@ -148,20 +243,24 @@ status run_compare_stores(store *s, int64_t first, store *t, int64_t second, are
     TRY(store_sample_each(s, first, false, add_item, &of_a, err));
     TRY(store_sample_each(t, second, false, add_item, &of_b, err));
     TRY(make_pairs(a, &of_a, &of_b, &shared, err));
-    json_t *rows = json_array();
-    for (size_t i = 0, end; i < shared.count; i = end) {
+    json_t *rows = json_array(), *means = json_array();
+    status result = STATUS_OK;
+    for (size_t i = 0, end; i < shared.count && result == STATUS_OK; i = end) {
         for (end = i; end < shared.count && strcmp(shared.items[i].group, shared.items[end].group) == 0;)
             end++;
         add_group(rows, &shared.items[i], end - i);
+        result = add_mean(a, means, &shared.items[i], end - i, (uint64_t)x.seed, err);
     }
-    status result = adjust(a, rows, err);
+    if (result == STATUS_OK)
+        result = adjust(a, rows, means, err);
     if (result != STATUS_OK) {
         json_decref(rows);
+        json_decref(means);
         return result;
     }
-    *out = json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:o}", "study", x.study, "a", side(&x), "b", side(&y), "shared",
+    *out = json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "study", x.study, "a", side(&x), "b", side(&y), "shared",
                      (json_int_t)shared.count, "only_a", (json_int_t)shared.only_a, "only_b", (json_int_t)shared.only_b,
-                     "rows", rows);
+                     "rows", rows, "means", means);
     return *out ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory while comparing");
 }
 

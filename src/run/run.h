@@ -129,9 +129,12 @@ status run_write_files(arena *a, store *s, int64_t id, const study *st, const ch
 
 /* Two runs of one study, paired where they share items (the members "group" and "id" of the records): for every group
  * and verdict the shares, their difference with its interval (Newcombe, paired), and McNemar's exact test, adjusted
- * over all rows by Holm's method.
+ * over all rows by Holm's method. Where items of a group have numbers ("value") other than 0 and 1, "means" has their mean difference too,
+ * with the limits of a percentile bootstrap over items (over clusters, where records name one) and the p of a test that turns the
+ * signs of their differences; null limits for a single cluster.
  *     {"study", "a": {"run", "subject", "seed"}, "b": {...}, "shared", "only_a", "only_b",
- *      "rows": [{"group", "verdict", "n", "a", "b", "difference", "low", "high", "only_a", "only_b", "p", "p_holm"}]}
+ *      "rows": [{"group", "verdict", "n", "a", "b", "difference", "low", "high", "only_a", "only_b", "p", "p_holm"}],
+ *      "means": [{"group", "n", "clusters", "a", "b", "difference", "low", "high", "p", "p_holm"}]}
  * The caller owns *out. */
 status run_compare(store *s, arena *a, int64_t first, int64_t second, json_t **out, error *err);
 /* The same for runs in two stores. */

@@ -277,6 +277,43 @@ static void two_runs_are_compared_in_pairs(void **state)
     bench_free(b);
 }
 
+static void numbers_are_compared_by_their_means(void **state)
+{
+    (void)state;
+    bench *b = bench_new("default: '0.5'\n", "100");
+    run_outcome out = run_good(b);
+    run_outcome_clear(&out);
+    /* More on 10 .. 19, which are one text of ten: of ten clusters one differs, and either sign of it is as far from 0. */
+    b->roles[0].specification = script_file(b->arena, "m.yaml", "default: '0.5'\nrules:\n  - matches: 'is 1\\d plus'\n    answer: '0.75'\n");
+    out = run_good(b);
+    run_outcome_clear(&out);
+    json_t *c;
+    assert_int_equal(run_compare(b->store, b->arena, 1, 2, &c, NULL), STATUS_OK);
+    const json_t *means = json_object_get(c, "means");
+    assert_int_equal(json_array_size(means), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *r = json_array_get(means, i);
+        assert_int_equal(json_integer_value(json_object_get(r, "n")), 50);
+        assert_int_equal(json_integer_value(json_object_get(r, "clusters")), 10);
+        assert_true(fabs(json_number_value(json_object_get(r, "a")) - .5) < 1e-12);
+        assert_true(fabs(json_number_value(json_object_get(r, "difference")) - .025) < 1e-12);
+        assert_true(json_number_value(json_object_get(r, "low")) == 0 && json_number_value(json_object_get(r, "high")) > .025);
+        assert_true(json_number_value(json_object_get(r, "p")) == 1 && json_number_value(json_object_get(r, "p_holm")) == 1);
+    }
+    json_decref(c);
+    /* More on every item: all signs alike, 2 of 2^10. */
+    b->roles[0].specification = script_file(b->arena, "n.yaml", "default: '0.6'\n");
+    out = run_good(b);
+    run_outcome_clear(&out);
+    assert_int_equal(run_compare(b->store, b->arena, 1, 3, &c, NULL), STATUS_OK);
+    const json_t *r = json_array_get(json_object_get(c, "means"), 1);
+    assert_true(fabs(json_number_value(json_object_get(r, "p")) - 2. / 1024) < 1e-12);
+    assert_true(fabs(json_number_value(json_object_get(r, "p_holm")) - 4 * 2. / 1024) < 1e-12); /* two rows of shares, two of means */
+    assert_true(fabs(json_number_value(json_object_get(r, "low")) - .1) < 1e-12 && fabs(json_number_value(json_object_get(r, "high")) - .1) < 1e-12);
+    json_decref(c);
+    bench_free(b);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -316,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_replay_compares_bytes),
         cmocka_unit_test(a_default_is_not_given_when_a_run_is_read_again),
         cmocka_unit_test(two_runs_are_compared_in_pairs),
+        cmocka_unit_test(numbers_are_compared_by_their_means),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,11 @@ static status toy_sample(study_sample *s, error *err)
     json_object_set_new(s->record, "id", json_string(arena_printf(s->arena, "sum-%zu", s->index)));
     json_object_set_new(s->record, "answered", json_string(reply.text));
     json_object_set_new(s->record, "verdict", json_string(strstr(reply.text, "hm") ? "unsure" : "sure"));
+    double number;
+    if (slice_to_double(slice_of(reply.text), &number)) { /* ten items are of one text */
+        json_object_set_new(s->record, "value", json_real(number));
+        json_object_set_new(s->record, "cluster", json_string(arena_printf(s->arena, "text-%zu", s->index / 10)));
+    }
     if (study_has_role(s, "judge")) {
         TRY(study_ask(s, "judge", &m, 1, NULL, &verdict, err));
         json_object_set_new(s->record, "judged", json_string(verdict.text));
