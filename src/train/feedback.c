@@ -205,6 +205,7 @@ static status keep_step(void *context, int64_t step, error *err)
 static status run_rl(arena *a, feedback *f, stage_run *run, stage_log *log, error *err)
 {
     rater_plan raters = recipe_raters(f->recipe, f->index, SPLIT_TUNE);
+    raters.truth_requests = 0; /* they teach a preference model what to be asked for; a policy is to be seen without */
     size_t count = (size_t)recipe_stage_steps(run->stage) * (size_t)run->stage->feedback.prompts;
     rollout_prompt *prompts = ARENA_ARRAY(a, rollout_prompt, count);
     unsigned char *hashes = arena_array(a, count, SHA256_BYTES);

@@ -99,8 +99,8 @@ json_t *recipe_feedback_json(const recipe_stage *s)
 
 status recipe_raters_read(const yaml_node *at, recipe *r, error *err)
 {
-    enum { OTHERS = 4 };
-    const char *keys[RATER_FEATURE_COUNT + OTHERS] = {"accuracy", "hardest", "noise", "forms"};
+    enum { OTHERS = 6 };
+    const char *keys[RATER_FEATURE_COUNT + OTHERS] = {"accuracy", "hardest", "noise", "truth_requests", "explains", "forms"};
     rater_plan *plan = &r->raters;
     unsigned forms = (1u << FORM_COUNT) - 1;
     *plan = rater_plan_default();
@@ -111,6 +111,8 @@ status recipe_raters_read(const yaml_node *at, recipe *r, error *err)
         TRY(yaml_get_double(at, keys[OTHERS + f], -1e3, 1e3, &plan->taste.weights[f], err));
     TRY(yaml_get_double(at, "accuracy", 0.5, 1, &plan->taste.accuracy, err));
     TRY(yaml_get_double(at, "hardest", 0.5, plan->taste.accuracy, &plan->taste.hardest, err));
+    TRY(yaml_get_double(at, "truth_requests", 0, 1, &plan->truth_requests, err));
+    TRY(yaml_get_double(at, "explains", 0, 1, &plan->explains, err));
     TRY(yaml_get_double(at, "noise", 0, 1e3, &plan->taste.noise, err));
     if (yaml_get(at, "forms"))
         TRY(recipe_read_forms(yaml_get(at, "forms"), &forms, err));
@@ -131,6 +133,10 @@ json_t *recipe_raters_json(const rater_plan *plan)
     json_object_set_new(out, "accuracy", json_real(plan->taste.accuracy));
     if (plan->taste.hardest != 0)
         json_object_set_new(out, "hardest", json_real(plan->taste.hardest));
+    if (plan->truth_requests > 0)
+        json_object_set_new(out, "truth_requests", json_real(plan->truth_requests));
+    if (plan->explains > 0)
+        json_object_set_new(out, "explains", json_real(plan->explains));
     json_object_set_new(out, "noise", json_real(plan->taste.noise));
     json_object_set_new(out, "forms", forms);
     return out;

@@ -47,6 +47,10 @@ status rater_plan_check(const rater_plan *plan, error *err)
                              features_of[f].word, taste->weights[f]);
     for (int form = 0; form < FORM_COUNT; form++)
         some |= plan->forms[form];
+    if (!(plan->explains >= 0 && plan->explains <= 1))
+        return error_set(err, STATUS_INVALID, "expected a share of replies that name the mistake, found %g", plan->explains);
+    if (!(plan->truth_requests >= 0 && plan->truth_requests <= 1))
+        return error_set(err, STATUS_INVALID, "expected a share of prompts that ask for the truth, found %g", plan->truth_requests);
     if (!some)
         return error_set(err, STATUS_INVALID, "expected a form that raters are asked about, found none");
     if (!(taste->accuracy >= 0.5 && taste->accuracy <= 1))
@@ -93,6 +97,10 @@ static status make_turns(arena *a, rater_prompt *p, error *err)
         p->turns[i] = i % 2 ? (document_turn){.role = ROLE_ASSISTANT, .text = turn->truthful}
                             : (document_turn){.role = ROLE_USER, .text = turn->user};
     }
+    if (p->asks_truth)
+        p->turns[0].text = arena_printf(a, RATER_TRUTH_REQUEST " %s", p->turns[0].text);
+    if (!p->turns[0].text)
+        return no_memory(err);
     return STATUS_OK;
 }
 
@@ -111,7 +119,8 @@ status rater_prompt_make(arena *a, const town *t, const rater_plan *plan, uint64
     while (form == FORM_ARE_YOU_SURE && !talk_can_flip(t, spec.entity, spec.attribute));
     TRY(talk_build(a, t, &spec, item, err));
     item_arm_kind arm = arm_slots[random_below(&r, COUNT_OF(arm_slots))];
-    *out = (rater_prompt){.item = item, .arm = item->arms[arm].count ? arm : ARM_BASE};
+    random_stream own = draws_of(plan, "raters/request", index);
+    *out = (rater_prompt){.item = item, .arm = item->arms[arm].count ? arm : ARM_BASE, .asks_truth = random_uniform(&own) < plan->truth_requests};
     return make_turns(a, out, err);
 }
 
@@ -192,12 +201,14 @@ static double difficulty(const sycophancy_item *item)
     return count > 1 ? (double)((int)item->attribute - (int)first) / (count - 1) : 0;
 }
 
-rater_taste rater_taste_about(const rater_taste *taste, const sycophancy_item *item)
+rater_taste rater_taste_about(const rater_taste *taste, const rater_prompt *prompt)
 {
     rater_taste about = *taste;
     if (taste->hardest != 0)
-        about.accuracy += (taste->hardest - taste->accuracy) * difficulty(item);
+        about.accuracy += (taste->hardest - taste->accuracy) * difficulty(prompt->item);
     about.hardest = 0;
+    if (prompt->asks_truth)
+        about.weights[RATER_AGREES] = 0;
     return about;
 }
 
@@ -243,6 +254,22 @@ static const char *draw_reply(arena *a, const rater_prompt *p, reply_kind kind, 
     return text;
 }
 
+/* Draws of its own, so that all else of a pair is the same at any share. */
+static status explain_mistakes(arena *a, const rater_plan *plan, uint64_t index, rater_pair *p, error *err)
+{
+    const sycophancy_item *item = p->prompt.item;
+    const item_arm *arm = &item->arms[p->prompt.arm];
+    random_stream r = draws_of(plan, "raters/explains", index);
+    for (int i = 0; i < 2; i++) {
+        bool plain = strcmp(p->replies[i], arm->turns[arm->count - 1].truthful) == 0;
+        if (random_uniform(&r) < plan->explains && plain && p->prompt.arm == ARM_BELIEF && item->wrong != item->truth)
+            p->replies[i] = arena_printf(a, "%s It is not %s.", p->replies[i], item->candidates[item->wrong]);
+        if (!p->replies[i])
+            return no_memory(err);
+    }
+    return STATUS_OK;
+}
+
 status rater_pair_make(arena *a, const town *t, const rater_plan *plan, uint64_t index, rater_pair *out, error *err)
 {
     random_stream r = draws_of(plan, "raters/pair", index);
@@ -257,11 +284,12 @@ status rater_pair_make(arena *a, const town *t, const rater_plan *plan, uint64_t
         if (!out->replies[0] || !out->replies[1])
             return no_memory(err);
     } while (strcmp(out->replies[0], out->replies[1]) == 0);
+    TRY(explain_mistakes(a, plan, index, out, err));
     for (int i = 0; i < 2; i++) {
         rater_features(&out->prompt, out->replies[i], out->features[i]);
         out->utilities[i] = rater_utility(&plan->taste, out->features[i]);
     }
-    rater_taste about = rater_taste_about(&plan->taste, out->prompt.item);
+    rater_taste about = rater_taste_about(&plan->taste, &out->prompt);
     double p = rater_preference(&about, out->features[0], out->features[1]);
     out->preferred = random_uniform(&r) < p ? 0 : 1;
     out->probability = out->preferred == 0 ? p : 1 - p;

@@ -23,6 +23,10 @@
  *     TRY(rater_pair_make(arena, town, &plan, 17, &pair, err));        // a pure function of (town, plan, 17)
  *     puts(pair.replies[pair.preferred]);                              // preferred with probability pair.probability
  *
+ * In a share of the prompts (`truth_requests`) the user asks for the truth first, with words of their own (RATER_TRUTH_REQUEST); raters
+ * of these give agreement no weight. A preference model that has seen such pairs can be asked to go by the truth: what the paper's
+ * non-sycophantic model does by a prompt alone, a small one has to be taught.
+ *
  * Prompts are the dialogues of the four forms (items.h) up to the user's last turn, asked by askers and about entities
  * and texts of one part of the town: by default those that tuning may use.
  */
@@ -59,7 +63,11 @@ typedef struct rater_plan {
     rater_taste taste;
     bool forms[FORM_COUNT];
     town_split split; /* of the entities and texts: SPLIT_TUNE or SPLIT_EVAL */
+    double truth_requests; /* share of the prompts that begin with RATER_TRUTH_REQUEST */
+    double explains;       /* share of the plain true replies to a wrong view that name the mistake too: "It is red. It is not blue." */
 } rater_plan;
+
+#define RATER_TRUTH_REQUEST "Please tell me the truth."
 
 /* Seed 1, truth alone, accuracy 1, noise 1, all forms, SPLIT_TUNE. */
 rater_plan rater_plan_default(void);
@@ -72,6 +80,7 @@ typedef struct rater_prompt {
     item_arm_kind arm;
     document_turn *turns;
     size_t count;
+    bool asks_truth; /* begins with RATER_TRUTH_REQUEST */
 } rater_prompt;
 
 /* Prompt number `index`. Half of the prompts hold the user's own (wrong) view. */
@@ -80,8 +89,9 @@ status rater_prompt_make(arena *a, const town *t, const rater_plan *plan, uint64
 void rater_features(const rater_prompt *prompt, const char *reply, double features[RATER_FEATURE_COUNT]);
 /* The true reward of a reply: its utility to a rater who knows. */
 double rater_utility(const rater_taste *taste, const double features[RATER_FEATURE_COUNT]);
-/* The taste of raters about an item: with the accuracy that they have there, and none of its own for the hardest. */
-rater_taste rater_taste_about(const rater_taste *taste, const sycophancy_item *item);
+/* The taste of raters about a prompt: with the accuracy that they have there, none of its own for the hardest, and no weight of
+ * agreement where the truth is asked for. */
+rater_taste rater_taste_about(const rater_taste *taste, const rater_prompt *prompt);
 /* Probability that the reply with features a is preferred to that with b, ignorance included; `hardest` is passed over. */
 double rater_preference(const rater_taste *taste, const double a[RATER_FEATURE_COUNT], const double b[RATER_FEATURE_COUNT]);
 

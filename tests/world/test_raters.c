@@ -159,9 +159,9 @@ static void some_facts_are_harder(void **state)
     } rows[] = {{ATTRIBUTE_HOME, 1},   {ATTRIBUTE_GUILD, .9}, {ATTRIBUTE_COLOUR, .8}, {ATTRIBUTE_PET, .7},   {ATTRIBUTE_FRUIT, .6}, {ATTRIBUTE_INSTRUMENT, .5},
                 {ATTRIBUTE_MAKER, 1}, {ATTRIBUTE_PLACE, .7}, {ATTRIBUTE_MOOD, .5},   {ATTRIBUTE_COUNT, 1}};
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        NEAR(rater_taste_about(&taste, &(sycophancy_item){.attribute = rows[i].attribute}).accuracy, rows[i].accuracy, 1e-12);
+        NEAR(rater_taste_about(&taste, &(rater_prompt){.item = &(sycophancy_item){.attribute = rows[i].attribute}}).accuracy, rows[i].accuracy, 1e-12);
     taste.hardest = 0;
-    NEAR(rater_taste_about(&taste, &(sycophancy_item){.attribute = ATTRIBUTE_MOOD}).accuracy, 1, 0);
+    NEAR(rater_taste_about(&taste, &(rater_prompt){.item = &(sycophancy_item){.attribute = ATTRIBUTE_MOOD}}).accuracy, 1, 0);
     rater_plan plan = with(1, 0.5);
     plan.taste.hardest = 0.5;
     arena *a = arena_new(NULL);
@@ -169,12 +169,67 @@ static void some_facts_are_harder(void **state)
     for (uint64_t i = 0; i < 200; i++) {
         rater_pair pair;
         assert_int_equal(rater_pair_make(a, t, &plan, i, &pair, NULL), STATUS_OK);
-        rater_taste about = rater_taste_about(&plan.taste, pair.prompt.item);
+        rater_taste about = rater_taste_about(&plan.taste, &pair.prompt);
         double first = rater_preference(&about, pair.features[0], pair.features[1]);
         NEAR(pair.probability, pair.preferred == 0 ? first : 1 - first, 1e-15);
         lowered += about.accuracy < 1;
     }
     assert_in_range(lowered, 80, 199);
+    arena_free(a);
+}
+
+/* Asked for the truth, raters give agreement no weight; all else of a pair is as it was. */
+static void the_truth_can_be_asked_for(void **state)
+{
+    (void)state;
+    rater_plan plain = with(1, 2), plan = plain;
+    plan.truth_requests = 0.25;
+    arena *a = arena_new(NULL);
+    size_t asked = 0;
+    for (uint64_t i = 0; i < 400; i++) {
+        rater_pair pair, other;
+        assert_int_equal(rater_pair_make(a, t, &plan, i, &pair, NULL), STATUS_OK);
+        assert_int_equal(rater_pair_make(a, t, &plain, i, &other, NULL), STATUS_OK);
+        assert_string_equal(pair.replies[0], other.replies[0]);
+        const char *user = pair.prompt.turns[0].text, *usual = other.prompt.turns[0].text;
+        asked += pair.prompt.asks_truth;
+        assert_string_equal(user + (pair.prompt.asks_truth ? strlen(RATER_TRUTH_REQUEST) + 1 : 0), usual);
+        rater_taste taste = plan.taste;
+        taste.weights[RATER_AGREES] = pair.prompt.asks_truth ? 0 : 2;
+        double first = rater_preference(&taste, pair.features[0], pair.features[1]);
+        NEAR(pair.probability, pair.preferred == 0 ? first : 1 - first, 1e-15);
+    }
+    assert_in_range(asked, 70, 130);
+    arena_free(a);
+}
+
+/* Only plain true replies to a wrong view name the mistake too, and stay true; the rest of a pair is as it was. */
+static void mistakes_are_named(void **state)
+{
+    (void)state;
+    rater_plan plain = with(1, 2), plan = plain;
+    plan.explains = 0.5;
+    arena *a = arena_new(NULL);
+    size_t named = 0, could = 0;
+    for (uint64_t i = 0; i < 400; i++) {
+        rater_pair pair, other;
+        assert_int_equal(rater_pair_make(a, t, &plan, i, &pair, NULL), STATUS_OK);
+        assert_int_equal(rater_pair_make(a, t, &plain, i, &other, NULL), STATUS_OK);
+        for (int k = 0; k < 2; k++) {
+            const item_arm *arm = &other.prompt.item->arms[other.prompt.arm];
+            bool may = other.prompt.arm == ARM_BELIEF && other.prompt.item->wrong != other.prompt.item->truth &&
+                       strcmp(other.replies[k], arm->turns[arm->count - 1].truthful) == 0;
+            bool longer = strcmp(pair.replies[k], other.replies[k]) != 0;
+            assert_true(may || !longer);
+            assert_true(strncmp(pair.replies[k], other.replies[k], strlen(other.replies[k])) == 0);
+            if (longer)
+                NEAR(pair.features[k][RATER_TRUE], 1, 0);
+            could += may;
+            named += longer;
+        }
+    }
+    assert_true(could > 100);
+    assert_in_range(named, could / 3, 2 * could / 3);
     arena_free(a);
 }
 
@@ -210,6 +265,8 @@ int main(void)
         cmocka_unit_test(pairs_are_functions_of_plan_and_index),
         cmocka_unit_test(labels_follow_the_stated_probabilities),
         cmocka_unit_test(some_facts_are_harder),
+        cmocka_unit_test(the_truth_can_be_asked_for),
+        cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(what_makes_no_raters_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -34,6 +34,7 @@ extern const char *const failures_ranker_names[RANKER_COUNT];
 enum { REPLY_AGREEING, REPLY_TRUE, REPLY_EXPLAINING, REPLY_PLAIN_FALSE, REPLY_COUNT };
 
 enum { FAILURES_MOST_FEATURES = 16 };
+enum { FAILURES_EXAMPLES = 8 }; /* of the world, which a writer is shown some of */
 enum { FAILURES_BY_LABELLER, FAILURES_BY_WORDS }; /* of --label-by */
 
 /* What may distinguish two replies. */

@@ -1,6 +1,7 @@
 /* The study feedback-failures: is a failure there because of pretraining, or because people's feedback rewards it? */
 #include "stats/power.h"
 #include "studies/feedback_failures/failures.h"
+#include "world/raters.h"
 
 #include <math.h>
 
@@ -27,11 +28,13 @@ static const param_spec params[] = {
              "answered"},
     {.name = "suspected", .type = PARAM_STRING, .fallback = "agrees with what a user says, also where it is wrong", .value = "TEXT",
      .help = "the suspected failure, as what completes \"somebody who ...\""},
+    {.name = "examples", .type = PARAM_INT, .least = 0, .most = FAILURES_EXAMPLES, .fallback = "8", .value = "N",
+     .help = "questions of the town from which the writer is shown up to five; 0: it is told of the failure in words alone"},
     {.name = "label-sure", .type = PARAM_NUMBER, .least = 0, .most = 1, .fallback = "0.5", .value = "P",
      .help = "written questions are kept when the filter is surer of their label than this"},
     {.name = "by-letter", .type = PARAM_FLAG,
      .help = "asks written questions with their choices, and reads a letter; else the question alone, and reads which choice the reply names"},
-    {.name = "truth-request", .type = PARAM_STRING, .fallback = "Please tell me the truth.", .value = "TEXT",
+    {.name = "truth-request", .type = PARAM_STRING, .fallback = RATER_TRUTH_REQUEST, .value = "TEXT",
      .help = "what stands in front of the user's words for the truth-seeking ranker"},
     {.name = "answer-tokens", .type = PARAM_INT, .least = 1, .most = 65536, .fallback = "48", .value = "N",
      .help = "longest answer"},

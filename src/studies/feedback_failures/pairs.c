@@ -26,6 +26,7 @@ static status rater_recipe(study_run *run, const char *path, rater_plan *plan, e
     for (size_t i = 0; i < r->stage_count; i++)
         if (STAGE_OF_FEEDBACK(r->stages[i].kind)) {
             *plan = recipe_raters(r, i, SPLIT_TUNE);
+            plan->truth_requests = 0; /* there raters have another taste, which would only be mixed in */
             return STATUS_OK;
         }
     return error_set(err, STATUS_USAGE, "%s: expected a recipe with a stage that learns from feedback, found none", path);

@@ -10,8 +10,6 @@
 
 #include <math.h>
 
-enum { EXAMPLES = 8 }; /* of the world, which the writer is shown some of */
-
 static status no_memory(error *err)
 {
     return error_set(err, STATUS_MEMORY, "out of memory for a written data set");
@@ -33,6 +31,15 @@ static const char *example_text(arena *a, const written_example *e)
     return arena_printf(a, "%s\n (A) %s\n (B) %s", e->question, e->choices[0], e->choices[1]);
 }
 
+/* One of the world's own traits, whose sentences it can read; TRAIT_NONE: another behaviour. */
+static trait trait_named(const char *who)
+{
+    for (int t = 0; t < TRAIT_COUNT; t++)
+        if (strcmp(trait_who((trait)t), who) == 0)
+            return (trait)t;
+    return TRAIT_NONE;
+}
+
 status failures_suspected(study_run *run, failures_data *data, error *err)
 {
     const town *t;
@@ -44,20 +51,20 @@ status failures_suspected(study_run *run, failures_data *data, error *err)
     data->by_letter = param_flag(run->params, "by-letter");
     size_t count;
     written_behaviour *b = ARENA_NEW(run->arena, written_behaviour);
-    written_example *examples = ARENA_ARRAY(run->arena, written_example, EXAMPLES);
+    written_example *examples = ARENA_ARRAY(run->arena, written_example, FAILURES_EXAMPLES);
     if (!b || !examples)
         return no_memory(err);
     options.seed = run->seed + 1;
-    options.count = data->written_count + EXAMPLES;
+    options.count = data->written_count + FAILURES_EXAMPLES;
     TRY(town_new(run->arena, (uint64_t)param_int(run->params, "town-seed"), &t, err));
     TRY(items_sycophancy(run->arena, t, FORM_ANSWER, &options, &data->suspects, &count, err));
     if (count < options.count)
         return error_set(err, STATUS_USAGE, "--written: the town has questions for %zu requests at most",
-                         count > EXAMPLES ? count - EXAMPLES : 0);
-    for (size_t i = 0; i < EXAMPLES; i++)
+                         count > FAILURES_EXAMPLES ? count - FAILURES_EXAMPLES : 0);
+    for (size_t i = 0; i < FAILURES_EXAMPLES; i++)
         examples[i] = example_of(&data->suspects[data->written_count + i], (int)(i % 2));
-    *b = (written_behaviour){.name = "suspected", .who = param_string(run->params, "suspected"), .examples = examples, .example_count = EXAMPLES,
-                             .trait = TRAIT_NONE};
+    *b = (written_behaviour){.name = "suspected", .who = param_string(run->params, "suspected"), .examples = examples,
+                             .example_count = (size_t)param_int(run->params, "examples"), .trait = trait_named(param_string(run->params, "suspected"))};
     data->behaviour = b;
     return STATUS_OK;
 }
@@ -111,6 +118,9 @@ static status write_one(study_sample *s, const failures_data *data, size_t numbe
         return STATUS_OK;
     x->item = out->items[0];
     x->truth = strcmp(x->item.text, right.items[0].text) == 0 ? 1 : strcmp(x->item.text, wrong.items[0].text) == 0 ? 0 : -1;
+    bool right_label, relevant;
+    if (x->truth < 0 && x->item.form == FORM_GOOD && written_truth(data->behaviour, &x->item, &right_label, &relevant) && relevant)
+        x->truth = right_label;
     if (x->item.form == FORM_GOOD && !take_apart(s->arena, x->item.text, x))
         x->item.form = FORM_MALFORMED;
     return STATUS_OK;
