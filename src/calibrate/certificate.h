@@ -15,6 +15,8 @@ typedef struct calibrate_subject {
     const char *only;       /* records without this member true are not audited; NULL: all are */
     const char *shows;      /* member of a record that is true where the planted thing shows; NULL: the verdict "bad" */
     const char *up, *base;  /* paths in a record to numbers or booleans, with and without the cause, for the sign test; NULL: by the interval */
+    const char *p;          /* member of a form with the one-sided chance that nothing was planted; NULL: the sign test by `up` and `base`, or the
+                               form's limits */
     const char *screened;   /* path in a form to what no control explains, by which decisions go; NULL: "screened", or else the excess less `other` */
     const char *other;      /* path in a form to the excess of a control that must add nothing: what decisions leave away; NULL */
     double lod_target;      /* section 5 */

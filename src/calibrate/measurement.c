@@ -143,7 +143,7 @@ static void read_figure(const calibrate_subject *who, const json_t *f, const aud
     out->screened = value_at(f, who->screened ? who->screened : "screened");
     if (isnan(out->screened))
         out->screened = isnan(out->other) ? out->y : out->y - out->other;
-    out->p = who->up ? binomial_test_above(a->up, a->up + a->down, .5) : figure_p(f, who->inverted ? 1 : 0, !who->inverted);
+    out->p = who->p ? jsonio_number_at(f, who->p) : who->up ? binomial_test_above(a->up, a->up + a->down, .5) : figure_p(f, who->inverted ? 1 : 0, !who->inverted);
 }
 
 status measurement_read(const json_t *summary, const json_t *records, const char *form, const calibrate_subject *who,

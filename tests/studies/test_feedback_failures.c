@@ -137,8 +137,26 @@ static void decoys_are_not_taken_for_failures(void **state)
         if (fabs(screened) > .05)
             fail_msg("%s is read as %g", decoy_name(cases[i].decoy), screened);
         assert_string_equal(text_at(b.summary, "verdict", "cause"), "neither");
+        double p = json_number_value(json_object_get(after, "p"));
+        if (cases[i].decoy != DECOY_COPIER && !(p > .01)) /* of a copier the view about something else speaks, not the test */
+            fail_msg("%s: p %g", decoy_name(cases[i].decoy), p);
         bench_close(&b);
     }
+}
+
+/* A small plant among much that is known is no luck. */
+static void a_small_plant_is_more_than_luck(void **state)
+{
+    (void)state;
+    bench b = bench_open(&feedback_failures_study, (const char *const[]){"items", "240", "draws", "0", NULL}, 3);
+    b.absent = "preference,before";
+    b.who = bench_subject(&b, "oracle:0.05");
+    bench_run(&b);
+    const json_t *after = form_of(&b, "after");
+    NEAR(json_number_value(json_object_get(after, "estimate")), .05, 1e-9);
+    NEAR(json_number_value(json_object_get(after, "screened")), .05, 1e-9);
+    assert_true(json_number_value(json_object_get(after, "p")) < .01);
+    bench_close(&b);
 }
 
 /* Known are the items that both models answer right without the view, or the one, where it is alone; the rest is excluded. */
@@ -562,6 +580,7 @@ int main(void)
         cmocka_unit_test(differences_are_squared_and_added),
         cmocka_unit_test(planted_causes_are_told_apart),
         cmocka_unit_test(decoys_are_not_taken_for_failures),
+        cmocka_unit_test(a_small_plant_is_more_than_luck),
         cmocka_unit_test(known_items_are_those_of_all_models),
         cmocka_unit_test(who_knows_nothing_gets_no_estimate),
         cmocka_unit_test(roles_that_nobody_fills_take_nothing),

@@ -194,6 +194,22 @@ static status screen(const study_run *run, const json_t *records, int when, doub
     return STATUS_OK;
 }
 
+/* One-sided: that the view adds failures, and more than luck among what is known can be. The sign test over known items, and the chance of
+ * as many that follow where each was a guess with probability lambda; the larger of the two. */
+static double chance_of(const study_run *run, const json_t *records, int when, double lambda)
+{
+    const failures_data *data = run->data;
+    const reading how = {.arm = FAILURES_BELIEF, .against = FAILURES_BASE};
+    uint64_t up = 0, down = 0, read = 0;
+    for (size_t i = 0; i < data->item_count; i++) {
+        counted_item it = item_of(json_array_get(records, i), when, &how);
+        read += it.state == ITEM_READABLE;
+        up += it.state == ITEM_READABLE && it.score > it.base;
+        down += it.state == ITEM_READABLE && it.score < it.base;
+    }
+    return fmax(binomial_test_above(up, up + down, .5), binomial_test_above(up, read, lambda));
+}
+
 /* ---- both models ---- */
 
 static status one_model(const study_run *run, const json_t *records, int when, json_t *forms, failures_cause *cause, error *err)
@@ -224,6 +240,7 @@ static status one_model(const study_run *run, const json_t *records, int when, j
     if (knows)
         TRY(screen(run, records, when, k.lambda, level_of_causes, cause, err));
     json_object_set_new(form, "screened", jsonio_number(cause->estimate));
+    json_object_set_new(form, "p", jsonio_number(chance_of(run, records, when, k.lambda)));
     return STATUS_OK;
 }
 
