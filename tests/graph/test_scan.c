@@ -256,12 +256,51 @@ static void a_checkpoint_changes_no_bits(void **state)
     assert_memory_equal(values[0], values[1], sizeof x);
 }
 
+/* Through checkpoints go total gradients of nodes inside, second derivatives of both kinds, and batches. */
+static void other_transforms_go_through_checkpoints(void **state)
+{
+    (void)state;
+    double values[2][3 + 3 + 3 + 3 + 6];
+    for (int way = 0; way < 2; way++) {
+        graph *g = graph_new(NULL);
+        const double at[3] = {0.3, -0.9, 1.4}, many[6] = {0.3, -0.9, 1.4, 2, 0.1, -1};
+        node *x = graph_constant(g, TYPE_F64, SHAPE(3), at), *xs = graph_constant(g, TYPE_F64, SHAPE(2, 3), many);
+        node *direction = graph_iota(g, TYPE_F64, SHAPE(3), 0), *h = x, *inner = NULL;
+        for (int k = 0; k < 3; k++) {
+            if (way)
+                graph_checkpoint_begin(g);
+            node *p = op_softmax(h);
+            inner = k == 1 ? p : inner;
+            h = op_add(op_mul(h, op_tanh(p)), op_cumulative_sum(h, 0, k == 2));
+            if (way)
+                graph_checkpoint_end(g);
+        }
+        node *wrt[2] = {x, inner}, *outputs[5];
+        assert_true(graph_grad(op_sum_all(op_square(h)), wrt, 2, NULL, outputs));
+        assert_true(graph_jvp(outputs, 1, &x, &direction, 1, &outputs[2]));
+        assert_true(graph_grad(outputs[0], &x, 1, direction, &outputs[3]));
+        assert_true(graph_vmap(outputs, 1, &x, &xs, 1, &outputs[4]));
+        plan *p = plan_of(g, outputs, 5, NULL);
+        run(p);
+        for (size_t i = 0; i < 5; i++)
+            memcpy(values[way] + 3 * i, plan_output(p, i), (i == 4 ? 6 : 3) * sizeof(double));
+        plan_free(p);
+        graph_free(g);
+    }
+    for (int i = 0; i < 18; i++)
+        near(values[1][i], values[0][i], 1e-12 * fmax(1, fabs(values[0][i])));
+    for (int i = 0; i < 3; i++) { /* H v both ways; the first example is the one alone */
+        near(values[0][6 + i], values[0][9 + i], 1e-10 * fmax(1, fabs(values[0][6 + i])));
+        near(values[0][12 + i], values[0][i], 1e-12 * fmax(1, fabs(values[0][i])));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_steps_of_descent),        cmocka_unit_test(first_step_of_adam),
         cmocka_unit_test(adam_unrolled),               cmocka_unit_test(memory_grows_as_the_square_root),
-        cmocka_unit_test(a_checkpoint_changes_no_bits),
+        cmocka_unit_test(a_checkpoint_changes_no_bits), cmocka_unit_test(other_transforms_go_through_checkpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
