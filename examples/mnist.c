@@ -4,17 +4,15 @@
  *
  * FOLDER holds the four IDX files (gzipped or not: train-images-idx3-ubyte.gz, ...). Two convolutions, each with a pool behind
  * it, and two dense layers; cross-entropy, AdamW with a cosine schedule, images moved by up to two pixels at random. */
-#include "core/file.h"
 #include "core/progress.h"
+#include "digits.h"
 #include "fit.h"
-#include "nn/idx.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { SIDE = 28, PIXELS = SIDE * SIDE, CLASSES = 10, BATCH = 128, SHIFT = 2 };
+enum { BATCH = DIGITS_BATCH, SHIFT = 2 };
 
 enum { CONV1, BIAS1, CONV2, BIAS2, DENSE, DENSE_BIAS, OUT, OUT_BIAS, WEIGHTS };
 
@@ -22,38 +20,8 @@ static const fit_weight layers[WEIGHTS] = {
     [CONV1] = {"conv1.weight", {4, {32, 1, 5, 5}}, 0.28},  [BIAS1] = {"conv1.bias", {1, {32}}, -1},
     [CONV2] = {"conv2.weight", {4, {64, 32, 3, 3}}, 0.083}, [BIAS2] = {"conv2.bias", {1, {64}}, -1},
     [DENSE] = {"dense.weight", {2, {128, 7 * 7 * 64}}, 0.025}, [DENSE_BIAS] = {"dense.bias", {1, {128}}, -1},
-    [OUT] = {"out.weight", {2, {CLASSES, 128}}, 0.09},     [OUT_BIAS] = {"out.bias", {1, {CLASSES}}, -1},
+    [OUT] = {"out.weight", {2, {DIGITS_CLASSES, 128}}, 0.09},     [OUT_BIAS] = {"out.bias", {1, {DIGITS_CLASSES}}, -1},
 };
-
-typedef struct digits {
-    const uint8_t *images, *labels;
-    size_t count;
-} digits;
-
-static status read_part(arena *a, const char *folder, const char *part, digits *out, error *err)
-{
-    idx_array images, labels;
-    char *image_path = arena_printf(a, "%s/%s-images-idx3-ubyte.gz", folder, part);
-    char *label_path = arena_printf(a, "%s/%s-labels-idx1-ubyte.gz", folder, part);
-    if (!image_path || !label_path)
-        return error_set(err, STATUS_MEMORY, "out of memory");
-    if (!file_exists(image_path)) { /* not gzipped */
-        image_path[strlen(image_path) - 3] = '\0';
-        label_path[strlen(label_path) - 3] = '\0';
-    }
-    TRY(idx_read(a, image_path, &images, err));
-    TRY(idx_read(a, label_path, &labels, err));
-    bool fits = images.shape.rank == 3 && labels.shape.rank == 1 && images.shape.size[1] == SIDE &&
-                images.shape.size[2] == SIDE && labels.shape.size[0] == images.shape.size[0] && images.shape.size[0] >= BATCH;
-    if (!fits)
-        return error_set(err, STATUS_INVALID, "%s: expected at least %d images of 28 x 28 and as many labels in %s", image_path,
-                         BATCH, label_path);
-    *out = (digits){images.elements, labels.elements, (size_t)labels.shape.size[0]};
-    for (size_t i = 0; i < out->count; i++)
-        if (out->labels[i] >= CLASSES)
-            return error_set(err, STATUS_INVALID, "%s: label %zu is %d: expected 0 to 9", label_path, i, out->labels[i]);
-    return STATUS_OK;
-}
 
 /* Images to the logits of their classes. */
 static node *network(node *const *w, node *x)
@@ -67,26 +35,18 @@ static node *network(node *const *w, node *x)
     return op_add(op_linear(x, w[OUT]), w[OUT_BIAS]);
 }
 
-/* One image, moved, with values about 0 and 1. */
-static void put_image(const uint8_t *from, int down, int right, float *to)
-{
-    for (int y = 0; y < SIDE; y++)
-        for (int x = 0; x < SIDE; x++) {
-            int i = y - down, j = x - right;
-            float v = i >= 0 && i < SIDE && j >= 0 && j < SIDE ? (float)from[i * SIDE + j] / 255.0f : 0;
-            to[y * SIDE + x] = (v - 0.1307f) / 0.3081f;
-        }
-}
+/* Of the pixels of the training images, from 0 to 1. */
+static const float mean = 0.1307F, spread = 0.3081F;
 
 typedef struct batch {
     node *x, *target, *weight, *logits, *loss;
-    float pixels[BATCH * PIXELS], weights[BATCH];
+    float pixels[BATCH * DIGITS_PIXELS], weights[BATCH];
     int32_t labels[BATCH];
 } batch;
 
 static status build(fit *f, batch *b, error *err)
 {
-    b->x = graph_input(f->graph, "images", TYPE_F32, SHAPE(BATCH, SIDE, SIDE, 1));
+    b->x = graph_input(f->graph, "images", TYPE_F32, SHAPE(BATCH, DIGITS_SIDE, DIGITS_SIDE, 1));
     b->target = graph_input(f->graph, "labels", TYPE_I32, SHAPE(BATCH));
     b->weight = graph_input(f->graph, "weights", TYPE_F32, SHAPE(BATCH));
     b->logits = network(f->nodes, b->x);
@@ -118,7 +78,7 @@ static status train(fit *f, batch *b, const digits *d, size_t epochs, thread_poo
         for (size_t i = 0; i < BATCH; i++) {
             size_t k = order[step % per_epoch * BATCH + i];
             int down = (int)(order_u64(&f->order) % (2 * SHIFT + 1)) - SHIFT, right = (int)(order_u64(&f->order) % (2 * SHIFT + 1)) - SHIFT;
-            put_image(d->images + k * PIXELS, down, right, b->pixels + i * PIXELS);
+            digits_image(d, k, down, right, mean, spread, b->pixels + i * DIGITS_PIXELS);
             b->labels[i] = d->labels[k];
         }
         float loss = 0;
@@ -130,28 +90,13 @@ static status train(fit *f, batch *b, const digits *d, size_t epochs, thread_poo
     return s;
 }
 
-/* The share of images whose likeliest class is theirs. The last batch is filled up with images that are not counted. */
 static status accuracy(fit *f, batch *b, const digits *d, thread_pool *pool, double *out, error *err)
 {
     plan *p;
-    size_t right = 0;
     TRY(fit_plan(f, &b->logits, 1, &p, err));
     bind(p, b);
-    status s = STATUS_OK;
-    for (size_t first = 0; first < d->count && s == STATUS_OK; first += BATCH) {
-        for (size_t i = 0; i < BATCH; i++)
-            put_image(d->images + (first + i < d->count ? first + i : 0) * PIXELS, 0, 0, b->pixels + i * PIXELS);
-        s = plan_run(p, pool, err);
-        const float *logits = plan_output(p, 0);
-        for (size_t i = 0; s == STATUS_OK && i < BATCH && first + i < d->count; i++) {
-            size_t best = 0;
-            for (size_t c = 1; c < CLASSES; c++)
-                best = logits[i * CLASSES + c] > logits[i * CLASSES + best] ? c : best;
-            right += best == d->labels[first + i];
-        }
-    }
+    status s = digits_accuracy(p, pool, d, mean, spread, b->pixels, out, err);
     plan_free(p);
-    *out = (double)right / (double)d->count;
     return s;
 }
 
@@ -164,8 +109,8 @@ static status run(arena *a, const char *folder, size_t epochs, uint64_t seed, si
     thread_pool *pool;
     if (!b)
         return error_set(err, STATUS_MEMORY, "out of memory");
-    TRY(read_part(a, folder, "train", &training, err));
-    TRY(read_part(a, folder, "t10k", &test, err));
+    TRY(digits_read(a, folder, "train", &training, err));
+    TRY(digits_read(a, folder, "t10k", &test, err));
     TRY(thread_pool_new(threads, &pool, err));
     TRY(fit_begin(&f, a, layers, WEIGHTS, seed, err));
     status s = build(&f, b, err);

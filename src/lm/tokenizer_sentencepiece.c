@@ -1,4 +1,4 @@
-/* SentencePiece models: the file (a protocol buffer, read by hand with checked bounds), and what makes a tokenizer of a
+/* SentencePiece models: the file (a protocol buffer, core/wire.h), and what makes a tokenizer of a
  * vocabulary with types and scores, wherever it comes from.
  *
  * Of the message ModelProto: 1 pieces {1 text, 2 score, 3 type}, 2 trainer {3 model type, 24 white space as suffix,
@@ -7,63 +7,9 @@
 #include "lm/tokenizer_internal.h"
 
 #include "core/hash.h"
+#include "core/wire.h"
 
 #include <string.h>
-
-/* ---- protocol buffers ---- */
-
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
-
-typedef struct field {
-    uint64_t number, value;
-    unsigned wire;
-    slice bytes;
-} field;
-
-static bool read_varint(slice *rest, uint64_t *value)
-{
-    *value = 0;
-    for (unsigned shift = 0; rest->length && shift < 64; shift += 7) {
-        unsigned char byte = (unsigned char)rest->text[0];
-        *rest = slice_sub(*rest, 1, rest->length);
-        *value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return true;
-    }
-    return false;
-}
-
-/* The next field of a message; false at its end, with *broken set when it ends within one. */
-static bool next_field(slice *rest, field *f, bool *broken)
-{
-    uint64_t key, length = 0;
-    *broken = rest->length > 0;
-    if (!rest->length || !read_varint(rest, &key))
-        return false;
-    *f = (field){.number = key >> 3, .wire = key & 7};
-    if (f->wire == WIRE_VARINT) {
-        *broken = !read_varint(rest, &f->value);
-        return !*broken;
-    }
-    if (f->wire == WIRE_BYTES ? !read_varint(rest, &length) : f->wire != WIRE_32 && f->wire != WIRE_64)
-        return false;
-    if (f->wire != WIRE_BYTES)
-        length = f->wire == WIRE_32 ? 4 : 8;
-    if (length > rest->length)
-        return false;
-    f->bytes = slice_sub(*rest, 0, (size_t)length);
-    *rest = slice_sub(*rest, (size_t)length, rest->length);
-    *broken = false;
-    return true;
-}
-
-static float float_of(const field *f)
-{
-    float value = 0;
-    if (f->bytes.length == 4)
-        memcpy(&value, f->bytes.text, 4);
-    return value;
-}
 
 static status broken_file(const tokenizer *t, const char *what, error *err)
 {
@@ -76,10 +22,10 @@ static status broken_file(const tokenizer *t, const char *what, error *err)
 static status count_pieces(tokenizer *t, slice file, error *err)
 {
     size_t count = 0;
-    field f;
+    wire_field f;
     bool broken;
-    while (next_field(&file, &f, &broken))
-        count += f.number == 1 && f.wire == WIRE_BYTES;
+    while (wire_next(&file, &f, &broken))
+        count += f.number == 1 && f.kind == WIRE_BYTES;
     if (broken)
         return broken_file(t, "the model", err);
     TRY(tokenizer_room(t, count, err));
@@ -89,17 +35,17 @@ static status count_pieces(tokenizer *t, slice file, error *err)
 
 static status read_piece(tokenizer *t, size_t id, slice message, error *err)
 {
-    field f;
+    wire_field f;
     bool broken;
     uint64_t type = PIECE_NORMAL;
     float score = 0;
     slice text = {"", 0};
-    while (next_field(&message, &f, &broken)) {
-        if (f.number == 1 && f.wire == WIRE_BYTES)
+    while (wire_next(&message, &f, &broken)) {
+        if (f.number == 1 && f.kind == WIRE_BYTES)
             text = f.bytes;
-        else if (f.number == 2 && f.wire == WIRE_32)
-            score = float_of(&f);
-        else if (f.number == 3 && f.wire == WIRE_VARINT)
+        else if (f.number == 2 && f.kind == WIRE_32)
+            score = wire_float(&f);
+        else if (f.number == 3 && f.kind == WIRE_VARINT)
             type = f.value;
     }
     if (broken)
@@ -109,18 +55,18 @@ static status read_piece(tokenizer *t, size_t id, slice message, error *err)
 
 static status read_trainer(tokenizer *t, slice message, sentencepiece_rules *rules, error *err)
 {
-    field f;
+    wire_field f;
     bool broken;
-    while (next_field(&message, &f, &broken)) {
-        if (f.wire == WIRE_VARINT && f.number == 3) {
+    while (wire_next(&message, &f, &broken)) {
+        if (f.kind == WIRE_VARINT && f.number == 3) {
             if (f.value != 1 && f.value != 2)
                 return tokenizer_unsupported(t->name, "the model", f.value == 3 ? "of words" : "of characters", err);
             rules->unigram = f.value == 1;
-        } else if (f.wire == WIRE_VARINT && f.number == 24) {
+        } else if (f.kind == WIRE_VARINT && f.number == 24) {
             rules->suffix = f.value;
-        } else if (f.wire == WIRE_VARINT && f.number == 35) {
+        } else if (f.kind == WIRE_VARINT && f.number == 35) {
             rules->byte_fallback = f.value;
-        } else if (f.wire == WIRE_BYTES && f.number == 44) {
+        } else if (f.kind == WIRE_BYTES && f.number == 44) {
             rules->unknown_text = f.bytes;
         }
     }
@@ -129,16 +75,16 @@ static status read_trainer(tokenizer *t, slice message, sentencepiece_rules *rul
 
 static status read_normalizer(tokenizer *t, slice message, sentencepiece_rules *rules, error *err)
 {
-    field f;
+    wire_field f;
     bool broken;
-    while (next_field(&message, &f, &broken)) {
-        if (f.wire == WIRE_BYTES && f.number == 2)
+    while (wire_next(&message, &f, &broken)) {
+        if (f.kind == WIRE_BYTES && f.number == 2)
             rules->charsmap = f.bytes;
-        else if (f.wire == WIRE_VARINT && f.number == 3)
+        else if (f.kind == WIRE_VARINT && f.number == 3)
             rules->dummy_prefix = f.value;
-        else if (f.wire == WIRE_VARINT && f.number == 4)
+        else if (f.kind == WIRE_VARINT && f.number == 4)
             rules->remove_extra = f.value;
-        else if (f.wire == WIRE_VARINT && f.number == 5)
+        else if (f.kind == WIRE_VARINT && f.number == 5)
             rules->escape = f.value;
     }
     return broken ? broken_file(t, "the normalizer's part", err) : STATUS_OK;
@@ -157,11 +103,11 @@ static status read_model(tokenizer *t, slice file, error *err)
                                  .unknown_text = SLICE(" \xe2\x81\x87 ")};
     slice rest = file;
     size_t id = 0;
-    field f;
+    wire_field f;
     bool broken;
     TRY(count_pieces(t, file, err));
-    while (next_field(&rest, &f, &broken)) {
-        if (f.wire != WIRE_BYTES)
+    while (wire_next(&rest, &f, &broken)) {
+        if (f.kind != WIRE_BYTES)
             continue;
         if (f.number == 1)
             TRY(read_piece(t, id++, f.bytes, err));
