@@ -6,14 +6,27 @@
 
 static const double bounds[METRIC_BOUNDS] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
 
-void metrics_init(metrics *m)
+status metrics_init(metrics *m, error *err)
 {
     *m = (metrics){0};
+    metric_histogram *all[] = {&m->seconds, &m->first_token, &m->queued};
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        status result = sketch_new(&(sketch_options){.kind = SKETCH_KLL, .sampled = true, .seed = 1 + i}, &all[i]->sketch, err);
+        if (result != STATUS_OK) {
+            while (i-- > 0)
+                sketch_free(all[i]->sketch);
+            return result;
+        }
+    }
     pthread_mutex_init(&m->lock, NULL);
+    return STATUS_OK;
 }
 
 void metrics_free(metrics *m)
 {
+    sketch_free(m->seconds.sketch);
+    sketch_free(m->first_token.sketch);
+    sketch_free(m->queued.sketch);
     pthread_mutex_destroy(&m->lock);
 }
 
@@ -44,6 +57,7 @@ static void add(metric_histogram *h, double seconds)
         i++;
     h->below[i]++;
     h->sum += seconds;
+    sketch_update(h->sketch, seconds, NULL); /* out of memory: the sketch knows less than the counts, and says how much */
 }
 
 void metrics_request(metrics *m, const char *route, int http, double seconds)
@@ -108,6 +122,16 @@ static void print_histogram(strbuf *out, const char *name, const char *help, con
                   h->sum, name, (unsigned long long)sum);
 }
 
+/* Quantiles, with how many values they rest on. Their rank is off by at most the sketch's error. */
+static void print_quantiles(strbuf *out, const char *name, const char *help, metric_histogram *h)
+{
+    static const double shares[] = {.5, .9, .95, .99, .999};
+    head(out, name, "summary", help);
+    for (size_t i = 0; i < COUNT_OF(shares) && sketch_count(h->sketch) > 0; i++)
+        strbuf_printf(out, "%s{quantile=\"%g\"} %.9g\n", name, shares[i], sketch_quantile(h->sketch, shares[i], true));
+    strbuf_printf(out, "%s_sum %.9g\n%s_count %llu\n", name, h->sum, name, (unsigned long long)sketch_count(h->sketch));
+}
+
 static void print_requests(strbuf *out, const metrics *m)
 {
     head(out, "assay_requests_total", "counter", "Requests by route and status of the answer.");
@@ -139,5 +163,8 @@ void metrics_print(metrics *m, const metric_now *now, strbuf *out)
     print_histogram(out, "assay_request_seconds", "From a request's first byte to the last of its answer.", &m->seconds);
     print_histogram(out, "assay_first_token_seconds", "From a request's first byte to the first token.", &m->first_token);
     print_histogram(out, "assay_queue_seconds", "From a request's last byte until somebody read it.", &m->queued);
+    print_quantiles(out, "assay_request_latency", "Quantiles of assay_request_seconds since the server began, from a sketch.", &m->seconds);
+    print_quantiles(out, "assay_first_token_latency", "Quantiles of assay_first_token_seconds, from a sketch.", &m->first_token);
+    print_quantiles(out, "assay_queue_latency", "Quantiles of assay_queue_seconds, from a sketch.", &m->queued);
     pthread_mutex_unlock(&m->lock);
 }

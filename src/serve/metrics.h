@@ -3,14 +3,17 @@
 #define ASSAY_SERVE_METRICS_H
 
 #include "core/text.h"
+#include "sketch/sketch.h"
 
 #include <pthread.h>
 
 enum { METRIC_ROUTES = 12, METRIC_CODES = 24, METRIC_BOUNDS = 14 };
 
+/* A latency: counts below fixed bounds, which add up over servers and only rise, and a sketch for quantiles. */
 typedef struct metric_histogram {
     uint64_t below[METRIC_BOUNDS + 1]; /* not summed up */
     double sum;
+    sketch *sketch;
 } metric_histogram;
 
 typedef struct metric_cache {
@@ -28,7 +31,7 @@ typedef struct metrics {
     metric_cache cache;
 } metrics;
 
-void metrics_init(metrics *m);
+status metrics_init(metrics *m, error *err);
 void metrics_free(metrics *m);
 void metrics_request(metrics *m, const char *route, int http, double seconds);
 void metrics_tokens(metrics *m, uint64_t prompt, uint64_t completion);

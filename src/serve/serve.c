@@ -71,7 +71,10 @@ status serve_new(subject *who, const serve_options *options, server **out, error
     s->model = s->options.model ? s->options.model : who->specification;
     snprintf(s->fingerprint, sizeof s->fingerprint, "assay_%.16s",
              strncmp(who->identity, "sha256:", 7) == 0 ? who->identity + 7 : who->class->name);
-    metrics_init(&s->metrics);
+    if (metrics_init(&s->metrics, err) != STATUS_OK) {
+        arena_free(a);
+        return STATUS_MEMORY;
+    }
     pthread_mutex_init(&s->wires_lock, NULL);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->work, NULL);

@@ -40,7 +40,7 @@ typedef struct grow_result {
     int64_t steps;           /* of all stages */
     uint64_t tokens;
     double seconds;          /* of this call */
-    const char *words;       /* what stages of feedback found, in lines for people; "" where there were none */
+    const char *words;       /* quantiles of the steps' losses and what stages of feedback found, in lines for people */
     double loss;             /* mean over the last twentieth of the last stage's steps */
 } grow_result;
 

@@ -5,6 +5,7 @@
 #include "core/jsonio.h"
 #include "train/feedback.h"
 #include "train/manifest.h"
+#include "train/quantiles.h"
 
 #include <string.h>
 
@@ -57,16 +58,30 @@ static json_t *figures_of(const json_t *stages)
     return all;
 }
 
-static status tell_figures(growing *g, const json_t *records, grow_result *out, error *err)
+static status tell_figures(growing *g, const json_t *records, const json_t *quantiles, grow_result *out, error *err)
 {
     strbuf words = strbuf_new(g->arena, 1 << 20);
+    quantiles_describe(quantiles, &words);
     for (size_t i = 0; i < json_array_size(records); i++)
         feedback_describe(json_array_get(records, i), &words);
     out->words = words.failed ? NULL : words.text ? words.text : "";
     return out->words ? STATUS_OK : no_memory(err);
 }
 
-status grow_write(growing *g, grow_result *out, error *err)
+/* growth.json: what the folder says of itself. */
+static status write_summary(const growing *g, const char *path, const grow_result *out, const json_t *quantiles, error *err)
+{
+    json_t *whole = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:f}", "key", g->growth.key, "sha256", out->sha256, "root", out->root,
+                              "recipe", recipe_json(g->recipe), "base", g->base_identity, "steps", (json_int_t)out->steps, "tokens",
+                              (json_int_t)out->tokens, "loss", out->loss);
+    json_object_set_new(whole, "figures", figures_of(g->stages));
+    json_object_set_new(whole, "quantiles", json_deep_copy(quantiles));
+    status result = whole ? jsonio_write(path, whole, 1, err) : no_memory(err);
+    json_decref(whole);
+    return result;
+}
+
+static status write_all(growing *g, grow_result *out, json_t **quantiles, error *err)
 {
     const char *work = g->growth.work;
     char tokenizer_hex[SHA256_HEX];
@@ -75,7 +90,8 @@ status grow_write(growing *g, grow_result *out, error *err)
         return no_memory(err);
     TRY(write_model(g, work, err));
     TRY(feedback_write_metrics(work, g->stages, err));
-    TRY(tell_figures(g, g->stages, out, err));
+    TRY(quantiles_write(work, g->stages, quantiles, err));
+    TRY(tell_figures(g, g->stages, *quantiles, out, err));
     TRY(file_hex(g->arena, work, "model.safetensors", out->sha256, err));
     TRY(file_hex(g->arena, work, "tokenizer.json", tokenizer_hex, err));
     json_t *content = content_of(g, out->sha256, tokenizer_hex);
@@ -83,14 +99,14 @@ status grow_write(growing *g, grow_result *out, error *err)
     status result = content && machine ? manifest_write(manifest, content, machine, out->root, err) : no_memory(err);
     json_decref(content);
     json_decref(machine);
-    if (result != STATUS_OK)
-        return result;
-    json_t *short_one = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:f}", "key", g->growth.key, "sha256", out->sha256,
-                                  "root", out->root, "recipe", recipe_json(g->recipe), "base", g->base_identity,
-                                  "steps", (json_int_t)out->steps, "tokens", (json_int_t)out->tokens, "loss", out->loss);
-    json_object_set_new(short_one, "figures", figures_of(g->stages));
-    result = short_one ? jsonio_write(summary, short_one, 1, err) : no_memory(err);
-    json_decref(short_one);
+    return result == STATUS_OK ? write_summary(g, summary, out, *quantiles, err) : result;
+}
+
+status grow_write(growing *g, grow_result *out, error *err)
+{
+    json_t *quantiles = NULL;
+    status result = write_all(g, out, &quantiles, err);
+    json_decref(quantiles);
     return result;
 }
 
@@ -114,7 +130,7 @@ status grow_read(growing *g, grow_result *out, error *err)
         snprintf(out->sha256, sizeof out->sha256, "%s", sha);
         snprintf(out->root, sizeof out->root, "%s", root);
         out->tokens = (uint64_t)json_integer_value(json_object_get(whole, "tokens"));
-        result = tell_figures(g, json_object_get(whole, "figures"), out, err);
+        result = tell_figures(g, json_object_get(whole, "figures"), json_object_get(whole, "quantiles"), out, err);
     }
     json_decref(whole);
     return result;

@@ -196,7 +196,8 @@ static void metrics_count(void **state)
         "assay_requests_total{route=\"/v1/chat/completions\",code=\"200\"} 3\n",
         "assay_requests_total{route=\"/v1/chat/completions\",code=\"400\"} 1\n",
         "assay_completion_tokens_total 12\n", "assay_requests_in_flight 0\n", "assay_request_seconds_count 4\n",
-        "assay_request_seconds_bucket{le=\"+Inf\"} 4\n",
+        "assay_request_seconds_bucket{le=\"+Inf\"} 4\n", "assay_request_latency_count 4\n", "assay_request_latency{quantile=\"0.5\"} ",
+        "# TYPE assay_request_latency summary\n", "assay_queue_latency_count ",
     };
     for (size_t i = 0; i < COUNT_OF(lines); i++)
         if (!strstr(r.body.text, lines[i]))

@@ -4,7 +4,9 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/jsonio.h"
 #include "nn/safetensors.h"
+#include "sketch/sketch.h"
 #include "train/grow.h"
 #include "train/growth.h"
 #include "train/manifest.h"
@@ -68,6 +70,39 @@ static void the_same_bits_for_any_number_of_threads(void **state)
     error err = {0};
     if (manifest_read(file_join(memory, two.folder, "manifest.json"), &manifest, &err) != STATUS_OK)
         fail_msg("%s", err.message);
+    json_decref(manifest);
+    assert_non_null(strstr(b.words, "stage 0: loss "));
+}
+
+/* The losses of all steps as a sketch, which few steps make exact; growth.json says the same quantiles. */
+static void the_losses_are_kept_as_a_sketch(void **state)
+{
+    (void)state;
+    grow_options o = options_for("sketched", 1);
+    grow_result r = must_grow(&o);
+    json_t *manifest, *summary;
+    slice bytes;
+    sketch *s;
+    error err = {0};
+    assert_int_equal(manifest_read(file_join(memory, r.folder, "manifest.json"), &manifest, &err), STATUS_OK);
+    assert_int_equal(jsonio_read(file_join(memory, r.folder, "growth.json"), 1 << 20, &summary, &err), STATUS_OK);
+    const json_t *stage = json_array_get(json_object_get(json_object_get(manifest, "content"), "stages"), 0);
+    const json_t *losses = json_object_get(stage ? stage : json_array_get(json_object_get(manifest, "stages"), 0), "losses");
+    assert_true(json_array_size(losses) > 0);
+    assert_int_equal(file_read(memory, file_join(memory, r.folder, "sketches/0-loss.sketch"), 1 << 20, &bytes, &err), STATUS_OK);
+    if (sketch_load(bytes, "0-loss.sketch", &s, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(sketch_count(s), json_array_size(losses));
+    for (size_t i = 0; i < json_array_size(losses); i++) {
+        double loss = json_number_value(json_array_get(losses, i)), rank = 0;
+        for (size_t k = 0; k < json_array_size(losses); k++)
+            rank += json_number_value(json_array_get(losses, k)) <= loss;
+        assert_true(fabs(sketch_rank(s, loss, true) * (double)sketch_count(s) - rank) < 1e-9);
+    }
+    const json_t *row = json_array_get(json_object_get(summary, "quantiles"), 0);
+    assert_true(jsonio_number_at(row, "p50") == sketch_quantile(s, .5, true));
+    sketch_free(s);
+    json_decref(summary);
     json_decref(manifest);
 }
 
@@ -226,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_bits_for_any_number_of_threads),
+        cmocka_unit_test(the_losses_are_kept_as_a_sketch),
         cmocka_unit_test(interruptions_change_no_bits),
         cmocka_unit_test(a_killed_growth_is_gone_on_with),
         cmocka_unit_test(a_finished_folder_is_kept),
