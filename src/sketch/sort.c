@@ -44,8 +44,10 @@ static void sort_run(double *x, size_t count)
     }
 }
 
+enum { WORTH_SPLITTING = 40, MOST_COPIED = 1024 };
+
 /* No branch depends on the values: which run gives is arithmetic. */
-void sketch_merge_runs(const double *a, size_t a_count, const double *b, size_t b_count, double *out)
+static void merge_plain(const double *a, size_t a_count, const double *b, size_t b_count, double *out)
 {
     size_t i = 0, j = 0;
     while (i < a_count && j < b_count) {
@@ -59,6 +61,50 @@ void sketch_merge_runs(const double *a, size_t a_count, const double *b, size_t 
         memcpy(out, a + i, (a_count - i) * sizeof *a);
     else if (j < b_count && out != b + j)
         memmove(out, b + j, (b_count - j) * sizeof *b);
+}
+
+/* How many of `a` are among the first `half` of both. */
+static size_t split_of(const double *a, size_t a_count, const double *b, size_t b_count, size_t half)
+{
+    size_t low = half > b_count ? half - b_count : 0, high = half < a_count ? half : a_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        bool more = a[middle] <= b[half - middle - 1];
+        low = more ? middle + 1 : low;
+        high = more ? high : middle;
+    }
+    return low;
+}
+
+/* Two merges at once, of the lower and of the upper half: each step waits for the one before it, so that two chains are twice as fast. */
+static void merge_halves(const double *a, size_t a_count, const double *b, size_t b_count, double *out)
+{
+    size_t half = (a_count + b_count) / 2, i_end = split_of(a, a_count, b, b_count, half), j_end = half - i_end;
+    size_t i = 0, j = 0, k = i_end, l = j_end;
+    double *upper = out + half;
+    while (i < i_end && j < j_end && k < a_count && l < b_count) {
+        double p = a[i], q = b[j], r = a[k], s = b[l];
+        bool first = p <= q, other = r <= s;
+        *out++ = first ? p : q;
+        *upper++ = other ? r : s;
+        i += first;
+        j += !first;
+        k += other;
+        l += !other;
+    }
+    merge_plain(a + i, i_end - i, b + j, j_end - j, out);
+    merge_plain(a + k, a_count - k, b + l, b_count - l, upper);
+}
+
+void sketch_merge_runs(const double *a, size_t a_count, const double *b, size_t b_count, double *out)
+{
+    double copy[MOST_COPIED]; /* `out` may lie over `b` */
+    if (a_count + b_count < WORTH_SPLITTING || b_count > MOST_COPIED || a_count == 0 || b_count == 0) {
+        merge_plain(a, a_count, b, b_count, out);
+        return;
+    }
+    memcpy(copy, b, b_count * sizeof *b);
+    merge_halves(a, a_count, copy, b_count, out);
 }
 
 status sketch_sort(double *x, size_t count, error *err)

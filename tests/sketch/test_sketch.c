@@ -436,6 +436,26 @@ static void the_same_seed_gives_the_same_bytes(void **state)
     memory_free(x);
 }
 
+/* Runs of all lengths, in place as compactors merge them, with many equal values. */
+static void merging_and_sorting_keep_everything(void **state)
+{
+    (void)state;
+    random_stream r = random_stream_at(1, "runs", 0, 0, 0, 0);
+    for (int t = 0; t < 3000; t++) {
+        double x[500], y[500];
+        size_t a = (size_t)random_below(&r, t % 3 ? 120 : 9), b = (size_t)random_below(&r, t % 2 ? 200 : 20);
+        for (size_t i = 0; i < 2 * a + b; i++)
+            x[i] = t % 5 ? random_normal(&r) : (double)random_below(&r, 6) - (t % 7 ? 0 : INFINITY);
+        assert_int_equal(sketch_sort(x, a, NULL), STATUS_OK);
+        assert_int_equal(sketch_sort(x + 2 * a, b, NULL), STATUS_OK);
+        memcpy(y, x, a * sizeof *y);
+        memcpy(y + a, x + 2 * a, b * sizeof *y);
+        stream_sort(y, a + b);
+        sketch_merge_runs(x, a, x + 2 * a, b, x + a);
+        assert_memory_equal(x + a, y, (a + b) * sizeof *y);
+    }
+}
+
 /* A block of the bulk path: every second of eight, level by level; ranks of the eight are right on the average and within bounds. */
 static void blocks_stand_for_what_they_read(void **state)
 {
@@ -528,6 +548,7 @@ int main(void)
         cmocka_unit_test(empty_sketches_say_so),
         cmocka_unit_test(shares_of_splits),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes),
+        cmocka_unit_test(merging_and_sorting_keep_everything),
         cmocka_unit_test(blocks_stand_for_what_they_read),
         cmocka_unit_test(nothing_read_twice_or_never),
         cmocka_unit_test(a_sampler_bounds_the_memory),
