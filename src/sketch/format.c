@@ -336,13 +336,16 @@ static complaint load_tdigest(cursor *c, sketch *s, error *err)
     for (size_t i = 0; i < count; i++) {
         t->all[i].mean = get_real(c);
         t->all[i].weight = get_real(c);
-        if (!isfinite(t->all[i].mean) || !(t->all[i].weight >= 1) || (i && t->all[i].mean < t->all[i - 1].mean))
+        if (!isfinite(t->all[i].mean) || !within(&t->all[i].mean, 1, s->least, s->most) || !(t->all[i].weight >= 1) ||
+            (i && t->all[i].mean < t->all[i - 1].mean))
             return "its centroids are not in order";
     }
     t->count = count;
     for (size_t i = 0; i < fill; i++)
-        if (!isfinite(t->buffer[i]))
-            return "its buffer holds what is no number";
+        if (!isfinite(t->buffer[i]) || !within(&t->buffer[i], 1, s->least, s->most))
+            return "its buffer holds values out of range";
+    if ((t->below && s->least > -INFINITY) || (t->above && s->most < INFINITY))
+        return "it counts infinities out of range";
     return tdigest_weight(t) == (double)s->n ? NULL : "its centroids do not weigh as many as it says to have read";
 }
 

@@ -228,8 +228,11 @@ static status compress(kll *s, unsigned level, error *err)
 
 status kll_push(kll *s, double x, error *err)
 {
+    unsigned base = s->base;
     while (total(s) >= s->capacity)
         TRY(compress(s, lowest_full(s), err));
+    if (s->base != base) /* the lowest level is heavier than the value now */
+        return feed_sampler(s, x, (uint64_t)1 << base, err);
     s->items[--s->at[0]] = x;
     s->sorted = false;
     return STATUS_OK;
@@ -300,6 +303,8 @@ static status insert_one(kll *s, unsigned level, double x, error *err)
         return kll_push(s, x, err);
     while (total(s) >= s->capacity)
         TRY(compress(s, lowest_full(s), err));
+    if (s->base > 0) /* there was no sampler before, and is one now */
+        return feed_sampler(s, x, (uint64_t)1 << level, err);
     double *items = s->items;
     uint32_t below = s->at[level] - s->at[0];
     memmove(items + s->at[0] - 1, items + s->at[0], below * sizeof *items);

@@ -58,9 +58,12 @@ double knots_weight(const knots *s)
 status knots_unpack(const knots *s, curve *out, error *err)
 {
     TRY(curve_reserve(out, s->count + 1, err));
+    out->count = 0;
+    out->cubic = s->cubic;
+    if (s->count == 0)
+        return STATUS_OK;
     const double *high = s->packed + s->count, *low = high + s->count;
     out->count = s->count;
-    out->cubic = s->cubic;
     for (size_t i = 0, extra = 0; i < s->count; i++) {
         out->v[i] = s->packed[i];
         out->high[i] = high[i];

@@ -118,7 +118,9 @@ static size_t sweep(const tdigest *s, centroid *x, size_t count)
         centroid *c = &x[last];
         if (before + c->weight + x[i].weight <= limit) {
             c->weight += x[i].weight;
-            c->mean += (x[i].mean - c->mean) * (x[i].weight / c->weight);
+            double mean = c->mean + (x[i].mean - c->mean) * (x[i].weight / c->weight);
+            double low = fmin(c->mean, x[i].mean), high = fmax(c->mean, x[i].mean);
+            c->mean = mean < low ? low : mean > high ? high : mean; /* rounding takes nothing out of order */
             continue;
         }
         before += c->weight;

@@ -512,6 +512,25 @@ static void a_sampler_bounds_the_memory(void **state)
 {
     (void)state;
     double *x = stream_make("uniform", 400000, 12);
+    for (uint64_t seed = 1; seed <= 20; seed++) { /* whatever is half-way when the sampler takes a level over */
+        sketch *small = sketch_make((sketch_options){.k = 8 + (unsigned)seed, .sampled = true}, seed), *other;
+        other = sketch_make((sketch_options){.k = 20, .sampled = seed & 1}, seed);
+        for (size_t i = 0; i < 400000; i += 1 + 977 * seed) {
+            size_t part = 977 * seed < 400000 - i ? 977 * seed : 400000 - i;
+            assert_int_equal(sketch_update_many(small, x + i, part, NULL), STATUS_OK);
+            assert_true(sketch_weight(small) == (double)sketch_count(small));
+            for (size_t k = 0; k < 50; k++)
+                assert_int_equal(sketch_update(small, x[k], NULL), STATUS_OK);
+            assert_true(sketch_weight(small) == (double)sketch_count(small));
+            sketch_update_many(other, x, 300 * seed, NULL);
+            assert_int_equal(sketch_merge(i % 2 ? small : other, i % 2 ? other : small, NULL), STATUS_OK);
+            assert_true(sketch_weight(small) == (double)sketch_count(small) && sketch_weight(other) == (double)sketch_count(other));
+            if (sketch_count(other) > 3000000)
+                break;
+        }
+        sketch_free(small);
+        sketch_free(other);
+    }
     sketch *s = sketch_make((sketch_options){.k = 50, .sampled = true}, 1);
     sketch_update_many(s, x, 100000, NULL);
     size_t words = sketch_words(s);
