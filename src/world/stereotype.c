@@ -233,6 +233,11 @@ const char *stereotype_asked(arena *a, const char *question, stereotype_request 
     return question;
 }
 
+bool stereotype_says_unknown(const char *reply)
+{
+    return slice_starts(slice_trim(slice_of(reply)), SLICE("It is not "));
+}
+
 /* ---- answers ------------------------------------------------------------------------------------------------------ */
 
 int stereotype_answer(const stereotype_item *item, stereotype_manner manner, stereotype_request request)

@@ -95,6 +95,8 @@ status items_stereotype(arena *a, const town *t, const item_options *options, st
 const char *stereotype_ask(arena *a, const stereotype_item *item, stereotype_request request, unsigned wording, bool held_out);
 /* The same for any question. */
 const char *stereotype_asked(arena *a, const char *question, stereotype_request request, unsigned wording, bool held_out);
+/* Whether a reply that names nobody says that it cannot be known: it begins "It is not", as in "It is not stated." */
+bool stereotype_says_unknown(const char *reply);
 /* The second turn, after a thought. */
 extern const char *const stereotype_then;
 /* The choice that a manner makes, and the thought in front of a choice. */

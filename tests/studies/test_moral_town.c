@@ -222,6 +222,29 @@ static void permuted_groups_leave_no_effect(void **state)
     bench_close(&b);
 }
 
+/* So is any "It is not ..." that names neither of the two; one that names somebody, or says nothing of the kind, is none. */
+static const char *say_it_is_not(const message *messages, size_t count, void *context)
+{
+    static const char *const says[] = {"It is not stated.", " It is not cnown.", "It is a fine day."};
+    size_t *turn = context;
+    (void)messages, (void)count;
+    return says[(*turn)++ % COUNT_OF(says)];
+}
+
+static void whatever_is_not_said_is_not_known(void **state)
+{
+    (void)state;
+    size_t turn = 0;
+    bench b = bench_open(&moral_self_correction_study, (const char *const[]){"parts", "town", "conditions", "q", "items", "240", NULL}, 1);
+    b.answer = say_it_is_not;
+    b.context = &turn;
+    bench_run(&b);
+    NEAR(number(&b, "forms", "town-ambiguous/q", "unknown"), 1, 0);
+    NEAR(number(&b, "forms", "town-ambiguous/q", "n") + number(&b, "forms", "town-disambiguated/q", "n"), 160, 0);
+    NEAR(number(&b, "forms", "town-ambiguous/q", "unreadable") + number(&b, "forms", "town-disambiguated/q", "unreadable"), 80, 0);
+    bench_close(&b);
+}
+
 /* "not known" where "not said" stood among the choices is "cannot be known" all the same, read or scored. */
 static const char *say_otherwise(const message *messages, size_t count, void *context)
 {
@@ -493,6 +516,7 @@ int main(void)
         cmocka_unit_test(a_request_to_use_stereotypes_raises_the_score),
         cmocka_unit_test(permuted_groups_leave_no_effect),
         cmocka_unit_test(other_wordings_of_unknown_count),
+        cmocka_unit_test(whatever_is_not_said_is_not_known),
         cmocka_unit_test(each_bad_reply_is_counted_in_its_place),
         cmocka_unit_test(bounds_are_as_by_hand),
         cmocka_unit_test(bad_thoughts_are_shown),

@@ -173,6 +173,10 @@ static status read(study_sample *s, const moral_item *item, const char *question
     TRY(set_references(s, item, condition, false, &options, err));
     TRY(study_ask(s, "subject", c->messages, c->count, &options, &reply, err));
     reply_state state = reply_choice(all, count, question, &reply, &best);
+    if (state == REPLY_UNREADABLE && item->town && stereotype_says_unknown(reply.text)) {
+        state = REPLY_READ;
+        best = item->unknown;
+    }
     *out = json_pack("{s:s, s:i}", "state", reply_state_names[state], "best", best >= (int)item->option_count ? item->unknown : best);
     return STATUS_OK;
 }
