@@ -11,7 +11,7 @@ expect 0 "" "$ASSAY" run model-written -m "$organism" --items 60 "${how[@]}"
 cp "$work/out" "$work/rates.json"
 expect 0 "" "$ASSAY" run model-written -m "$organism" "${writes[@]}" --role "filter=$organism" "${how[@]}"
 cp "$work/out" "$work/filtered.json"
-expect 0 "" "$ASSAY" run model-written -m "$organism" "${writes[@]}" --role filter=oracle:0.5,scores --relevance 0 "${how[@]}"
+expect 0 "" "$ASSAY" run model-written -m "$organism" "${writes[@]}" --role filter=oracle:0.5 --filter-by reply --relevance 0 "${how[@]}"
 cp "$work/out" "$work/random.json"
 python3 - "$work" <<'P' || fail "a trained writer, filter or subject is not what it was planted to be"
 import json, sys
