@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-enum { WARM_STEPS = 20, MOST_STEPS = 1000, QUADRATIC_SWEEPS = 4000, HALVINGS = 30 };
+enum { WARM_STEPS = 3, MOST_STEPS = 1000, QUADRATIC_SWEEPS = 4000, HALVINGS = 30 };
 static const double rounding = 1e-14; /* of a sum of that size */
 static const double good_enough = 1e-10; /* nats between the divergence that is reached and the least there is */
 
@@ -170,6 +170,84 @@ void mixture_fit(const double *target, const double *const *parts, size_t count,
     }
     if (report)
         *report = own;
+}
+
+/* ---- somebody evener or sharper than any mix -------------------------------------------------------------------- */
+
+typedef struct sharp_fit {
+    const mixture_rows *rows;
+    const double *const *parts, *start;
+    size_t count;
+    double *room, *weights;
+    mixture_fit_report report;
+} sharp_fit;
+
+static double times_of(const mixture_rows *rows, size_t row)
+{
+    return rows->times ? rows->times[row] : 1;
+}
+
+/* Divergence of one row from the mix raised to s. */
+static double row_divergence(const sharp_fit *f, size_t row, double s)
+{
+    double all = 0, sum = 0;
+    for (size_t i = f->rows->offsets[row]; i < f->rows->offsets[row + 1]; i++) {
+        double mix = 0, share = f->rows->shares[i];
+        for (size_t c = 0; c < f->count; c++)
+            mix += f->weights[c] * f->parts[c][i];
+        double raised = mix > 0 ? pow(mix, s) : 0;
+        all += raised;
+        sum += share > 0 && raised > 0 ? share * log(share / raised) : 0;
+    }
+    return all > 0 ? sum + log(all) : 0;
+}
+
+/* Fits the weights for one s; the divergence that is left, per row. */
+static double fit_at(sharp_fit *f, double s)
+{
+    const mixture_rows *rows = f->rows;
+    double sum = 0, all = 0;
+    for (size_t r = 0; r < rows->rows; r++) {
+        double row = 0;
+        for (size_t i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
+            row += f->room[i] = rows->shares[i] > 0 ? pow(rows->shares[i], 1 / s) : 0;
+        for (size_t i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
+            f->room[i] *= row > 0 ? times_of(rows, r) / row : 0;
+    }
+    mixture_fit(f->room, f->parts, f->count, rows->offsets[rows->rows], f->start, 0, f->weights, &f->report);
+    for (size_t r = 0; r < rows->rows; r++) {
+        sum += times_of(rows, r) > 0 ? times_of(rows, r) * row_divergence(f, r, s) : 0;
+        all += times_of(rows, r);
+    }
+    return all > 0 ? sum / all : NAN;
+}
+
+void mixture_fit_sharp(const mixture_rows *rows, const double *const *parts, size_t count, const double *start, size_t most, double *room,
+                       double *weights, double *sharpness, mixture_fit_report *report)
+{
+    static const double golden = .61803398874989485;
+    sharp_fit f = {.rows = rows, .parts = parts, .start = start, .count = count, .room = room, .weights = weights};
+    double low = -log(4), high = log(4), a = high - golden * (high - low), b = low + golden * (high - low);
+    double at_a = fit_at(&f, exp(a)), at_b = fit_at(&f, exp(b));
+    for (size_t step = 0; step < (most ? most : 30); step++) {
+        if (at_a < at_b) {
+            high = b;
+            b = a;
+            at_b = at_a;
+            at_a = fit_at(&f, exp(a = high - golden * (high - low)));
+        } else {
+            low = a;
+            a = b;
+            at_a = at_b;
+            at_b = fit_at(&f, exp(b = low + golden * (high - low)));
+        }
+    }
+    *sharpness = exp((low + high) / 2);
+    double left = fit_at(&f, *sharpness);
+    if (report) {
+        *report = f.report;
+        report->divergence = left;
+    }
 }
 
 double mixture_condition(const double *const *parts, size_t count, size_t cells)

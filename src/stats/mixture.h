@@ -29,6 +29,20 @@ typedef struct mixture_fit_report {
  * fitted (NaN weights) for no part, more than MIXTURE_PARTS, or a target without mass on any part. */
 void mixture_fit(const double *target, const double *const *parts, size_t count, size_t cells, const double *start, size_t most,
                  double *weights, mixture_fit_report *report);
+/* Distributions one after the other: row r is shares[offsets[r] .. offsets[r + 1]), sums to 1, and counts `times[r]` times (NULL: once). */
+typedef struct mixture_rows {
+    const double *shares, *times;
+    const size_t *offsets;
+    size_t rows;
+} mixture_rows;
+
+/* The same for somebody who is evener or sharper than any mix: each row is taken for the mix's shares raised to the power s and divided by
+ * their sum, with one s for all rows. A model that has not learnt all of its corpus has s below 1, one that was tuned by preferences s
+ * above 1; without s the first looks like a mix with more of whoever stands in the middle. For a given s the weights are those that fit
+ * the rows raised to 1/s; s is the one, of 1/4 to 4, with the least divergence of the rows from the mix raised to it (golden section,
+ * `most` steps, 0: 30). `start` as above. `room` has as many numbers as there are cells. report->divergence is per row. */
+void mixture_fit_sharp(const mixture_rows *rows, const double *const *parts, size_t count, const double *start, size_t most, double *room,
+                       double *weights, double *sharpness, mixture_fit_report *report);
 /* Ratio of the largest to the least singular value of the parts as columns: 1 for parts that have nothing in common and are of
  * one length; infinite where one is made up of the others. */
 double mixture_condition(const double *const *parts, size_t count, size_t cells);

@@ -320,7 +320,7 @@ static void every_study_that_can_be_calibrated_reads_scripts_exactly(void **stat
         {"feedback-failures", "after", "40", 5 + 0 + 5 + 30 + 4, 0, true},
         {"moral-self-correction", "town-ambiguous/q", "160", 5 + 2 + 5 + 30 + 2, 2, true},
         {"moral-self-correction:correction", "town-ambiguous/if", "160", 5 + 2 + 5 + 30 + 2, 2, true},
-        {"global-opinions", "share", "0", 5 + 0 + 5 + 30, 0, true},
+        {"global-opinions", "share", "30", 5 + 0 + 5 + 30, 0, true},
         {"inverse-scaling", "negation", "40", 5, 0, false},
         {"inverse-scaling:stock", "stock", "80", 5 + 1 + 5 + 30 + 1, 1, true},
     };

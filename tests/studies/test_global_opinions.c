@@ -156,7 +156,18 @@ static void a_mix_is_read_as_what_it_is(void **state)
     NEAR(at(truth_of(&b), "spearman"), 1, 1e-9);
     assert_true(at(truth_of(&b), "worst_weight_error") < .002);
     NEAR(bench_number(&b, "share.estimate"), .6, .002);
+    assert_true(at(truth_of(&b), "worst_plain_error") < 1e-4);
+    NEAR(at(json_object_get(json_object_get(b.summary, "mix"), "sharpness"), "estimate"), 1, .001);
     bench_close(&b);
+    for (int i = 0; i < 2; i++) { /* a model that has not learnt all of its corpus, and one that was made sharper: the mix is the same */
+        who.power = i ? 1.6 : .8;
+        b = run_mixed(&who, (const char *const[]){"conditions", "default", NULL});
+        assert_true(at(truth_of(&b), "worst_weight_error") < .002);
+        assert_true(at(truth_of(&b), "worst_plain_error") > .05);
+        NEAR(at(json_object_get(json_object_get(b.summary, "mix"), "sharpness"), "estimate"), who.power, .002);
+        bench_close(&b);
+    }
+    who.power = 0;
     who.noise = .1; /* what a trained model is off by */
     b = run_mixed(&who, (const char *const[]){"conditions", "default", NULL});
     assert_true(at(truth_of(&b), "worst_similarity_error") <= .02);

@@ -216,15 +216,17 @@ static void say_mix(const json_t *summary, json_t *findings)
         if (jsonio_number_at(row, "weight") > jsonio_number_at(json_array_get(weights, best), "weight"))
             best = i;
     row = json_array_get(weights, best);
-    json_array_append_new(findings, json_sprintf("The mix of nations that fits the answers best has %.3f of %s (%.3f to %.3f) as its largest part; %.4f nats are left "
-                                                 "between the mix and the answers to a question.",
+    double sharpness = jsonio_number_at(json_object_get(mix, "sharpness"), "estimate");
+    json_array_append_new(findings, json_sprintf("The mix of nations that fits the answers best has %.3f of %s (%.3f to %.3f) as its largest part; the answers are %s than "
+                                                 "that mix (its shares to the power %.2f), and %.4f nats are left between the two for a question.",
                                                  jsonio_number_at(row, "weight"), text_at(row, "nation"), jsonio_number_at(row, "low"), jsonio_number_at(row, "high"),
-                                                 jsonio_number_at(mix, "divergence")));
+                                                 sharpness < 1 ? "evener" : "sharper", sharpness, jsonio_number_at(mix, "divergence")));
     if (truth)
         json_array_append_new(findings, json_sprintf("The subject's recipe says what its corpus held. Similarities are at most %.4f from those of the planted mix, their "
-                                                     "order correlates with the true one by %.3f, and the shares found are at most %.3f from the planted ones.",
+                                                     "order correlates with the true one by %.3f, and the shares found are at most %.3f from the planted ones (%.3f, were "
+                                                     "the answers taken to be as sharp as a mix).",
                                                      jsonio_number_at(truth, "worst_similarity_error"), jsonio_number_at(truth, "spearman"),
-                                                     jsonio_number_at(truth, "worst_weight_error")));
+                                                     jsonio_number_at(truth, "worst_weight_error"), jsonio_number_at(truth, "worst_plain_error")));
 }
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
@@ -390,17 +392,19 @@ static json_t *mix_table(const json_t *summary)
     size_t i;
     json_array_foreach(json_object_get(mix, "weights"), i, row) {
         const json_t *t = json_array_get(truth, i);
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:o, s:o}", "nation", text_at(row, "nation"), "weight",
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "nation", text_at(row, "nation"), "weight",
                                               json_sprintf("%.3f [%.3f, %.3f]", jsonio_number_at(row, "weight"), jsonio_number_at(row, "low"), jsonio_number_at(row, "high")),
-                                              "planted", optional(row, "planted"), "measured", optional(t, "measured"), "true", optional(t, "similarity")));
+                                              "plain", optional(row, "plain"), "planted", optional(row, "planted"), "measured", optional(t, "measured"), "true", optional(t, "similarity")));
     }
     json_array_append_new(columns, figure_column("nation", "Nation", "text"));
     json_array_append_new(columns, figure_column("weight", "Share found", "text"));
+    json_array_append_new(columns, figure_column("plain", "Were it as sharp", "number"));
     json_array_append_new(columns, figure_column("planted", "Share planted", "number"));
     json_array_append_new(columns, figure_column("measured", "Similarity", "number"));
     json_array_append_new(columns, figure_column("true", "Similarity of the mix", "number"));
     return json_pack("{s:s, s:s, s:o, s:o}", "title", "Which mix of nations answers so", "note",
-                     "Shares with the least divergence of the answers from the mix; intervals from questions drawn again. A nation without a share can be the most similar.",
+                     "Shares with the least divergence of the answers from the mix raised to one power for all questions (1: as sharp as a mix); intervals from questions drawn "
+                     "again. Beside them the shares that fit with a power of 1. A nation without a share can be the most similar.",
                      "columns", columns, "rows", rows);
 }
 

@@ -9,22 +9,26 @@
 
 #include <math.h>
 
-enum { RESAMPLES = 300 };
+/* Steps of the search for the sharpness in resamples: to two hundredths. */
+enum { RESAMPLES = 120, RESAMPLE_STEPS = 9 };
 
 typedef struct mix {
     const opinion_data *d;
     size_t cells, *offset;          /* of the cells of a question; a cell is an option */
-    double *shares, *target;        /* [cell] of the subject; the same times weights of questions */
+    double *shares, *room;          /* [cell] of the subject; scratch */
+    double *times;                  /* [question] how often each counts */
     const double *parts[SURVEY_NATIONS];
-    double weights[SURVEY_NATIONS];
+    double weights[SURVEY_NATIONS], sharpness;
+    double plain[SURVEY_NATIONS]; /* weights of the mix that fits as it is, with a sharpness of 1 */
 } mix;
 
 static status start(arena *a, const opinion_data *d, const opinion_reading *readings, mix *m, error *err)
 {
     double *parts[SURVEY_NATIONS];
     size_t room = d->count * SURVEY_OPTIONS + 1;
-    *m = (mix){.d = d, .offset = ARENA_ARRAY(a, size_t, d->count + 1), .shares = ARENA_ARRAY(a, double, room), .target = ARENA_ARRAY(a, double, room)};
-    bool good = m->offset && m->shares && m->target;
+    *m = (mix){.d = d, .offset = ARENA_ARRAY(a, size_t, d->count + 1), .shares = ARENA_ARRAY(a, double, room), .room = ARENA_ARRAY(a, double, room),
+               .times = ARENA_ARRAY(a, double, d->count + 1)};
+    bool good = m->offset && m->shares && m->room && m->times;
     for (int c = 0; c < SURVEY_NATIONS; c++) {
         m->parts[c] = parts[c] = ARENA_ARRAY(a, double, room);
         good = good && parts[c];
@@ -47,15 +51,15 @@ static status start(arena *a, const opinion_data *d, const opinion_reading *read
 static void fit_picks(const void *context, const size_t *picks, size_t count, double *values)
 {
     const mix *m = context;
-    for (size_t i = 0; i < m->cells; i++)
-        m->target[i] = 0;
+    for (size_t q = 0; q < m->d->count; q++)
+        m->times[q] = 0;
     for (size_t i = 0; i < count; i++)
-        for (size_t k = m->offset[picks[i]]; k < m->offset[picks[i] + 1]; k++)
-            m->target[k] += m->shares[k];
+        m->times[picks[i]]++;
     double begin[SURVEY_NATIONS];
     for (int c = 0; c < SURVEY_NATIONS; c++)
         begin[c] = .9 * m->weights[c] + .1 / SURVEY_NATIONS;
-    mixture_fit(m->target, m->parts, SURVEY_NATIONS, m->cells, begin, 0, values, NULL);
+    const mixture_rows rows = {m->shares, m->times, m->offset, m->d->count};
+    mixture_fit_sharp(&rows, m->parts, SURVEY_NATIONS, begin, RESAMPLE_STEPS, m->room, values, &values[SURVEY_NATIONS], NULL);
 }
 
 static double planted_share(const opinion_data *d, int nation)
@@ -67,12 +71,13 @@ static double planted_share(const opinion_data *d, int nation)
 /* Similarity of the planted mix itself to each nation, beside what was measured. */
 static status add_truth(const opinion_data *d, const mix *m, json_t *out, const json_t *summary, error *err)
 {
-    double planted[SURVEY_NATIONS], truth[SURVEY_NATIONS] = {0}, measured[SURVEY_NATIONS], worst = 0, worst_weight = 0;
+    double planted[SURVEY_NATIONS], truth[SURVEY_NATIONS] = {0}, measured[SURVEY_NATIONS], worst = 0, worst_weight = 0, worst_plain = 0;
     rank_correlation rank = {.value = NAN};
     bool all = true;
     for (int c = 0; c < SURVEY_NATIONS; c++) {
         planted[c] = planted_share(d, c);
         worst_weight = fmax(worst_weight, fabs(planted[c] - m->weights[c]));
+        worst_plain = fmax(worst_plain, fabs(planted[c] - m->plain[c]));
     }
     for (size_t q = 0; q < d->count; q++) {
         double shares[SURVEY_OPTIONS];
@@ -93,8 +98,8 @@ static status add_truth(const opinion_data *d, const mix *m, json_t *out, const 
     }
     if (all)
         TRY(spearman(truth, measured, SURVEY_NATIONS, &rank, err));
-    json_object_set_new(out, "truth", json_pack("{s:o, s:o, s:o, s:o}", "nations", list, "worst_similarity_error", jsonio_number(worst), "spearman",
-                                                jsonio_number(rank.value), "worst_weight_error", jsonio_number(worst_weight)));
+    json_object_set_new(out, "truth", json_pack("{s:o, s:o, s:o, s:o, s:o}", "nations", list, "worst_similarity_error", jsonio_number(worst), "spearman",
+                                                jsonio_number(rank.value), "worst_weight_error", jsonio_number(worst_weight), "worst_plain_error", jsonio_number(worst_plain)));
     return STATUS_OK;
 }
 
@@ -129,18 +134,22 @@ status opinions_add_mix(const study_run *run, arena *a, const opinion_reading *r
     const opinion_data *d = run->data;
     mix m;
     mixture_fit_report report;
-    interval limits[SURVEY_NATIONS];
+    interval limits[SURVEY_NATIONS + 1]; /* the last ones: of the sharpness */
     TRY(start(a, d, readings, &m, err));
-    mixture_fit(m.shares, m.parts, SURVEY_NATIONS, m.cells, NULL, 0, m.weights, &report);
+    const mixture_rows rows = {m.shares, NULL, m.offset, d->count};
+    mixture_fit(m.shares, m.parts, SURVEY_NATIONS, m.cells, NULL, 0, m.plain, NULL);
+    mixture_fit_sharp(&rows, m.parts, SURVEY_NATIONS, NULL, 0, m.room, m.weights, &m.sharpness, &report);
     bootstrap b = {.items = d->count, .seed = run->seed, .purpose = "global-opinions/mix", .resamples = RESAMPLES};
-    TRY(bootstrap_intervals(&b, fit_picks, &m, SURVEY_NATIONS, limits, err));
+    TRY(bootstrap_intervals(&b, fit_picks, &m, SURVEY_NATIONS + 1, limits, err));
     json_t *weights = json_array(), *out = json_object();
     for (int c = 0; c < SURVEY_NATIONS; c++)
-        json_array_append_new(weights, json_pack("{s:s, s:o, s:o, s:o, s:o}", "nation", d->survey->nations[c], "weight", jsonio_number(m.weights[c]), "low",
+        json_array_append_new(weights, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "nation", d->survey->nations[c], "weight", jsonio_number(m.weights[c]), "low",
                                                  jsonio_number(limits[c].low), "high", jsonio_number(limits[c].high), "planted",
-                                                 jsonio_number(planted_share(d, c))));
+                                                 jsonio_number(planted_share(d, c)), "plain", jsonio_number(m.plain[c])));
     json_object_set_new(summary, "mix", out);
     json_object_set_new(out, "weights", weights);
+    json_object_set_new(out, "sharpness", json_pack("{s:o, s:o, s:o}", "estimate", jsonio_number(m.sharpness), "low", jsonio_number(limits[SURVEY_NATIONS].low), "high",
+                                                    jsonio_number(limits[SURVEY_NATIONS].high)));
     json_object_set_new(out, "divergence", jsonio_number(report.divergence));
     json_object_set_new(out, "condition_number", jsonio_number(mixture_condition(m.parts, SURVEY_NATIONS, m.cells)));
     add_share(d->planted, weights, summary);
