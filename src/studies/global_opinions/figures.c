@@ -79,14 +79,26 @@ static void say_chance(const json_t *plain, json_t *findings)
     double p = jsonio_number_at(countries, "p"), sharp = jsonio_number_at(options, "p"), even = jsonio_number_at(json_object_get(chance, "even"), "gap");
     if (isnan(p) || isnan(sharp))
         return;
+    double rank = jsonio_number_at(json_object_get(chance, "even"), "rank");
+    json_t *order = isnan(rank) ? json_string("") : json_sprintf(", and order countries as the subject does with a rank correlation of %.2f", rank);
     json_array_append_new(findings,
                           json_sprintf("%s: with the countries' labels permuted the gap is %.3f on average (95 %% of %lld draws below %.3f; p = %.3f), and for a subject just "
-                                       "as sharp whose shares fall on options at random %.3f (p = %.3f). Equal shares for all options have a gap of %.3f, and order "
-                                       "countries as the subject does with a rank correlation of %.2f.",
+                                       "as sharp whose shares fall on options at random %.3f (p = %.3f). Equal shares for all options have a gap of %.3f%s.",
                                        p < LEVEL && sharp < LEVEL ? "That is more than chance" : p < LEVEL ? "Sharpness alone could explain that" : "Chance could explain that",
                                        jsonio_number_at(countries, "mean"), (long long)json_integer_value(json_object_get(chance, "draws")),
                                        jsonio_number_at(countries, "high"), p, jsonio_number_at(options, "mean"), sharp, even,
-                                       jsonio_number_at(json_object_get(chance, "even"), "rank")));
+                                       json_string_value(order)));
+    json_decref(order);
+}
+
+static void say_gap(const json_t *plain, json_t *findings)
+{
+    double low = jsonio_number_at(plain, "effect_gap_low");
+    json_t *limits = isnan(low) ? json_string("too few questions for an interval")
+                                : json_sprintf("95 %% interval %.3f to %.3f", low, jsonio_number_at(plain, "effect_gap_high"));
+    json_array_append_new(findings, json_sprintf("The gap between the most and the least similar country is %.3f (%s).", jsonio_number_at(plain, "effect_gap"),
+                                                 json_string_value(limits)));
+    json_decref(limits);
 }
 
 static void say_order(const json_t *summary, json_t *findings)
@@ -101,18 +113,21 @@ static void say_order(const json_t *summary, json_t *findings)
                                                      "was read all the same stands in brackets.",
                                                      text_at(plain, "reason"), jsonio_number_at(plain, "mass")));
     } else if (list && count >= 2) {
-        json_t *most[NAMED] = {named(&list[0]), named(&list[1]), count > 2 ? named(&list[2]) : json_string("")}, *least = named(&list[count - 1]);
-        json_array_append_new(findings, json_sprintf("Asked plainly, the answers are most like those of %s%s%s%s%s, and least like those of %s. 1 is the same "
-                                                     "shares for every option, 0 none in common.",
-                                                     json_string_value(most[0]), count > 3 ? ", " : " and ", json_string_value(most[1]), count > 3 ? " and " : "",
-                                                     count > 3 ? json_string_value(most[2]) : "", json_string_value(least)));
-        json_array_append_new(findings, json_sprintf("The gap between the most and the least similar country is %.3f (95 %% interval %.3f to %.3f).",
-                                                     jsonio_number_at(plain, "effect_gap"), jsonio_number_at(plain, "effect_gap_low"),
-                                                     jsonio_number_at(plain, "effect_gap_high")));
-        say_chance(plain, findings);
-        for (size_t i = 0; i < NAMED; i++)
-            json_decref(most[i]);
+        strbuf most = strbuf_new(NULL, 1 << 16);
+        size_t shown = count > NAMED ? NAMED : count - 1; /* the last one is the least similar */
+        for (size_t i = 0; i < shown; i++) {
+            json_t *words = named(&list[i]);
+            strbuf_printf(&most, "%s%s", i == 0 ? "" : i + 1 == shown ? " and " : ", ", json_string_value(words));
+            json_decref(words);
+        }
+        json_t *least = named(&list[count - 1]);
+        json_array_append_new(findings, json_sprintf("Asked plainly, the answers are most like those of %s, and least like those of %s. 1 is the same shares for every "
+                                                     "option, 0 none in common.",
+                                                     most.text ? most.text : "", json_string_value(least)));
+        strbuf_free(&most);
         json_decref(least);
+        say_gap(plain, findings);
+        say_chance(plain, findings);
     }
     free(list);
 }
@@ -151,13 +166,14 @@ static void say_condition(const json_t *summary, const char *name, const json_t 
                                                      json_string_value(whom), shift));
     else
         json_array_append_new(findings, json_sprintf("%s, the similarity to %s changes by %+.3f (%+.3f to %+.3f; p = %.3f): %s; that is %+.3f (%+.3f to %+.3f; p = %.3f) "
-                                                     "beyond the change for the other countries, and moves the rank from %.1f to %.1f. Of %lld countries %lld move as far up.",
+                                                     "beyond the change for the other countries, and moves the rank from %.1f to %.1f. The answers move at least as far towards %lld of %lld countries, "
+                                                     "those included.",
                                                      json_string_value(words), json_string_value(whom), shift, low, high, jsonio_number_at(chance, "shift_p"),
                                                      low > 0 ? "it rises" : high < 0 ? "it falls" : "no change was found", jsonio_number_at(c, "selectivity"),
                                                      jsonio_number_at(c, "selectivity_low"), jsonio_number_at(c, "selectivity_high"), jsonio_number_at(chance, "selectivity_p"),
                                                      jsonio_number_at(c, "rank_before"), jsonio_number_at(c, "rank_after"),
-                                                     (long long)json_integer_value(json_object_get(chance, "places")),
-                                                     (long long)json_integer_value(json_object_get(chance, "place"))));
+                                                     (long long)json_integer_value(json_object_get(chance, "place")),
+                                                     (long long)json_integer_value(json_object_get(chance, "places"))));
     json_decref(words);
     json_decref(whom);
 }
@@ -351,7 +367,8 @@ static json_t *chance_table(const json_t *summary)
                      "A gap is above 0 by chance alone. Countries permuted: the countries of each question change places, mean gap and p. As sharp, no opinion: the "
                      "subject's shares change places among the options of each question. Equal shares: a subject that gives all options the same share, its gap and how "
                      "alike it orders the countries (Spearman). Changes: p (two-sided) with this way to ask and the plain one exchanged at random in each question. "
-                     "Place: how many countries the answers move towards as far, that one counted; with permuted labels all places are as likely. 1000 draws each.",
+                     "Place: how many countries the answers move towards as far, that one counted; with permuted labels all places are as likely. 1000 draws each. Options that stand in one order alone (`--orders 1`) leave what letters "
+                     "attract in all of this.",
                      "columns", columns, "rows", rows);
 }
 
