@@ -1,9 +1,26 @@
-/* Any bytes as a table or a list of survey answers: shares that sum to 1, or refused with a message. */
+/* Any bytes as a table or a list of survey answers (shares that sum to 1), or as a table of checked translations (no question twice in a
+ * language), or refused with a message. */
 #include "studies/global_opinions/opinions.h"
 
 #include <math.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+
+static void read_translations(arena *a, slice text)
+{
+    opinion_checked *list;
+    size_t count;
+    error err = {0};
+    status result = opinions_read_checked(a, text, "fuzz", &list, &count, &err);
+    if (result != STATUS_OK && !err.message[0])
+        BUG("refused without a word");
+    for (size_t i = 0; result == STATUS_OK && i < count; i++) {
+        if (list[i].option_count > OPINION_OPTIONS + 1 || list[i].verdict >= VERDICT_COUNT || !list[i].id[0] || !list[i].language[0])
+            BUG("a translation that is none");
+        if (i && strcmp(list[i - 1].id, list[i].id) == 0 && strcmp(list[i - 1].language, list[i].language) == 0)
+            BUG("a question that comes twice");
+    }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
@@ -12,6 +29,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     error err = {0};
     if (!a)
         return 0;
+    if (bytes[0] & 4) {
+        read_translations(a, (slice){(const char *)bytes + 1, length - 1});
+        arena_free(a);
+        return 0;
+    }
     status result = opinions_read(a, (slice){(const char *)bytes + 1, length - 1}, "fuzz", bytes[0] & 1, bytes[0] & 2, &d, &err);
     if (result != STATUS_OK && !err.message[0])
         BUG("refused without a word");
