@@ -232,11 +232,13 @@ static void say_mix(const json_t *summary, json_t *findings)
         if (jsonio_number_at(row, "weight") > jsonio_number_at(json_array_get(weights, best), "weight"))
             best = i;
     row = json_array_get(weights, best);
-    double sharpness = jsonio_number_at(json_object_get(mix, "sharpness"), "estimate");
-    json_array_append_new(findings, json_sprintf("The mix of nations that fits the answers best has %.3f of %s (%.3f to %.3f) as its largest part; the answers are %s than "
+    const json_t *sharp = json_object_get(mix, "sharpness");
+    double sharpness = jsonio_number_at(sharp, "estimate");
+    bool even = fabs(sharpness - 1) < .02 || (jsonio_number_at(sharp, "low") <= 1 && jsonio_number_at(sharp, "high") >= 1);
+    json_array_append_new(findings, json_sprintf("The mix of nations that fits the answers best has %.3f of %s (%.3f to %.3f) as its largest part; the answers are %s %s "
                                                  "that mix (its shares to the power %.2f), and %.4f nats are left between the two for a question.",
                                                  jsonio_number_at(row, "weight"), text_at(row, "nation"), jsonio_number_at(row, "low"), jsonio_number_at(row, "high"),
-                                                 sharpness < 1 ? "evener" : "sharper", sharpness, jsonio_number_at(mix, "divergence")));
+                                                 even ? "about as sharp" : sharpness < 1 ? "evener" : "sharper", even ? "as" : "than", sharpness, jsonio_number_at(mix, "divergence")));
     if (truth)
         json_array_append_new(findings, json_sprintf("The subject's recipe says what its corpus held. Similarities are at most %.4f from those of the planted mix, their "
                                                      "order correlates with the true one by %.3f, and the shares found are at most %.3f from the planted ones (%.3f, were "
