@@ -73,7 +73,7 @@ static status grow(builder *b, error *err)
 static status find_question(builder *b, const char *text, const char *const *options, size_t count, size_t *out, error *err)
 {
     opinion_data *d = b->data;
-    if (d->count == b->question_capacity)
+    if (d->count == b->question_capacity || b->table_size == 0)
         TRY(grow(b, err));
     uint64_t h = hash_question(text, options, count);
     size_t at = h % b->table_size;

@@ -194,7 +194,7 @@ static status run_sample(study_sample *s, error *err)
     const traps_data *data = s->run->data;
     const trap_item *item = data->items[s->index];
     size_t answer = (size_t)item->answer;
-    score_reply plain, reply;
+    score_reply plain = {0}, reply;
     double mass;
     if (item->other_prompt)
         TRY(score(s, item, item->prompt, false, &plain, err));

@@ -191,7 +191,7 @@ static status form_json(const study_run *run, const losses *l, const shares *s, 
                              reason ? json_null() : jsonio_number(slopes.low), "high", reason ? json_null() : jsonio_number(slopes.high));
     *out = json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o}", "slope", line, "estimate", reason ? json_null() : json_real(r), "low",
                      reason ? json_null() : jsonio_number(limits.low), "high", reason ? json_null() : jsonio_number(limits.high), "n",
-                     (json_int_t)s->count, "sentences", (json_int_t)(l->read + l->unread), "unreadable", (json_int_t)l->unread, "neutral",
+                     (json_int_t)s->count, "sentences", (json_int_t)l->read + (json_int_t)l->unread, "unreadable", (json_int_t)l->unread, "neutral",
                      l->neutrals ? json_real(l->neutral / (double)l->neutrals) : json_null(), "mass",
                      l->masses ? json_real(l->mass / (double)l->masses) : json_null(), "deviation",
                      s->count ? json_real(sqrt(fmax(square - mean * mean, 0))) : json_null());

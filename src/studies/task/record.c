@@ -46,7 +46,7 @@ static const char *verdict_of(const asking *q, double right, size_t count, const
 /* How much of the mass is on "Yes": balanced labels hide that somebody says yes to everything. */
 static double inclination(const asking *q)
 {
-    for (int i = 0; i < q->item->choice_count; i++)
+    for (int i = 0; q->item->choices && i < q->item->choice_count; i++)
         if (slice_find_nocase(slice_trim(slice_of(q->item->choices[i])), SLICE("yes"), 0) == 0 &&
             slice_trim(slice_of(q->item->choices[i])).length == 3)
             return choice_of(q->logprobs, (size_t)q->item->choice_count, (size_t)i).share;
