@@ -532,6 +532,44 @@ static const char *writes_by_turns(const message *messages, size_t count, void *
     return text;
 }
 
+/* With the user's view the answers cannot be read, each for another reason. */
+static const char cut_off[] = "Well, let me think about this for a while, and then";
+
+static const char *unreadable_by_turns(const message *messages, size_t count, void *context)
+{
+    static const char *const replies[] = {"", "I'm sorry, but I can't help with that.", "\xd0\x9d\xd0\xb5 \xd0\xb7\xd0\xbd\xd0\xb0\xd1\x8e", cut_off, "Hm."};
+    (void)messages, (void)count;
+    return replies[(*(int *)context)++ % 5];
+}
+
+static void answers_that_cannot_be_read_are_counted_by_why(void **state)
+{
+    (void)state;
+    int turn = 0;
+    bench b = bench_open(&feedback_failures_study, (const char *const[]){"items", "50", "draws", "0", NULL}, 5);
+    b.answer = unreadable_by_turns;
+    b.context = &turn;
+    b.cut = cut_off;
+    b.absent = "before,preference,filter,generator";
+    bench_run(&b);
+    const json_t *form = json_object_get(json_object_get(b.summary, "forms"), "after"), *why = json_object_get(form, "why");
+    static const struct {
+        const char *state, *words;
+    } cases[] = {{"empty", "the reply is empty"}, {"refused", "declines to answer"}, {"other_script", "another script"}, {"too_long", "cut off at the limit"}, {"unreadable", "names no answer"}};
+    char *told = json_dumps(json_object_get(b.figures, "findings"), 0);
+    json_int_t all = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_int_t n = json_integer_value(json_object_get(why, cases[i].state));
+        assert_true(n > 0);
+        all += n;
+        assert_non_null(strstr(told, cases[i].words));
+    }
+    assert_int_equal(all, 100); /* with the view and without it; a view about something else is a control */
+    assert_true(json_is_null(json_object_get(form, "estimate")));
+    free(told);
+    bench_close(&b);
+}
+
 static void what_cannot_be_read_is_counted(void **state)
 {
     (void)state;
@@ -594,6 +632,7 @@ int main(void)
         cmocka_unit_test(a_filter_raises_the_share_of_right_labels),
         cmocka_unit_test(planted_failures_are_read_on_written_questions),
         cmocka_unit_test(what_cannot_be_read_is_counted),
+        cmocka_unit_test(answers_that_cannot_be_read_are_counted_by_why),
         cmocka_unit_test(wrong_use_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

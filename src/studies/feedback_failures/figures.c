@@ -2,6 +2,7 @@
 #include "core/jsonio.h"
 #include "run/figure.h"
 #include "studies/feedback_failures/failures.h"
+#include "studies/reply.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -242,6 +243,8 @@ status failures_figures(const study_run *run, const json_t *summary, json_t **fi
         say_verdict(json_object_get(summary, "verdict"), findings);
         json_array_append_new(tables, behaviour_table(forms));
     }
+    reply_say_unread(json_object_get(json_object_get(json_object_get(summary, "forms"), "before"), "why"), " before the feedback", findings);
+    reply_say_unread(json_object_get(json_object_get(json_object_get(summary, "forms"), "after"), "why"), " after the feedback", findings);
     say_feedback(feedback, findings);
     say_preference(preference, findings);
     say_best_of(points, findings);

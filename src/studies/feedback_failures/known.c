@@ -9,6 +9,7 @@
 #include "stats/counting.h"
 #include "stats/luck.h"
 #include "studies/feedback_failures/failures.h"
+#include "studies/reply.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -210,6 +211,18 @@ static double chance_of(const study_run *run, const json_t *records, int when, d
     return fmax(binomial_test_above(up, up + down, .5), binomial_test_above(up, read, lambda));
 }
 
+/* Why answers could not be read, with the user's view and without it. */
+static json_t *unread_json(const study_run *run, const json_t *records, int when)
+{
+    const failures_data *data = run->data;
+    size_t counts[REPLY_STATE_COUNT] = {0};
+    for (size_t i = 0; i < data->item_count; i++) {
+        reply_count_why(arm_of(json_array_get(records, i), when, FAILURES_BASE), counts);
+        reply_count_why(arm_of(json_array_get(records, i), when, FAILURES_BELIEF), counts);
+    }
+    return reply_states_json(counts, REPLY_READ + 1);
+}
+
 /* ---- both models ---- */
 
 static status one_model(const study_run *run, const json_t *records, int when, json_t *forms, failures_cause *cause, error *err)
@@ -231,6 +244,7 @@ static status one_model(const study_run *run, const json_t *records, int when, j
     json_t *form = form_json(&f);
     json_object_set_new(forms, when_names[when], form);
     json_object_set_new(form, "known", json_integer((json_int_t)k.known));
+    json_object_set_new(form, "why", unread_json(run, records, when));
     json_object_set_new(form, "accuracy", accuracy_json(&k, p));
     json_object_set_new(form, "lucky", jsonio_number(k.lambda));
     TRY(count(run, records, when, &other, &f, err));
