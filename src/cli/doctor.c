@@ -5,6 +5,7 @@
 #include "core/jsonio.h"
 #include "core/threads.h"
 #include "kernels/kernels.h"
+#include "solve/dense.h"
 
 #include <curl/curl.h>
 #include <libfyaml.h>
@@ -88,13 +89,13 @@ static json_t *gather(command_call *call, const char *f32, const char *half)
     uname(&host);
     const char *store = param_string(call->options, "store");
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return json_pack("{s:s, s:s, s:s, s:o, s:i, s:f, s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}, s:{s:s, s:s}}", "assay",
+    return json_pack("{s:s, s:s, s:s, s:o, s:i, s:f, s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s, s:s}, s:{s:s, s:s}}", "assay",
                      ASSAY_VERSION, "system", host.machine, "processor", cpu_name(call->arena), "features",
                      cpu_features(), "threads", (int)thread_processors(), "memory_gib",
                      (double)pages * (double)page / 1073741824.0, "arithmetic", "kernels", kernel_description(),
                      "product_f32", f32, "product_bf16", half, "libraries", "sqlite", sqlite3_libversion(), "curl",
                      curl_version_info(CURLVERSION_NOW)->version, "jansson", jansson_version_str(), "libfyaml",
-                     fy_library_version(), "store", "path", store, "check", check_store(call->arena, store));
+                     fy_library_version(), "lapack", dense_library(), "store", "path", store, "check", check_store(call->arena, store));
 }
 
 static void add_rows(strbuf *out, const char *prefix, const json_t *facts)

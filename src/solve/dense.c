@@ -23,7 +23,7 @@ static struct {
     ROUTINES(X)
 #undef X
     bool there;
-    char why[256];
+    char name[256]; /* of the library, or why there is none */
 } lapack;
 
 static void open_lapack(void)
@@ -37,20 +37,33 @@ static void open_lapack(void)
     lapack.there = lapack.there && symbol;
     ROUTINES(X)
 #undef X
-    snprintf(lapack.why, sizeof lapack.why, "%s", why ? why : "a routine is missing");
     void (*set_threads)(int) = NULL;
     symbol = library ? dlsym(library, "openblas_set_num_threads") : NULL; /* NULL where BLAS is another library's */
     memcpy(&set_threads, &symbol, sizeof symbol);
     if (set_threads)
         set_threads(1);
+    char *(*config)(void) = NULL;
+    symbol = library ? dlsym(library, "openblas_get_config") : NULL;
+    memcpy(&config, &symbol, sizeof symbol);
+    if (lapack.there)
+        snprintf(lapack.name, sizeof lapack.name, "%s", config ? config() : "LAPACK");
+    else
+        snprintf(lapack.name, sizeof lapack.name, "none: %s", why ? why : "a routine is missing in liblapacke.so.3");
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+const char *dense_library(void)
+{
+    pthread_once(&once, open_lapack);
+    return lapack.name;
 }
 
 static status check(const char *what, size_t rows, size_t columns, const double *a, error *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, open_lapack);
     if (!lapack.there) {
-        error_set(err, STATUS_UNSUPPORTED, "%s: LAPACK cannot be opened (%s)", what, lapack.why);
+        error_set(err, STATUS_UNSUPPORTED, "%s: there is no LAPACK (%s)", what, lapack.name);
         error_hint(err, "install it (Debian and Ubuntu: liblapacke and libopenblas0)");
         return STATUS_UNSUPPORTED;
     }

@@ -45,4 +45,7 @@ status dense_least_squares(size_t rows, size_t columns, double *a, const double 
  * unit eigenvector of values[i] (its largest number is positive); without, `a` is destroyed. */
 status dense_symmetric_eigen(size_t n, double *a, double *values, bool vectors, error *err);
 
+/* What does the work, for `assay doctor`: OpenBLAS with its version and build, "LAPACK" where it is another one, or why there is none. */
+const char *dense_library(void);
+
 #endif

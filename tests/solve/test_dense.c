@@ -28,6 +28,7 @@ static void solves_by_hand(void **state)
     NEAR(b[1], 1, 1e-14);
     NEAR(b[3], 1, 1e-14);
     assert_int_equal(dense_solve(0, NULL, 1, NULL, &err), STATUS_OK);
+    assert_true(strlen(dense_library()) > 3 && strncmp(dense_library(), "none", 4) != 0);
 }
 
 static void inverts_hilberts_matrix(void **state)
