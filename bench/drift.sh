@@ -1,9 +1,8 @@
 #!/bin/bash
 # bench/drift.sh [SEEDS [FOLDER]]: do a preference model's taste, the drift of the best of 16, and the drift of an RL run rise with
 # the weight that raters give to agreement? Grows for SEEDS seeds (5) from FIRST (1) on a policy from before the feedback
-# (bench/drift/before.yaml) and, at each of WEIGHTS (0 0.4 0.7 1), a preference model and a policy trained on it (bench/drift/rl.yaml), in FOLDER (build/drift),
+# (bench/drift/before.yaml) and, at each of WEIGHTS (0 0.5 1 2), a preference model and a policy trained on it (bench/drift/rl.yaml), in FOLDER (build/drift),
 # which is gone on with where it is there. Prints a line a model, the means, and Page's test over the seeds with Holm's p.
-# The raters know some kinds of facts less well than others, so that which of truth and agreement wins depends on the question.
 #   taste       share of questions in which the preference model gives the reply that agrees with a wrong user more than the true one
 #   gap         by how much more, on average (log-odds of being preferred)
 #   equal words share of questions in which the true value is worth more than the user's in the same words, with their view and without
@@ -14,7 +13,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 assay=${ASSAY:-$root/build/release/assay} page=${PAGE:-$root/build/release/bench/bench_page}
-seeds=${1:-5} folder=${2:-$root/build/drift} first=${FIRST:-1} weights=${WEIGHTS:-0 0.4 0.7 1} items=${ITEMS:-200} threads=(${THREADS:+--threads $THREADS})
+seeds=${1:-5} folder=${2:-$root/build/drift} first=${FIRST:-1} weights=${WEIGHTS:-0 0.5 1 2} items=${ITEMS:-200} threads=(${THREADS:+--threads $THREADS})
 mkdir -p "$folder"
 cd "$folder"
 
