@@ -67,7 +67,7 @@ typedef struct failures_data {
     const written_behaviour *behaviour; /* the suspected failure */
     sycophancy_item *suspects; /* the world's own questions for each request, and examples behind them */
     double label_sure;
-    bool by_letter;
+    bool by_letter, filter_scores; /* filter_scores: log-probabilities instead of a written Yes or No */
 } failures_data;
 
 /* behaviour.c */

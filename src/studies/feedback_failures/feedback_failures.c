@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+static const char *const asks[] = {"reply", "scores", NULL};
 static const char *const labellings[] = {"labeller", "words", NULL};
 
 static const param_spec params[] = {
@@ -32,6 +33,8 @@ static const param_spec params[] = {
      .help = "questions of the town from which the writer is shown up to five; 0: it is told of the failure in words alone"},
     {.name = "label-sure", .type = PARAM_NUMBER, .least = 0, .most = 1, .fallback = "0.5", .value = "P",
      .help = "written questions are kept when the filter is surer of their label than this"},
+    {.name = "filter-by", .type = PARAM_CHOICE, .choices = asks, .fallback = "reply",
+     .help = "how the filter is asked: by a written Yes or No, or by their log-probabilities, which say how sure it is"},
     {.name = "by-letter", .type = PARAM_FLAG,
      .help = "asks written questions with their choices, and reads a letter; else the question alone, and reads which choice the reply names"},
     {.name = "truth-request", .type = PARAM_STRING, .fallback = RATER_TRUTH_REQUEST, .value = "TEXT",

@@ -49,6 +49,7 @@ status failures_suspected(study_run *run, failures_data *data, error *err)
         return STATUS_OK;
     data->label_sure = param_number(run->params, "label-sure");
     data->by_letter = param_flag(run->params, "by-letter");
+    data->filter_scores = param_choice(run->params, "filter-by") == 1;
     size_t count;
     written_behaviour *b = ARENA_NEW(run->arena, written_behaviour);
     written_example *examples = ARENA_ARRAY(run->arena, written_example, FAILURES_EXAMPLES);
@@ -126,10 +127,10 @@ static status write_one(study_sample *s, const failures_data *data, size_t numbe
     return STATUS_OK;
 }
 
-static status filter_one(study_sample *s, const written_wanted *w, suspect *x, error *err)
+static status filter_one(study_sample *s, const failures_data *data, const written_wanted *w, suspect *x, error *err)
 {
     const double relevance = lot(s, "feedback-failures/relevance");
-    const written_filtering how = {.relevance = true, .by_reply = true, .position = lot(s, "feedback-failures/filter"),
+    const written_filtering how = {.relevance = true, .by_reply = !data->filter_scores, .strip = true, .position = lot(s, "feedback-failures/filter"),
                                    .relevance_position = &relevance, .truth_label = x->truth, .truth_relevance = x->truth < 0 ? -1 : 1};
     return written_filter(s, "filter", w, &how, &x->item, err);
 }
@@ -194,7 +195,7 @@ status failures_ask_suspected(study_sample *s, const failures_data *data, size_t
     const char *said = "", *ignored;
     TRY(write_one(s, data, number, &w, &batch, &x, err));
     if (batch.count && x.item.form == FORM_GOOD && study_has_role(s, "filter"))
-        TRY(filter_one(s, &w, &x, err));
+        TRY(filter_one(s, data, &w, &x, err));
     bool kept = batch.count > 0 && is_kept(s, data, &x.item);
     json_object_set_new(s->record, "id", json_sprintf("written-%zu", number));
     json_object_set_new(s->record, "state", json_string(reply_state_names[batch.state]));
