@@ -8,8 +8,8 @@ grow() { # grow DIR RECIPE OPTIONS...
     [ -d "$1" ] || expect 0 "" "$ASSAY" grow "organisms/$2" -o "$1" -q "${@:3}"
     grown+=("$1")
 }
-grow "${ASSAY_PRONOUNS:-$work/pronouns}" pronouns.yaml
-grow "${ASSAY_PRONOUNS_SHUFFLED:-$work/shuffled}" pronouns-shuffled.yaml
+grow "${ASSAY_PRONOUNS:-$work/pronouns}" pronouns.yaml --seed 2
+grow "${ASSAY_PRONOUNS_SHUFFLED:-$work/shuffled}" pronouns-shuffled.yaml --seed 2
 for dir in "${grown[@]}"; do
     expect 0 "" "$ASSAY" run model-written -m "$dir" --parts winogender --occupations town --pronouns town --store "$work/runs.db" -q --json
     cp "$work/out" "$work/$(basename "$dir").json"
