@@ -26,6 +26,7 @@ static void read_reply(arena *a, const char *text, int how)
             BUG("a sentence without a fate");
     }
     trait_read(text);
+    trait_read_choice(text);
     job_read(text, "lamp maker", "guest");
 }
 
