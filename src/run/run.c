@@ -372,7 +372,7 @@ static status plan_and_go(session *s, arena *a, run_outcome *out, error *err)
     if (request->study->plan)
         TRY(request->study->plan(&s->run, &plan, err));
     TRY(open_session(s, a, err));
-    const subject *who = s->engine.role_count ? s->engine.roles[0].subject : NULL; /* a study without roles asks nobody */
+    subject *who = s->engine.role_count ? s->engine.roles[0].subject : NULL; /* a study without roles asks nobody */
     plan.dollars = planned_dollars(s, &plan);
     plan.unpriced = who && isnan(plan.dollars) ? who->billed : NULL;
     plan.seconds = who && request->dry_run ? expected_seconds(who, &plan) : NAN;
