@@ -142,15 +142,19 @@ static status prepare(arena *a, const logit_data *d, fit *f, error *err)
 }
 
 /* One step of Newton's method, halved until the likelihood does not fall. Along a separating direction it never shrinks (each one
- * adds about 1 to every z), so that steps that shrink tell a maximum from a place far out. False where the information has
- * become singular: everything is certain. */
-static bool newton_step(fit *f, double *moved, double *reached)
+ * adds about 1 to every z), so that steps that shrink tell a maximum from a place far out. `going` false: the information has
+ * become singular, everything is certain. */
+static status newton_step(fit *f, double *moved, double *reached, bool *going, error *err)
 {
     size_t n = f->count;
     measure(f);
     memcpy(f->next, f->gradient, n * sizeof *f->next);
-    if (dense_cholesky(n, f->information, NULL) != STATUS_OK || dense_cholesky_solve(n, f->information, 1, f->next, NULL) != STATUS_OK)
-        return false;
+    status result = dense_cholesky(n, f->information, err);
+    if (result == STATUS_OK)
+        result = dense_cholesky_solve(n, f->information, 1, f->next, err);
+    *going = result == STATUS_OK;
+    if (result != STATUS_OK)
+        return result == STATUS_INVALID ? STATUS_OK : result;
     memcpy(f->step, f->next, n * sizeof *f->step);
     double before = f->log_likelihood;
     for (int halving = 0; halving < 60; halving++) {
@@ -169,7 +173,7 @@ static bool newton_step(fit *f, double *moved, double *reached)
         *moved = fmax(*moved, fabs(along(f, i, f->step)));
         *reached = fmax(*reached, fabs(along(f, i, f->beta)));
     }
-    return true;
+    return STATUS_OK;
 }
 
 static status report(fit *f, logit_result *out, error *err)
@@ -220,7 +224,7 @@ status logit_fit(arena *a, const logit_data *d, logit_result *out, error *err)
     bool going = true;
     f.log_likelihood = result == STATUS_OK ? log_likelihood(&f, f.beta) : 0;
     while (result == STATUS_OK && going && moved > settled && out->steps < STEPS) {
-        going = newton_step(&f, &moved, &reached);
+        result = newton_step(&f, &moved, &reached, &going, err);
         out->steps += going;
         if (going && reached > far_out)
             out->separated = check_direction(&f, f.step);
