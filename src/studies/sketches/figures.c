@@ -124,12 +124,10 @@ static json_t *error_table(const json_t *summary, json_int_t size, const char *m
 
 static json_t *space_chart(const json_t *summary, const char *stream_name)
 {
-    static const double levels[] = {1e-4, 1e-3, 1e-2, 1e-1, 1, 10};
-    json_t *points = json_array(), *ticks = json_array(), *levels_ticks = json_array();
+    json_t *points = json_array(), *ticks = json_array();
     size_t i;
     const json_t *size;
     char title[256];
-    double least = INFINITY, most = -INFINITY;
     json_array_foreach(json_object_get(summary, "sizes"), i, size) {
         double x = log2(json_number_value(size));
         json_array_append_new(ticks, json_pack("{s:f, s:o}", "x", x, "label", json_sprintf("%.0f", json_number_value(size))));
@@ -139,19 +137,14 @@ static json_t *space_chart(const json_t *summary, const char *stream_name)
             if (!(e > 0))
                 continue; /* no error at all has no place on a logarithmic axis */
             double y = log10(fmax(e, 1e-4));
-            least = fmin(least, y);
-            most = fmax(most, y);
             json_array_append_new(points, json_pack("{s:f, s:f, s:f, s:f, s:s}", "x", x, "y", y, "low", low > 1e-4 ? log10(low) : y, "high",
                                                     high > 1e-4 ? log10(high) : y, "series", drawn[m]));
         }
     }
-    for (size_t l = 0; l < COUNT_OF(levels); l++)
-        if (log10(levels[l]) >= floor(least) && log10(levels[l]) <= ceil(most))
-            json_array_append_new(levels_ticks, json_pack("{s:f, s:o}", "y", log10(levels[l]), "label", json_sprintf("%g %%", levels[l])));
     snprintf(title, sizeof title, "Error against space: %s", stream_name);
-    return json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:o}, s:{s:s, s:o}, s:o}", "kind", "lines", "unit", "number", "title", title, "note",
+    return json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:o}, s:{s:s}, s:o}", "kind", "lines", "unit", "number", "title", title, "note",
                      "Mean error of ranks, log10 of percent; a sketch without any error is not drawn.", "x", "label", "words of 8 bytes", "ticks", ticks, "y", "label",
-                     "log10 of the mean error in percent", "ticks", levels_ticks, "points", points);
+                     "log10 of the mean error in percent", "points", points);
 }
 
 status sketches_figures(const study_run *run, const json_t *summary, json_t **figures, error *err)
