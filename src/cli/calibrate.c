@@ -10,7 +10,7 @@
 
 static const command_argument arguments[] = {
     {.name = "STUDY", .help = "a study that organisms or scripts are there for: sycophancy, feedback-failures, "
-                             "moral-self-correction[:correction], inverse-scaling[:stock]", .word = WORD_STUDY},
+                             "moral-self-correction[:correction], global-opinions, model-written, inverse-scaling[:stock]", .word = WORD_STUDY},
 };
 
 static const param_spec options[] = {
