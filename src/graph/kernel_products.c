@@ -204,8 +204,7 @@ static void run_outer(const step *s, const step_memory *m)
 {
     const outer *o = s->data;
     float *sums = o->sums ? m->scratch : m->out[0];
-    void *rest = m->scratch ? (char *)m->scratch + o->sums : NULL; /* some products need none */
-    kernel_outer_run(o->outer, m->pool, o->tokens, m->in[0], m->in[1], sums, false, rest);
+    kernel_outer_run(o->outer, m->pool, o->tokens, m->in[0], m->in[1], sums, false, (char *)m->scratch + o->sums);
     if (o->sums)
         kernel_cast(o->m * o->n, KERNEL_F32, sums, (kernel_type)s->node->type, m->out[0]);
 }

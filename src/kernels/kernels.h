@@ -117,7 +117,7 @@ enum { KERNEL_TOKEN_BLOCK = 512 };
 
 status kernel_outer_new(arena *a, const kernel_outer_spec *spec, size_t threads, kernel_outer **out, error *err);
 const char *kernel_outer_implementation(const kernel_outer *o);
-size_t kernel_outer_scratch_bytes(const kernel_outer *o, size_t tokens); /* less where tokens are whole blocks */
+size_t kernel_outer_scratch_bytes(const kernel_outer *o, size_t tokens); /* less where tokens are whole blocks; never 0 */
 /* `accumulate`: add to what w holds, else overwrite it. w has stride n, f32. */
 void kernel_outer_run(const kernel_outer *o, thread_pool *pool, size_t tokens, const void *a, const void *b, float *w,
                       bool accumulate, void *scratch);

@@ -98,7 +98,8 @@ static size_t tail_of(const kernel_outer *o, size_t tokens)
 
 size_t kernel_outer_scratch_bytes(const kernel_outer *o, size_t tokens)
 {
-    return tail_of(o, tokens) + o->threads * o->worker_scratch;
+    size_t bytes = tail_of(o, tokens) + o->threads * o->worker_scratch;
+    return bytes ? bytes : 64; /* so that there is something to count from */
 }
 
 typedef struct outer_job {
@@ -156,8 +157,10 @@ void kernel_outer_run(const kernel_outer *o, thread_pool *pool, size_t tokens, c
                       bool accumulate, void *scratch)
 {
     size_t size = kernel_type_size(o->spec.type), rest = tokens % KERNEL_TOKEN_BLOCK, first = tokens - rest;
-    char *a_tail = scratch, *b_tail = a_tail + KERNEL_TOKEN_BLOCK * o->spec.a_stride * size;
+    char *a_tail = NULL, *b_tail = NULL;
     if (rest) {
+        a_tail = scratch;
+        b_tail = a_tail + KERNEL_TOKEN_BLOCK * o->spec.a_stride * size;
         copy_tail(a_tail, (const char *)a + first * o->spec.a_stride * size, rest, o->spec.a_stride, o->spec.m, size);
         copy_tail(b_tail, (const char *)b + first * o->spec.b_stride * size, rest, o->spec.b_stride, o->spec.n, size);
     }
