@@ -32,7 +32,8 @@ static status components_of(const double *scores, const bool *positive, size_t c
     *c = (components){0};
     TRY(check(scores, positive, count, c, err));
     /* Scores by kind, their ranks among all, then those within each kind. */
-    double *room = memory_alloc(3 * count * sizeof *room), *sorted = room, *ranks = room + count, *within = room + 2 * count;
+    double *room = memory_alloc(3 * count * sizeof *room);
+    double *sorted = room, *ranks = room ? room + count : NULL, *within = room ? room + 2 * count : NULL;
     c->values = memory_alloc(count * sizeof *c->values);
     size_t p = 0, n = c->positives;
     for (size_t i = 0; room && c->values && i < count; i++)
