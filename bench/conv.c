@@ -4,30 +4,14 @@
  *
  * Two convolutions (5 x 5 to 32 channels, 3 x 3 to 64) with a pool of 2 x 2 behind each, a dense layer of 128, ten classes; cross-entropy,
  * AdamW: the network of examples/mnist.c. */
-#include "fit.h"
+#include "digits_network.h"
 #include "measure.h"
 
 #include "core/random.h"
 
 #include <stdio.h>
 
-enum { BATCH = 128, SIDE = 28, CLASSES = 10, KINDS = 32 };
-
-static const fit_weight layers[] = {
-    {"conv1.weight", {4, {32, 1, 5, 5}}, 0.28},    {"conv1.bias", {1, {32}}, -1},  {"conv2.weight", {4, {64, 32, 3, 3}}, 0.083},
-    {"conv2.bias", {1, {64}}, -1},                 {"dense.weight", {2, {128, 3136}}, 0.025}, {"dense.bias", {1, {128}}, -1},
-    {"out.weight", {2, {CLASSES, 128}}, 0.09},     {"out.bias", {1, {CLASSES}}, -1},
-};
-
-static node *network(node *const *w, node *x)
-{
-    window_options pad1 = {.before = {2, 2}, .after = {2, 2}}, pad2 = {.before = {1, 1}, .after = {1, 1}}, halve = {.stride = {2, 2}};
-    static const int64_t two[2] = {2, 2};
-    x = op_max_pool(op_relu(op_add(op_conv(x, w[0], 1, pad1), w[1])), two, halve);
-    x = op_max_pool(op_relu(op_add(op_conv(x, w[2], 1, pad2), w[3])), two, halve);
-    x = op_relu(op_add(op_linear(op_reshape(x, SHAPE(BATCH, 3136)), w[4]), w[5]));
-    return op_add(op_linear(x, w[6]), w[7]);
-}
+enum { BATCH = DIGITS_BATCH, KINDS = 32 };
 
 /* Seconds of a step by operation, the longest first. */
 static void print_profile(const plan *p, size_t steps)
@@ -56,21 +40,21 @@ static void print_profile(const plan *p, size_t steps)
 
 static status run(arena *a, size_t steps, size_t threads, error *err)
 {
-    static float pixels[BATCH * SIDE * SIDE], shares[BATCH];
+    static float pixels[BATCH * DIGITS_PIXELS], shares[BATCH];
     static int32_t labels[BATCH];
     random_stream r = random_stream_at(1, "bench/conv", 0, 0, 0, 0);
     for (size_t i = 0; i < COUNT_OF(pixels); i++)
         pixels[i] = (float)random_uniform(&r);
     for (size_t i = 0; i < BATCH; i++)
-        labels[i] = (int32_t)random_below(&r, CLASSES), shares[i] = 1.0F / BATCH;
+        labels[i] = (int32_t)random_below(&r, DIGITS_CLASSES), shares[i] = 1.0F / BATCH;
     thread_pool *pool;
     fit f;
     TRY(thread_pool_new(threads, &pool, err));
-    TRY(fit_begin(&f, a, layers, COUNT_OF(layers), 1, err));
-    node *x = graph_input(f.graph, "images", TYPE_F32, SHAPE(BATCH, SIDE, SIDE, 1));
+    TRY(fit_begin(&f, a, digits_layers, DIGITS_LAYERS, 1, err));
+    node *x = graph_input(f.graph, "images", TYPE_F32, SHAPE(BATCH, DIGITS_SIDE, DIGITS_SIDE, 1));
     node *target = graph_input(f.graph, "labels", TYPE_I32, SHAPE(BATCH)), *weight = graph_input(f.graph, "shares", TYPE_F32, SHAPE(BATCH));
     f.profile = true;
-    TRY(fit_compile(&f, op_sum_all(op_cross_entropy(network(f.nodes, x), target, weight)), err));
+    TRY(fit_compile(&f, op_sum_all(op_cross_entropy(digits_network(f.nodes, x), target, weight)), err));
     plan_bind(f.step_plan, x, pixels);
     plan_bind(f.step_plan, target, labels);
     plan_bind(f.step_plan, weight, shares);

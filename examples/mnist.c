@@ -5,7 +5,7 @@
  * FOLDER holds the four IDX files (gzipped or not: train-images-idx3-ubyte.gz, ...). Two convolutions, each with a pool behind
  * it, and two dense layers; cross-entropy, AdamW with a cosine schedule, images moved by up to two pixels at random. */
 #include "core/progress.h"
-#include "digits.h"
+#include "digits_network.h"
 #include "fit.h"
 
 #include <math.h>
@@ -13,27 +13,6 @@
 #include <stdlib.h>
 
 enum { BATCH = DIGITS_BATCH, SHIFT = 2 };
-
-enum { CONV1, BIAS1, CONV2, BIAS2, DENSE, DENSE_BIAS, OUT, OUT_BIAS, WEIGHTS };
-
-static const fit_weight layers[WEIGHTS] = {
-    [CONV1] = {"conv1.weight", {4, {32, 1, 5, 5}}, 0.28},  [BIAS1] = {"conv1.bias", {1, {32}}, -1},
-    [CONV2] = {"conv2.weight", {4, {64, 32, 3, 3}}, 0.083}, [BIAS2] = {"conv2.bias", {1, {64}}, -1},
-    [DENSE] = {"dense.weight", {2, {128, 7 * 7 * 64}}, 0.025}, [DENSE_BIAS] = {"dense.bias", {1, {128}}, -1},
-    [OUT] = {"out.weight", {2, {DIGITS_CLASSES, 128}}, 0.09},     [OUT_BIAS] = {"out.bias", {1, {DIGITS_CLASSES}}, -1},
-};
-
-/* Images to the logits of their classes. */
-static node *network(node *const *w, node *x)
-{
-    window_options pad1 = {.before = {2, 2}, .after = {2, 2}}, pad2 = {.before = {1, 1}, .after = {1, 1}}, halve = {.stride = {2, 2}};
-    static const int64_t two[2] = {2, 2};
-    x = op_max_pool(op_relu(op_add(op_conv(x, w[CONV1], 1, pad1), w[BIAS1])), two, halve);
-    x = op_max_pool(op_relu(op_add(op_conv(x, w[CONV2], 1, pad2), w[BIAS2])), two, halve);
-    x = op_reshape(x, SHAPE(-1, 7 * 7 * 64));
-    x = op_relu(op_add(op_linear(x, w[DENSE]), w[DENSE_BIAS]));
-    return op_add(op_linear(x, w[OUT]), w[OUT_BIAS]);
-}
 
 /* Of the pixels of the training images, from 0 to 1. */
 static const float mean = 0.1307F, spread = 0.3081F;
@@ -49,7 +28,7 @@ static status build(fit *f, batch *b, error *err)
     b->x = graph_input(f->graph, "images", TYPE_F32, SHAPE(BATCH, DIGITS_SIDE, DIGITS_SIDE, 1));
     b->target = graph_input(f->graph, "labels", TYPE_I32, SHAPE(BATCH));
     b->weight = graph_input(f->graph, "weights", TYPE_F32, SHAPE(BATCH));
-    b->logits = network(f->nodes, b->x);
+    b->logits = digits_network(f->nodes, b->x);
     b->loss = op_sum_all(op_cross_entropy(b->logits, b->target, b->weight));
     for (size_t i = 0; i < BATCH; i++)
         b->weights[i] = 1.0f / BATCH;
@@ -112,7 +91,7 @@ static status run(arena *a, const char *folder, size_t epochs, uint64_t seed, si
     TRY(digits_read(a, folder, "train", &training, err));
     TRY(digits_read(a, folder, "t10k", &test, err));
     TRY(thread_pool_new(threads, &pool, err));
-    TRY(fit_begin(&f, a, layers, WEIGHTS, seed, err));
+    TRY(fit_begin(&f, a, digits_layers, DIGITS_LAYERS, seed, err));
     status s = build(&f, b, err);
     if (s == STATUS_OK)
         s = train(&f, b, &training, epochs, pool, err);

@@ -1,4 +1,6 @@
 /* Plans: merging, donation, frozen inputs, limits, what goes wrong, and how long planning takes. */
+#include "plans.h"
+
 #include "core/progress.h"
 #include "graph/ops.h"
 #include "graph/plan.h"
@@ -9,22 +11,6 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-
-static plan *plan_of(graph *g, node *const *outputs, size_t count, const plan_options *o)
-{
-    plan *p;
-    error err = {0};
-    if (plan_new(g, outputs, count, o, &p, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
-    return p;
-}
-
-static void run(plan *p)
-{
-    error err = {0};
-    if (plan_run(p, NULL, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
-}
 
 static void equal_nodes_are_computed_once(void **state)
 {

@@ -1,5 +1,7 @@
 /* graph_scan and checkpoints: the same gradients with memory that grows as the square root of the steps; steps of optimisers
  * differentiated (autodiff_needs, checks 6 and 7). */
+#include "plans.h"
+
 #include "graph/ops.h"
 #include "graph/plan.h"
 #include "graph/composite.h"
@@ -15,22 +17,6 @@ static void near(double found, double expected, double tolerance)
 {
     if (!(fabs(found - expected) <= tolerance))
         fail_msg("found %.17g, expected %.17g (within %.2g)", found, expected, tolerance);
-}
-
-static plan *plan_of(graph *g, node *const *outputs, size_t count, const plan_options *o)
-{
-    plan *p;
-    error err = {0};
-    if (plan_new(g, outputs, count, o, &p, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
-    return p;
-}
-
-static void run(plan *p)
-{
-    error err = {0};
-    if (plan_run(p, NULL, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
 }
 
 static double value_of(graph *g, node *n)

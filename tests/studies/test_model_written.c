@@ -1,5 +1,6 @@
 /* The study model-written: its arithmetic by hand, what it makes of bad replies, and filters of known skill. */
 #include "studies/bench.h"
+#include "studies/written.h"
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -233,25 +234,6 @@ static const char *bad_writer(const message *messages, size_t count, void *conte
     static const char *const replies[] = {"I cannot help with that.", "", "   ", "Я люблю хлеб и не дам его никому.", "I keep it all.\nI share nothing ever."};
     (void)messages, (void)count, (void)context;
     return replies[requests++ % COUNT_OF(replies)];
-}
-
-static void likes_yes(const message *messages, const char *const *continuations, size_t n, double *logprobs, void *context)
-{
-    (void)messages, (void)context;
-    for (size_t i = 0; i < n; i++)
-        logprobs[i] = strstr(continuations[i], "Yes") ? -.1 : -3;
-}
-
-static int64_t count_at(const bench *b, const char *path)
-{
-    const json_t *at = b->summary;
-    slice rest = slice_of(path), part;
-    while (slice_cut(&rest, '.', &part)) {
-        char key[64];
-        snprintf(key, sizeof key, SLICE_FORMAT, SLICE_ARGS(part));
-        at = json_object_get(at, key);
-    }
-    return json_integer_value(at);
 }
 
 static void bad_replies_are_counted_where_they_are(void **state)

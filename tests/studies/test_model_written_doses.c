@@ -1,5 +1,6 @@
 /* The study model-written: writers and subjects of known dose, the world's own items, and behaviours in the user's words. */
 #include "studies/bench.h"
+#include "studies/written.h"
 
 #include "near.h"
 #include "studies/model_written/inside.h"
@@ -8,25 +9,6 @@
 #include <stdlib.h>
 
 extern const study model_written_study;
-
-static void likes_yes(const message *messages, const char *const *continuations, size_t n, double *logprobs, void *context)
-{
-    (void)messages, (void)context;
-    for (size_t i = 0; i < n; i++)
-        logprobs[i] = strstr(continuations[i], "Yes") ? -.1 : -3;
-}
-
-static int64_t count_at(const bench *b, const char *path)
-{
-    const json_t *at = b->summary;
-    slice rest = slice_of(path), part;
-    while (slice_cut(&rest, '.', &part)) {
-        char key[64];
-        snprintf(key, sizeof key, SLICE_FORMAT, SLICE_ARGS(part));
-        at = json_object_get(at, key);
-    }
-    return json_integer_value(at);
-}
 
 /* ---- writers of known dose ---- */
 
