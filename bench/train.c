@@ -1,8 +1,10 @@
 /* train.c - training seen from outside: what it computes, for bench/peers/train_parity.py, and how fast it is.
  *
  *     bench_train parity MODEL BATCHES OUT        a step's logits and gradients, and the losses of all batches, in f32
- *     bench_train speed TOKENS ROW STEPS THREADS  tokens/s for the base model's shape in bf16, in documents of ROW
- *                                                 tokens, and what its products cost
+ *     bench_train speed SIZE TOKENS ROW STEPS THREADS
+ *                                                 tokens/s for a Llama of about SIZE parameters (1m, 5m, 25m, 40m, or base:
+ *                                                 the embedded model's shape) in bf16, in documents of ROW tokens, and what
+ *                                                 its products cost
  */
 #include "core/file.h"
 #include "core/jsonio.h"
@@ -157,6 +159,31 @@ static status run_parity(arena *a, char **words, error *err)
 
 /* ---- speed ---- */
 
+/* The shapes that bench/peers/train_speed.py gives the peer too; all are tied, with half as many heads of keys as of
+ * queries. "40m" is 25m with the vocabulary of Llama 2. */
+static const struct {
+    const char *name;
+    int vocabulary, hidden, intermediate, layers, heads;
+} sizes[] = {
+    {"1m", 2048, 128, 352, 4, 2},   {"base", 2048, 256, 704, 4, 4},    {"5m", 2048, 256, 704, 6, 4},
+    {"25m", 2048, 512, 1408, 8, 8}, {"40m", 32000, 512, 1408, 8, 8},
+};
+
+static status config_of_size(const char *name, lm_config *out, error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(sizes); i++)
+        if (strcmp(sizes[i].name, name) == 0) {
+            *out = lm_config_base(sizes[i].vocabulary);
+            out->hidden = sizes[i].hidden;
+            out->intermediate = sizes[i].intermediate;
+            out->layers = sizes[i].layers;
+            out->heads = sizes[i].heads;
+            out->kv_heads = sizes[i].heads / 2;
+            return STATUS_OK;
+        }
+    return error_set(err, STATUS_USAGE, "expected the size 1m, base, 5m, 25m or 40m, found '%s'", name);
+}
+
 /* Documents of `row` tokens, all of whose losses count. */
 static void make_batch(size_t tokens, size_t row, int vocabulary, peer_batch *b)
 {
@@ -248,11 +275,11 @@ static status run_speed(arena *a, char **words, error *err)
 {
     int64_t numbers[4];
     for (int i = 0; i < 4; i++)
-        if (!slice_to_int(slice_of(words[i]), &numbers[i]) || numbers[i] < 1)
-            return error_set(err, STATUS_USAGE, "expected a number from 1 on, found '%s'", words[i]);
+        if (!slice_to_int(slice_of(words[i + 1]), &numbers[i]) || numbers[i] < 1)
+            return error_set(err, STATUS_USAGE, "expected a number from 1 on, found '%s'", words[i + 1]);
     size_t tokens = (size_t)numbers[0], row = (size_t)numbers[1], threads = (size_t)numbers[3];
     int steps = (int)numbers[2];
-    lm_config config = lm_config_base(2048);
+    lm_config config;
     step_options options = {0.9, 0.95, 1e-8, 0.1, 1};
     stage_graph g;
     parameters *p;
@@ -261,6 +288,7 @@ static status run_speed(arena *a, char **words, error *err)
     thread_pool *pool;
     float rates[3];
     double seconds, slower;
+    TRY(config_of_size(words[0], &config, err));
     TRY(thread_pool_new(threads, &pool, err));
     TRY(stage_parameters(a, &config, &p, err));
     order_stream init = order_stream_at((unsigned char[SHA256_BYTES]){1}, "init");
@@ -292,10 +320,10 @@ int main(int argc, char **argv)
     status result = STATUS_USAGE;
     if (argc == 5 && strcmp(argv[1], "parity") == 0)
         result = run_parity(a, argv + 2, &err);
-    else if (argc == 6 && strcmp(argv[1], "speed") == 0)
+    else if (argc == 7 && strcmp(argv[1], "speed") == 0)
         result = run_speed(a, argv + 2, &err);
     else
-        error_set(&err, STATUS_USAGE, "usage: bench_train parity MODEL BATCHES OUT | speed TOKENS ROW STEPS THREADS");
+        error_set(&err, STATUS_USAGE, "usage: bench_train parity MODEL BATCHES OUT | speed SIZE TOKENS ROW STEPS THREADS");
     if (result != STATUS_OK)
         fprintf(stderr, "bench_train: %s\n", err.message);
     arena_free(a);

@@ -9,6 +9,7 @@ struct backward {
     node **gradients; /* by id */
     bool *active;     /* by id: on a path from a variable */
     size_t capacity;  /* ids */
+    node **again;     /* by id: of nodes in checkpoints the copy that gradients went through; may be NULL */
 };
 
 /* Makes room for all nodes that exist now; false when memory is out. */

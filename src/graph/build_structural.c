@@ -188,6 +188,34 @@ node *op_concat(node *const *parts, size_t count, int axis)
     return node_new(first->graph, OP_CONCAT, node_type(first), s, parts, (int)count, &(node_attributes){.flags = axis});
 }
 
+/* Appends n, or the parts of which it is made; false when there are too many for one node. */
+static bool append_parts(node *n, int axis, node **parts, size_t *count)
+{
+    bool made_of = n->op == OP_CONCAT && n->attributes->flags == axis && !n->site;
+    size_t more = made_of ? n->source_count : 1;
+    if (*count + more > UINT8_MAX)
+        return false;
+    memcpy(parts + *count, made_of ? n->sources : &n, more * sizeof *parts);
+    *count += more;
+    return true;
+}
+
+node *node_joined_pads(node *x, node *y)
+{
+    if (!x || !y || x->op != OP_PAD || y->op != OP_PAD || x->site || y->site || x->type != y->type ||
+        x->attributes->flags != y->attributes->flags || !shape_equal(x->shape, y->shape))
+        return NULL;
+    int axis = x->attributes->flags;
+    node *low = x->attributes->a[0] <= y->attributes->a[0] ? x : y, *high = low == x ? y : x, *parts[UINT8_MAX];
+    int64_t begin = low->attributes->a[0], middle = begin + low->sources[0]->shape.size[axis],
+            end = high->attributes->a[0] + high->sources[0]->shape.size[axis];
+    size_t count = 0;
+    if (middle != high->attributes->a[0] || !append_parts(low->sources[0], axis, parts, &count) ||
+        !append_parts(high->sources[0], axis, parts, &count))
+        return NULL;
+    return op_pad(op_concat(parts, count, axis), axis, begin, x->shape.size[axis] - end);
+}
+
 static void check_index(const char *what, const node *index)
 {
     if (index->type != TYPE_I32)

@@ -32,7 +32,8 @@ static bool inside(const replay *r, const node *n)
 /* What a copy reads instead of `source`. Leaves stay as they are: they are there anyway, and packed weights are found by them. */
 static node *read_again(replay *r, node *source)
 {
-    if (inside(r, source) || is_leaf(source))
+    bool leaf = is_leaf(source) || (source->op == OP_STOP_GRADIENT && is_leaf(source->sources[0]));
+    if (inside(r, source) || leaf)
         return r->copy[source->id] ? r->copy[source->id] : source;
     if (!r->copy[source->id]) {
         r->copy[source->id] = op_after(source, r->token);
@@ -68,6 +69,8 @@ static bool copy_nodes(replay *r)
             return false;
         copy->segment = graph_segment(n->graph);
         r->copy[n->id] = copy;
+        if (r->b->again)
+            r->b->again[n->id] = copy;
     }
     return true;
 }
@@ -122,8 +125,8 @@ static bool settle_sums(const replay *r)
         for (int i = 0; i < r->list[k]->source_count; i++) {
             const node *source = r->list[k]->sources[i];
             node **sum = &b->gradients[source->id];
-            if (inside(r, source) || !*sum || (*sum)->op == OP_AFTER)
-                continue;
+            if (inside(r, source) || !*sum || (*sum)->op == OP_AFTER || (*sum)->op == OP_PAD || (*sum)->op == OP_CONCAT)
+                continue; /* parts that lie beside each other are held anyway */
             if (!(*sum = op_after(*sum, *sum)))
                 return false;
         }

@@ -107,24 +107,24 @@ static node *joined(node **parts, size_t count)
     return parts[0];
 }
 
-node *op_projected_cross_entropy(node *x, node *weight, node *target, node *row_weight, element_type logits, int64_t rows)
+node *op_cross_entropy_by_rows(node *x, logits_builder *logits, void *context, node *target, node *row_weight, int64_t rows)
 {
-    if (!x || !weight || !target || !row_weight)
+    if (!x || !target || !row_weight)
         return NULL;
     if (rows < 1 || x->shape.rank != 2 || target->shape.rank != 1 || target->shape.size[0] != x->shape.size[0] ||
         !shape_equal(target->shape, row_weight->shape))
-        BUG("projected_cross_entropy: expected x [T, K], target and weight [T], and 1 row or more at a time");
+        BUG("cross-entropy by rows: expected x [T, K], target and weight [T], and 1 row or more at a time");
     graph *g = x->graph;
-    bool alone = graph_segment(g) == 0;
     int64_t tokens = x->shape.size[0], count = tokens > rows ? (tokens + rows - 1) / rows : 1;
+    bool alone = graph_segment(g) == 0 && count > 1;
     arena *scratch = arena_new(NULL);
     node **losses = ARENA_ARRAY(scratch, node *, (size_t)count), *loss = NULL;
-    for (int64_t c = 0; losses && c < count; c++) {
+    for (int64_t c = count; losses && c-- > 0;) { /* the last first: gradients then gather from the first on, as without chunks */
         int64_t from = c * rows, to = from + rows < tokens ? from + rows : tokens;
         if (alone)
             graph_checkpoint_begin(g);
-        node *some = op_linear_as(op_slice(x, 0, from, to), weight, logits);
-        losses[c] = op_cross_entropy(some, op_slice(target, 0, from, to), op_slice(row_weight, 0, from, to));
+        node *some = count > 1 ? op_slice(x, 0, from, to) : x;
+        losses[c] = op_cross_entropy(logits(context, some), op_slice(target, 0, from, to), op_slice(row_weight, 0, from, to));
         if (alone)
             graph_checkpoint_end(g);
     }
@@ -134,6 +134,22 @@ node *op_projected_cross_entropy(node *x, node *weight, node *target, node *row_
         graph_fail(g);
     arena_free(scratch);
     return loss;
+}
+
+typedef struct projection {
+    node *weight;
+    element_type type;
+} projection;
+
+static node *project(void *context, node *rows)
+{
+    const projection *p = context;
+    return op_linear_as(rows, p->weight, p->type);
+}
+
+node *op_projected_cross_entropy(node *x, node *weight, node *target, node *row_weight, element_type logits, int64_t rows)
+{
+    return weight ? op_cross_entropy_by_rows(x, project, &(projection){weight, logits}, target, row_weight, rows) : NULL;
 }
 
 /* ---- rows ---- */

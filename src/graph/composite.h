@@ -30,10 +30,14 @@ node *op_huber(node *difference, double delta); /* d^2 / 2 up to |d| = delta, th
 /* Binary cross-entropy of the probability sigmoid(logit): softplus(logit) - logit target, target in [0, 1]. In f32. */
 node *op_binary_cross_entropy(node *logit, node *target);
 
-/* Cross-entropy of op_linear_as(x, weight, logits) (x [T, K], weight [V, K]; target and row_weight as in op_cross_entropy) without
- * ever holding all logits: they are made for `rows` tokens at a time (at least 1), and made again for the gradient, each
- * time behind a checkpoint (graph_checkpoint_begin; inside another one the gradient holds them all). -> loss [T], with the
- * bits of the direct way. */
+/* Cross-entropy of the logits that `logits` makes of rows of x [T, K] (target and row_weight as in op_cross_entropy) without ever
+ * holding all of them: they are made for `rows` tokens at a time (at least 1), and made again for the gradient, each time
+ * behind a checkpoint (graph_checkpoint_begin; inside another one the gradient holds them all; graph_value_and_grad makes them once).
+ * -> loss [T], with the bits of the direct way; so are the gradients of x, and those of weights where rows is a multiple of
+ * KERNEL_TOKEN_BLOCK. */
+typedef node *logits_builder(void *context, node *rows);
+node *op_cross_entropy_by_rows(node *x, logits_builder *logits, void *context, node *target, node *row_weight, int64_t rows);
+/* The same of op_linear_as(x, weight, logits), weight [V, K]. */
 node *op_projected_cross_entropy(node *x, node *weight, node *target, node *row_weight, element_type logits, int64_t rows);
 
 /* ---- over the last axis, in f32 ---- */

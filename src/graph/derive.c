@@ -10,7 +10,9 @@ bool backward_grow(backward *b, const graph *g)
     bool *active = arena_regrow(b->arena, b->active, b->capacity, 2 * ids, sizeof *active);
     if (!gradients || !active)
         return false;
-    *b = (backward){b->arena, gradients, active, 2 * ids};
+    b->gradients = gradients;
+    b->active = active;
+    b->capacity = 2 * ids;
     return true;
 }
 
@@ -25,8 +27,8 @@ void backward_add(backward *b, node *source, node *contribution)
         return;
     if (!contribution)
         graph_fail(source->graph);
-    node **slot = &b->gradients[source->id];
-    *slot = *slot ? op_add(*slot, contribution) : contribution;
+    node **slot = &b->gradients[source->id], *joined = *slot ? node_joined_pads(*slot, contribution) : NULL;
+    *slot = joined ? joined : *slot ? op_add(*slot, contribution) : contribution;
 }
 
 /* ---- which nodes depend on the variables, smoothly ---- */
@@ -160,11 +162,12 @@ void backward_step(backward *b, node *n)
         rule_grad(n->op)(b, n, b->gradients[n->id]);
 }
 
-static bool reverse_sweep(arena *a, node *y, node *const *wrt, size_t count, node *seed, node **gradients)
+static bool reverse_sweep(arena *a, node *y, node *const *wrt, size_t count, node *seed, node **gradients, node **again)
 {
     size_t n;
     node **list = graph_reach(a, &y, 1, &n);
-    backward b = {.arena = a, .active = list ? mark_active(a, list, n, wrt, count) : NULL, .capacity = (size_t)y->id + 1};
+    backward b = {.arena = a, .active = list ? mark_active(a, list, n, wrt, count) : NULL, .capacity = (size_t)y->id + 1,
+                  .again = again};
     b.gradients = b.active ? ARENA_ARRAY(a, node *, b.capacity) : NULL;
     if (!b.gradients)
         return false;
@@ -188,7 +191,14 @@ static bool reverse_sweep(arena *a, node *y, node *const *wrt, size_t count, nod
     return good && graph_status(y->graph, NULL) == STATUS_OK;
 }
 
-bool graph_grad(node *y, node *const *wrt, size_t count, node *seed, node **gradients)
+static node *read_copies(void *context, node *original, node *rebuilt)
+{
+    node *const *again = context;
+    return again[original->id] ? again[original->id] : rebuilt;
+}
+
+/* graph_grad, and in *value (may be NULL) y by way of what gradients compute again. */
+static bool gradients_of(node *y, node *const *wrt, size_t count, node *seed, node **gradients, node **value)
 {
     if (!y || !all_there(wrt, count))
         return false;
@@ -205,11 +215,24 @@ bool graph_grad(node *y, node *const *wrt, size_t count, node *seed, node **grad
     bool good = variables != NULL;
     if (good && count)
         memcpy(variables, wrt, count * sizeof *wrt);
-    good = good && graph_lower_active(a, &y, 1, variables, count, true) && reverse_sweep(a, y, variables, count, seed, gradients);
+    good = good && graph_lower_active(a, &y, 1, variables, count, true);
+    node **again = good ? ARENA_ARRAY(a, node *, (size_t)y->id + 1) : NULL;
+    good = again && reverse_sweep(a, y, variables, count, seed, gradients, again) &&
+           (!value || graph_rebuild(&y, 1, read_copies, again, value));
     if (!good)
         graph_fail(seed->graph);
     arena_free(a);
     return good;
+}
+
+bool graph_grad(node *y, node *const *wrt, size_t count, node *seed, node **gradients)
+{
+    return gradients_of(y, wrt, count, seed, gradients, NULL);
+}
+
+bool graph_value_and_grad(node *y, node *const *wrt, size_t count, node **value, node **gradients)
+{
+    return gradients_of(y, wrt, count, NULL, gradients, value);
 }
 
 static bool forward_sweep(arena *a, node *const *outputs, size_t output_count, node *const *wrt, node *const *tangents,

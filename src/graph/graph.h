@@ -117,6 +117,9 @@ node *graph_find(node *const *outputs, size_t count, const char *name);
  * anything without a rule is lowered first, so gradients can be differentiated again. Returns false when memory is
  * out. */
 bool graph_grad(node *y, node *const *wrt, size_t count, node *seed, node **gradients);
+/* The same (seed: ones), and *value, which equals y but reads what the gradient computes again where y reads checkpoints
+ * (graph_checkpoint_begin): who asks for *value instead of y has what nothing else reads computed once, not twice. */
+bool graph_value_and_grad(node *y, node *const *wrt, size_t count, node **value, node **gradients);
 /* Forward mode: the tangents of the outputs when wrt[i] moves along tangents[i] (of the same shape and type; NULL:
  * not moved). */
 bool graph_jvp(node *const *outputs, size_t output_count, node *const *wrt, node *const *tangents, size_t count,

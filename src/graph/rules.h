@@ -10,6 +10,9 @@ node *node_new(graph *g, op_code op, element_type type, shape s, node *const *so
 /* A node with other sources (as many, of the same types and shapes). Keeps the name when keep_name. */
 node *node_with_sources(const node *n, node *const *sources, bool keep_name);
 node *node_zeros(const node *like);
+/* The sum of two tensors as one that joins their parts, where both are zeros but for parts that lie beside each other on one
+ * axis (op_pad); else NULL. Gradients of slices add up to this. */
+node *node_joined_pads(node *x, node *y);
 arena *graph_arena(graph *g);
 node *graph_node_at(const graph *g, uint32_t id);
 void graph_fail(graph *g);

@@ -384,12 +384,22 @@ node *transformer_logits(const transformer *t, node *hidden)
     return graph_name(logits, "logits");
 }
 
+/* Logits of more bytes than this are made in blocks of tokens (and gradients of the head then gather a block at a time). */
+static const int64_t logits_at_once = (int64_t)64 << 20;
+
+static node *logits_of(void *context, node *rows)
+{
+    return transformer_logits(context, rows);
+}
+
 node *transformer_loss(const transformer *t, node **targets, node **weights)
 {
     *targets = graph_input(t->graph, "targets", TYPE_I32, SHAPE(t->tokens_count));
     *weights = graph_input(t->graph, "token_weights", t->types.compute == TYPE_F64 ? TYPE_F64 : TYPE_F32,
                            SHAPE(t->tokens_count));
-    return op_sum_all(op_cross_entropy(transformer_logits(t, t->hidden), *targets, *weights));
+    int64_t bytes = t->tokens_count * t->config.vocabulary * (int64_t)sizeof(float);
+    int64_t rows = bytes > logits_at_once ? KERNEL_TOKEN_BLOCK : t->tokens_count;
+    return op_sum_all(op_cross_entropy_by_rows(t->hidden, logits_of, (void *)(uintptr_t)t, *targets, *weights, rows));
 }
 
 status transformer_build_cached(arena *a, graph *g, const lm_config *config, transformer_types types, int64_t tokens,

@@ -82,7 +82,8 @@ status transformer_build(arena *a, graph *g, const lm_config *config, transforme
 /* Logits of rows of `hidden` (all: t->hidden), in f32 (f64 for f64); named "logits". */
 node *transformer_logits(const transformer *t, node *hidden);
 /* The sum over tokens of weight * cross-entropy, a scalar (f32; f64 for f64). *targets (i32 [T]) and *weights (f32 or
- * f64 [T]) become inputs "targets" and "token_weights". */
+ * f64 [T]) become inputs "targets" and "token_weights". Logits beyond 64 MiB are never held whole
+ * (op_cross_entropy_by_rows); graph_value_and_grad then makes them once. */
 node *transformer_loss(const transformer *t, node **targets, node **weights);
 
 /* A cache of `pages` pages of 64 positions; each of `slots` sequences has a row of `slot_pages` page numbers. */

@@ -68,7 +68,7 @@ status step_build(arena *a, node *loss, node *const *parameters, size_t count, c
     }
     if (n == 0)
         BUG("a training step that trains nothing");
-    if (!graph_grad(loss, chosen, n, NULL, gradients))
+    if (!graph_value_and_grad(loss, chosen, n, &loss, gradients))
         return no_memory(err);
     node *norm, *factor;
     clipping(gradients, n, options->clip, &norm, &factor);

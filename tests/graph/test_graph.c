@@ -54,6 +54,27 @@ static node *tangent(node *y, node *x)
     return d;
 }
 
+static void gradients_of_slices_are_joined(void **state)
+{
+    (void)state;
+    graph *g = graph_new(NULL);
+    node *x = graph_fill(g, TYPE_F64, SHAPE(2, 6), 0), *sum = NULL;
+    for (int i = 0; i < 3; i++) {
+        node *part = op_scale(op_slice(x, -1, 2 * i, 2 * i + 2), i + 1);
+        sum = sum ? op_add(sum, part) : part;
+    }
+    node *d = gradient(op_sum_all(sum), x);
+    assert_int_equal(d->op, OP_CONCAT);
+    assert_int_equal(d->source_count, 3);
+    double values[12], expected[12] = {1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3};
+    evaluate(g, &d, 1, values);
+    assert_memory_equal(values, expected, sizeof expected);
+    node *apart = gradient(op_sum_all(op_add(op_slice(x, -1, 0, 2), op_slice(x, -1, 4, 6))), x);
+    evaluate(g, &apart, 1, values);
+    assert_memory_equal(values, ((double[12]){1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1}), sizeof values);
+    graph_free(g);
+}
+
 static void cube_has_three_derivatives(void **state)
 {
     (void)state;
@@ -178,9 +199,10 @@ static void gradients_of_inner_nodes_are_total(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cube_has_three_derivatives),       cmocka_unit_test(hessian_times_vector),
-        cmocka_unit_test(softmax_and_its_jacobian),         cmocka_unit_test(second_derivatives_of_a_net),
-        cmocka_unit_test(mixed_second_derivative),          cmocka_unit_test(gradients_of_inner_nodes_are_total),
+        cmocka_unit_test(gradients_of_slices_are_joined), cmocka_unit_test(cube_has_three_derivatives),
+        cmocka_unit_test(hessian_times_vector),           cmocka_unit_test(softmax_and_its_jacobian),
+        cmocka_unit_test(second_derivatives_of_a_net),    cmocka_unit_test(mixed_second_derivative),
+        cmocka_unit_test(gradients_of_inner_nodes_are_total),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,13 +77,28 @@ static void second_derivatives_say_what_they_need(void **state)
 /* ---- the vocabulary ---- */
 enum { TOKENS = 2048, WIDTH = 24, WORDS = 5000, AT_ONCE = 512 }; /* weights gather gradients by 512 tokens */
 
+typedef enum project_how { WHOLE, IN_CHUNKS, IN_CHUNKS_ONCE } project_how;
+
 typedef struct projected {
     float loss[TOKENS], dx[TOKENS * WIDTH];
     float *dweight; /* WORDS * WIDTH */
-    size_t peak;
+    float sum;
+    size_t peak, products;
 } projected;
 
-static void project(projected *r, bool chunks)
+static size_t products_in(const plan *p)
+{
+    size_t products = 0, count = plan_profile(p, NULL, 0);
+    plan_step_profile *steps = calloc(count, sizeof *steps);
+    assert_non_null(steps);
+    plan_profile(p, steps, count);
+    for (size_t i = 0; i < count; i++)
+        products += steps[i].flops > 0;
+    free(steps);
+    return products;
+}
+
+static void project(projected *r, project_how how)
 {
     static float xs[TOKENS * WIDTH], ws[WORDS * WIDTH], weights[TOKENS];
     static int32_t targets[TOKENS];
@@ -98,17 +113,24 @@ static void project(projected *r, bool chunks)
     graph *g = graph_new(NULL);
     node *x = graph_input(g, "x", TYPE_F32, SHAPE(TOKENS, WIDTH)), *w = graph_input(g, "w", TYPE_F32, SHAPE(WORDS, WIDTH));
     node *target = graph_input(g, "target", TYPE_I32, SHAPE(TOKENS)), *weight = graph_input(g, "weight", TYPE_F32, SHAPE(TOKENS));
-    node *loss = chunks ? op_projected_cross_entropy(x, w, target, weight, TYPE_F32, AT_ONCE)
+    node *loss = how != WHOLE ? op_projected_cross_entropy(x, w, target, weight, TYPE_F32, AT_ONCE)
                         : op_cross_entropy(op_linear(x, w), target, weight);
-    node *wrt[2] = {x, w}, *outputs[3] = {loss};
-    assert_true(graph_grad(op_sum_all(loss), wrt, 2, NULL, outputs + 1));
-    plan *p = plan_of(g, outputs, 3);
+    node *wrt[2] = {x, w}, *outputs[4] = {loss, NULL, NULL, op_sum_all(loss)};
+    if (how == IN_CHUNKS_ONCE) {
+        assert_true(graph_value_and_grad(outputs[3], wrt, 2, &outputs[3], outputs + 1));
+        outputs[0] = graph_fill(g, TYPE_F32, SHAPE(TOKENS), 0); /* only their sum is asked for */
+    } else {
+        assert_true(graph_grad(outputs[3], wrt, 2, NULL, outputs + 1));
+    }
+    plan *p = plan_of(g, outputs, 4);
     plan_bind(p, x, xs);
     plan_bind(p, w, ws);
     plan_bind(p, target, targets);
     plan_bind(p, weight, weights);
     assert_int_equal(plan_run(p, NULL, NULL), STATUS_OK);
     r->peak = plan_peak_bytes(p);
+    r->products = products_in(p);
+    r->sum = *(const float *)plan_output(p, 3);
     r->dweight = malloc(sizeof ws);
     assert_non_null(r->dweight);
     memcpy(r->loss, plan_output(p, 0), sizeof r->loss);
@@ -121,9 +143,10 @@ static void project(projected *r, bool chunks)
 static void logits_are_never_held_whole(void **state)
 {
     (void)state;
-    static projected whole, chunks;
-    project(&whole, false);
-    project(&chunks, true);
+    static projected whole, chunks, once;
+    project(&whole, WHOLE);
+    project(&chunks, IN_CHUNKS);
+    project(&once, IN_CHUNKS_ONCE);
     print_message("cross-entropy over %d words: %zu bytes, %zu in chunks of %d tokens; the logits alone have %zu\n", WORDS,
                   whole.peak, chunks.peak, AT_ONCE, TOKENS * WORDS * sizeof(float));
     assert_memory_equal(whole.loss, chunks.loss, sizeof whole.loss);
@@ -133,6 +156,16 @@ static void logits_are_never_held_whole(void **state)
             fail_msg("gradient %d: %g in chunks, %g at once", i, (double)chunks.dweight[i], (double)whole.dweight[i]);
     assert_true(chunks.peak < TOKENS * WORDS * sizeof(float));
     assert_true(2 * chunks.peak < whole.peak);
+    print_message("products: %zu, %zu in chunks, %zu in chunks made once (%zu bytes)\n", whole.products, chunks.products,
+                  once.products, once.peak);
+    assert_int_equal(whole.products, 3);
+    assert_int_equal(chunks.products, 4 * TOKENS / AT_ONCE);
+    assert_int_equal(once.products, 3 * TOKENS / AT_ONCE);
+    assert_memory_equal(&once.sum, &whole.sum, sizeof once.sum);
+    assert_memory_equal(once.dx, chunks.dx, sizeof once.dx);
+    assert_memory_equal(once.dweight, chunks.dweight, sizeof(float) * WORDS * WIDTH);
+    assert_true(once.peak < TOKENS * WORDS * sizeof(float));
+    free(once.dweight);
     free(whole.dweight);
     free(chunks.dweight);
 }
