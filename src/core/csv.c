@@ -150,6 +150,32 @@ status csv_next(csv_reader *r, arena *a, csv_record *out, bool *more, error *err
     return STATUS_OK;
 }
 
+status csv_columns(csv_reader *r, arena *a, const char *const *names, size_t count, size_t required, size_t *at, error *err)
+{
+    csv_record head;
+    bool more;
+    TRY(csv_next(r, a, &head, &more, err));
+    for (size_t c = 0; c < count; c++) {
+        at[c] = SIZE_MAX;
+        for (size_t i = 0; i < head.count; i++)
+            if (slice_is(slice_trim(head.fields[i]), names[c]))
+                at[c] = i;
+        if (at[c] != SIZE_MAX || c >= required)
+            continue;
+        strbuf all = strbuf_new(a, 256);
+        for (size_t i = 0; i < required; i++)
+            strbuf_printf(&all, "%s%s", i == 0 ? "" : i + 1 < required ? ", " : " and ", names[i]);
+        return error_set(err, STATUS_INVALID, "%s: expected a first line with the column%s %.*s, found no '%s'", r->name, required > 1 ? "s" : "",
+                         (int)all.length, all.text, names[c]);
+    }
+    return STATUS_OK;
+}
+
+slice csv_cell(const csv_record *record, size_t at)
+{
+    return at < record->count ? record->fields[at] : SLICE("");
+}
+
 void csv_add(strbuf *out, const char *text)
 {
     if (!strpbrk(text, ",\"\r\n")) {

@@ -42,6 +42,11 @@ typedef struct csv_record {
 csv_reader csv_open(slice text, char separator, const char *name);
 /* The next record; *more is false behind the last one. */
 status csv_next(csv_reader *r, arena *a, csv_record *out, bool *more, error *err);
+/* Reads the first line as names of columns (white space around them does not count): at[i] becomes the place of names[i], SIZE_MAX where
+ * the table has none. STATUS_INVALID when one of the first `required` names is missing; the message has them all. */
+status csv_columns(csv_reader *r, arena *a, const char *const *names, size_t count, size_t required, size_t *at, error *err);
+/* The field at this place; nothing where the record or the table has none. */
+slice csv_cell(const csv_record *record, size_t at);
 
 /* Adds a field as RFC 4180 has it: in quotes where it holds a comma, a quote or a line end. */
 void csv_add(strbuf *out, const char *text);

@@ -152,6 +152,34 @@ static void test_large(void **state)
     arena_free(a);
 }
 
+static void test_columns_by_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"id", "answer", "note"};
+    arena *a = arena_new(NULL);
+    error err = {0};
+    csv_record record;
+    bool more;
+    size_t at[3];
+    csv_reader r = csv_open(SLICE("extra, answer ,id\n1,2,3\n4\n"), ',', "t.csv");
+    assert_int_equal(csv_columns(&r, a, names, 3, 2, at, &err), STATUS_OK);
+    assert_int_equal(at[0], 2);
+    assert_int_equal(at[1], 1);
+    assert_true(at[2] == SIZE_MAX);
+    assert_int_equal(csv_next(&r, a, &record, &more, &err), STATUS_OK);
+    assert_true(slice_is(csv_cell(&record, at[0]), "3"));
+    assert_int_equal(csv_cell(&record, at[2]).length, 0);
+    assert_int_equal(csv_next(&r, a, &record, &more, &err), STATUS_OK);
+    assert_int_equal(csv_cell(&record, at[0]).length, 0); /* a record that is too short */
+    static const char *const lacking[] = {"id,note\n1,2\n", "", "answer\n"};
+    for (size_t i = 0; i < COUNT_OF(lacking); i++) {
+        r = csv_open(slice_of(lacking[i]), ',', "t.csv");
+        assert_int_equal(csv_columns(&r, a, names, 3, 2, at, &err), STATUS_INVALID);
+        assert_non_null(strstr(err.message, "t.csv: expected a first line with the columns id and answer, found no '"));
+    }
+    arena_free(a);
+}
+
 /* What is written by the rules is read as it was. */
 static void test_round_trips(void **state)
 {
@@ -195,7 +223,7 @@ int main(void)
         cmocka_unit_test(test_records), cmocka_unit_test(test_quotes), cmocka_unit_test(test_written_fields_read_back),
         cmocka_unit_test(test_tabs_know_no_quotes),
         cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_lines_are_counted_through_quotes), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_columns_by_name), cmocka_unit_test(test_round_trips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,25 +28,6 @@ static int by_place(const void *x, const void *y)
     return order_of(a->language, a->id, y);
 }
 
-static status find_columns(csv_reader *r, arena *a, size_t at[COLUMN_COUNT], error *err)
-{
-    csv_record head;
-    bool more;
-    TRY(csv_next(r, a, &head, &more, err));
-    for (int c = 0; c < COLUMN_COUNT; c++) {
-        at[c] = SIZE_MAX;
-        for (size_t i = 0; more && i < head.count; i++)
-            if (slice_is(slice_trim(head.fields[i]), columns[c]))
-                at[c] = i;
-        if (at[c] == SIZE_MAX && c < COLUMN_NEEDED) {
-            error_set(err, STATUS_INVALID, "%s: expected a first line with the columns id, language, translation, translated_options and verdict, found no "
-                                           "'%s'", r->name, columns[c]);
-            return error_hint(err, "`assay export RUN -f files -o FOLDER` writes such a table from a run with a translator");
-        }
-    }
-    return STATUS_OK;
-}
-
 /* A line an option. */
 static status read_options(arena *a, slice cell, const char ***out, size_t *count, error *err)
 {
@@ -73,7 +54,7 @@ static status read_row(arena *a, const csv_reader *r, const csv_record *record, 
     const char *copies[COLUMN_COUNT];
     char hex[65];
     for (int c = 0; c < COLUMN_COUNT; c++) {
-        cells[c] = at[c] < record->count ? slice_trim(record->fields[at[c]]) : SLICE("");
+        cells[c] = slice_trim(csv_cell(record, at[c]));
         if (!(copies[c] = slice_copy(a, cells[c])))
             return no_memory(err);
     }
@@ -102,7 +83,8 @@ status opinions_read_checked(arena *a, slice text, const char *name, opinion_che
     size_t at[COLUMN_COUNT], capacity = 0;
     *out = ARENA_ARRAY(a, opinion_checked, 1);
     *count = 0;
-    TRY(find_columns(&r, a, at, err));
+    if (csv_columns(&r, a, columns, COLUMN_COUNT, COLUMN_NEEDED, at, err) != STATUS_OK)
+        return error_hint(err, "`assay export RUN -f files -o FOLDER` writes such a table from a run with a translator");
     for (;;) {
         csv_record record;
         bool more;

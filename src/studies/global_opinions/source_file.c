@@ -268,14 +268,7 @@ static status read_table(builder *b, slice text, error *err)
     bool more;
     size_t columns[3];
     arena *scratch = arena_new(NULL);
-    status result = scratch ? csv_next(&reader, scratch, &record, &more, err) : no_memory(b, err);
-    for (size_t i = 0; result == STATUS_OK && i < COUNT_OF(names); i++) {
-        columns[i] = 0;
-        while (more && columns[i] < record.count && !slice_is(slice_trim(record.fields[columns[i]]), names[i]))
-            columns[i]++;
-        if (!more || columns[i] == record.count)
-            result = error_set(err, STATUS_INVALID, "%s: expected the columns question, selections and options, found no '%s'", b->name, names[i]);
-    }
+    status result = scratch ? csv_columns(&reader, scratch, names, COUNT_OF(names), COUNT_OF(names), columns, err) : no_memory(b, err);
     while (result == STATUS_OK) {
         arena_reset(scratch);
         result = csv_next(&reader, scratch, &record, &more, err);

@@ -26,32 +26,11 @@ static bool read_word(slice cell, const char *const words[][4], int *out)
     return s.length == 0 || *out >= 0;
 }
 
-static status find_columns(csv_reader *r, arena *a, size_t at[COLUMN_COUNT], error *err)
-{
-    csv_record head;
-    bool more;
-    TRY(csv_next(r, a, &head, &more, err));
-    for (int c = 0; c < COLUMN_COUNT; c++) {
-        at[c] = SIZE_MAX;
-        for (size_t i = 0; more && i < head.count; i++)
-            if (slice_is(slice_trim(head.fields[i]), columns[c]))
-                at[c] = i;
-        if (at[c] == SIZE_MAX && c <= COLUMN_ANSWER)
-            return error_set(err, STATUS_INVALID, "%s: expected a first line with the columns id and answer, found no '%s'", r->name, columns[c]);
-    }
-    return STATUS_OK;
-}
-
-static slice cell(const csv_record *record, const size_t at[COLUMN_COUNT], int column)
-{
-    return at[column] < record->count ? record->fields[at[column]] : SLICE("");
-}
-
 static status read_row(arena *a, const csv_reader *r, const csv_record *record, const size_t at[COLUMN_COUNT], people_rating *out, error *err)
 {
     static const char *const answers[][4] = {{"yes", "y", "a", "(a)"}, {"no", "n", "b", "(b)"}}, *const yes[][4] = {{"no", "n"}, {"yes", "y"}};
-    slice relevance = slice_trim(cell(record, at, COLUMN_RELEVANCE)), answer = cell(record, at, COLUMN_ANSWER), clear = cell(record, at, COLUMN_CLEAR);
-    *out = (people_rating){.id = slice_copy(a, slice_trim(cell(record, at, COLUMN_ID))), .relevance = NAN};
+    slice relevance = slice_trim(csv_cell(record, at[COLUMN_RELEVANCE])), answer = csv_cell(record, at[COLUMN_ANSWER]), clear = csv_cell(record, at[COLUMN_CLEAR]);
+    *out = (people_rating){.id = slice_copy(a, slice_trim(csv_cell(record, at[COLUMN_ID]))), .relevance = NAN};
     if (!out->id)
         return error_set(err, STATUS_MEMORY, "out of memory for the ratings");
     if (!out->id[0])
@@ -73,7 +52,7 @@ status people_ratings_read(arena *a, slice text, const char *name, people_rating
     csv_reader r = csv_open(text, ',', name);
     size_t at[COLUMN_COUNT], capacity = 0;
     *out = (people_ratings){0};
-    TRY(find_columns(&r, a, at, err));
+    TRY(csv_columns(&r, a, columns, COLUMN_COUNT, COLUMN_ANSWER + 1, at, err));
     for (;;) {
         csv_record record;
         bool more;
