@@ -348,6 +348,19 @@ node *op_sample_bilinear(node *x, node *row, node *column)
     return back(mix(top, bottom, below), x);
 }
 
+node *op_flow(node *velocity, int squarings)
+{
+    if (!velocity)
+        return NULL;
+    element_type type = node_type(velocity);
+    if (velocity->shape.rank < 1 || type != wide_type(type) || squarings < 0)
+        BUG("flow: expected velocities [..., N] in f32 or f64");
+    node *place = graph_iota(velocity->graph, type, velocity->shape, -1), *moved = op_scale(velocity, ldexp(1, -squarings));
+    for (int i = 0; i < squarings; i++)
+        moved = op_add(moved, op_sample_linear(moved, op_add(place, moved)));
+    return moved;
+}
+
 /* ---- geometry ---- */
 node *op_pair_distances(node *r)
 {
@@ -376,6 +389,23 @@ node *op_cosine_similarity(node *a, node *b)
     if (!a)
         return NULL;
     return back(op_matmul(unit_rows(wide(a)), unit_rows(wide(b)), false, true), a);
+}
+
+node *op_nt_xent(node *z, double temperature)
+{
+    if (!z)
+        return NULL;
+    shape s = z->shape;
+    if (s.rank != 2 || s.size[0] % 2 != 0 || s.size[0] < 2 || !(temperature > 0))
+        BUG("nt_xent: expected [2N, D], N at least 1, and a temperature above 0");
+    graph *g = z->graph;
+    int64_t rows = s.size[0], half = rows / 2;
+    node *w = wide(z), *score = op_scale(op_cosine_similarity(w, w), 1 / temperature);
+    node *self = op_equal(graph_iota(g, TYPE_I32, SHAPE(rows, rows), 0), graph_iota(g, TYPE_I32, SHAPE(rows, rows), 1));
+    node *others = score ? op_logsumexp(op_select(self, number_like(score, (double)-INFINITY), score)) : NULL;
+    node *row = graph_iota(g, TYPE_I32, SHAPE(rows), 0), *lower = graph_fill(g, TYPE_I32, SHAPE(rows), (double)half);
+    node *view = op_select(op_less(row, lower), op_add(row, lower), op_sub(row, lower));
+    return back(op_sub(others, op_take_last(score, view)), z);
 }
 
 /* ---- positive definite matrices ---- */

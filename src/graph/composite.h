@@ -40,6 +40,11 @@ node *op_cross_entropy_by_rows(node *x, logits_builder *logits, void *context, n
 /* The same of op_linear_as(x, weight, logits), weight [V, K]. */
 node *op_projected_cross_entropy(node *x, node *weight, node *target, node *row_weight, element_type logits, int64_t rows);
 
+/* The contrastive loss NT-Xent (Chen et al. 2020, eq. 1). z [2N, D]: rows i and i + N are two views of one example, told from all
+ * other rows by their cosine s: -> [2N], -s(i, j) / temperature + log of the sum over k != i of exp(s(i, k) / temperature), j the
+ * other view of i. The loss is its mean. In f32. */
+node *op_nt_xent(node *z, double temperature);
+
 /* ---- over the last axis, in f32 ---- */
 /* log of the sum of exp, [L ..., N] -> [L ...]. -inf elements count nothing; a row of them gives -inf, with derivative 0. */
 node *op_logsumexp(node *x);
@@ -76,6 +81,11 @@ node *op_sum_by_index(node *rows, node *index, node **distinct);
 node *op_sample_linear(node *x, node *at);
 /* x [L ..., H, W] at (row, column), each [L ..., K]: bilinear, otherwise the same. */
 node *op_sample_bilinear(node *x, node *row, node *column);
+
+/* How far the points 0 .. N - 1 of a line have moved after unit time along a field of velocities that stands still, [L ..., N] in f32
+ * or f64, by scaling and squaring (Arsigny et al. 2006): u = v / 2^squarings, then that often u <- u + u at (t + u). A signal is
+ * warped by op_sample_linear(x, op_add(t, flow)). Beyond the ends the field goes on as it is there. */
+node *op_flow(node *velocity, int squarings);
 
 /* ---- geometry ---- */
 /* r [L ..., N, D] -> [L ..., N, N]: |r_i - r_j|, every derivative 0 where it is 0 (the diagonal). */

@@ -27,8 +27,10 @@
     X(scatter_along, 1, 1e-6, 4e-3)                                                                                \
     X(sample_linear, 2, 1e-5, 4e-3)                                                                                \
     X(sample_bilinear, 9, 1e-5, 4e-3)                                                                              \
+    X(flow, 2, 1e-5, 1e-5)                                                                                         \
     X(pair_distances, 9, 1e-5, 1e-2)                                                                               \
     X(cosine_similarity, 9, 1e-5, 4e-3)                                                                            \
+    X(nt_xent, 9, 1e-5, 4e-3)                                                                                      \
     X(solve_positive, 9, 1e-5, 1e-5)                                                                               \
     X(log_determinant, 9, 1e-5, 1e-5)                                                                              \
     X(random_normal, 0, 1e-6, 4e-3)
@@ -126,6 +128,10 @@ static bool sampled(test_case *c, int row, int variant)
     const int64_t points[] = {4, 3, 2, 17};
     if (variant >= (int)COUNT_OF(x))
         return false;
+    if (row == ROW_flow) {
+        out(c, op_flow(wide_real(c, x[variant], -3, 3), variant));
+        return true;
+    }
     node *grid = real(c, x[variant], -1, 1);
     if (row == ROW_sample_linear) {
         out(c, op_sample_linear(grid, wide_real(c, shape_with_last(x[variant], points[variant]), -1, 5)));
@@ -146,6 +152,16 @@ static bool geometry(test_case *c, int row, int variant)
         out(c, op_pair_distances(real(c, r[variant], -1, 1)));
     else
         out(c, op_cosine_similarity(real(c, r[variant], 0.2, 1), real(c, SHAPE(3, r[variant].size[1]), -1, 1)));
+    return true;
+}
+
+static bool contrasted(test_case *c, int row, int variant)
+{
+    (void)row;
+    const shape z[] = {SHAPE(4, 3), SHAPE(2, 2), SHAPE(6, 2), SHAPE(18, 5)}; /* of rows of one number the derivative is 0 */
+    if (variant >= (int)COUNT_OF(z))
+        return false;
+    out(c, op_nt_xent(real(c, z[variant], 0.2, 1), 0.5 + variant));
     return true;
 }
 
@@ -180,8 +196,9 @@ case_builder *case_of(int row)
     return row <= ROW_binary_cross_entropy ? pointwise
            : row <= ROW_permutation_parity ? over_rows
            : row <= ROW_scatter_along      ? along
-           : row <= ROW_sample_bilinear    ? sampled
+           : row <= ROW_flow               ? sampled
            : row <= ROW_cosine_similarity  ? geometry
+           : row <= ROW_nt_xent            ? contrasted
            : row <= ROW_log_determinant    ? positive
                                            : drawn;
 }

@@ -264,6 +264,70 @@ static void draws_are_normal(void **state)
     graph_free(g);
 }
 
+/* meta_pretraining, check 4. */
+static void contrastive_losses_done_by_hand(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    const double pairs[8] = {1, 0, 0, 2, 3, 0, 0, 4}, alike[8] = {1, 1, 2, 2, 1, 1, 5, 5}; /* lengths do not count */
+    node *outputs[2] = {op_nt_xent(graph_constant(g, TYPE_F64, SHAPE(4, 2), pairs), 0.5),
+                        op_nt_xent(graph_constant(g, TYPE_F64, SHAPE(4, 2), alike), 0.5)};
+    double *v = numbers(a, g, outputs, 2);
+    for (int i = 0; i < 4; i++) {
+        near(v[i], log(exp(2) + 2) - 2, 1e-14); /* .239545 */
+        near(v[4 + i], log(3), 1e-14);
+    }
+    near(v[0], 0.239545, 5e-7);
+    graph_free(g);
+    arena_free(a);
+}
+
+/* A field that is the same everywhere moves every point by it; v = c t moves t to t e^c, in 2^k steps to t (1 + c / 2^k)^(2^k),
+ * as long as nothing runs over the end. */
+static void flows_in_closed_form(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    node *t = graph_iota(g, TYPE_F64, SHAPE(N), 0);
+    node *outputs[3] = {op_flow(graph_fill(g, TYPE_F64, SHAPE(N), -2.5), 5), op_flow(op_scale(t, 0.1), 0), op_flow(op_scale(t, -0.3), 6)};
+    double *v = numbers(a, g, outputs, 3);
+    for (int i = 0; i < N; i++) {
+        near(v[i], -2.5, 1e-13);
+        near(v[N + i], 0.1 * i, 1e-13);
+        near(v[2 * N + i], i * (pow(1 - 0.3 / 64, 64) - 1), 1e-12);
+    }
+    graph_free(g);
+    arena_free(a);
+}
+
+/* meta_pretraining, check 9: a GIN layer, h <- (1 + eps) h + the sum of the neighbours', on a path of three nodes. */
+static void a_graph_layer_on_a_path(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    static const struct {
+        double h[3];
+        int32_t from[4], to[4]; /* both ways of each edge */
+    } named[2] = {{{1, 2, 3}, {0, 1, 1, 2}, {1, 0, 2, 1}}, {{3, 1, 2}, {1, 2, 2, 0}, {2, 1, 0, 2}}}; /* nodes 0, 1, 2 called 1, 2, 0 */
+    node *outputs[4];
+    for (int k = 0; k < 2; k++) {
+        node *h = graph_constant(g, TYPE_F64, SHAPE(3, 1), named[k].h), *from = graph_constant(g, TYPE_I32, SHAPE(4), named[k].from);
+        node *to = graph_constant(g, TYPE_I32, SHAPE(4), named[k].to);
+        outputs[2 * k] = op_add(h, op_scatter_rows(op_gather_rows(h, from), to, 3));
+        outputs[2 * k + 1] = op_reduce_mean(outputs[2 * k], AXES(0), false);
+    }
+    double *v = numbers(a, g, outputs, 4);
+    const double expected[8] = {3, 6, 5, 14.0 / 3, 5, 3, 6, 14.0 / 3};
+    for (int i = 0; i < 8; i++)
+        near(v[i], expected[i], 1e-14);
+    graph_free(g);
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +346,9 @@ int main(void)
         cmocka_unit_test(straight_through_has_the_value_of_one_and_the_slope_of_the_other),
         cmocka_unit_test(draws_have_addresses),
         cmocka_unit_test(draws_are_normal),
+        cmocka_unit_test(contrastive_losses_done_by_hand),
+        cmocka_unit_test(flows_in_closed_form),
+        cmocka_unit_test(a_graph_layer_on_a_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
