@@ -104,8 +104,9 @@ static status train_losses(arena *a, const lm_config *config, parameters *p, con
                            thread_pool *pool, float *losses, error *err)
 {
     const json_t *o = json_object_get(root, "options"), *batches = json_object_get(root, "batches");
-    step_options options = {number(o, "beta1"), number(o, "beta2"), number(o, "epsilon"), number(o, "decay"),
-                            number(o, "clip")};
+    step_options options = {.optimiser = {.beta1 = number(o, "beta1"), .beta2 = number(o, "beta2"), .epsilon = number(o, "epsilon"),
+                                          .decay = number(o, "decay")},
+                            .clip = number(o, "clip")};
     stage_graph g;
     plan *run;
     float rates[3];
@@ -280,7 +281,7 @@ static status run_speed(arena *a, char **words, error *err)
     size_t tokens = (size_t)numbers[0], row = (size_t)numbers[1], threads = (size_t)numbers[3];
     int steps = (int)numbers[2];
     lm_config config;
-    step_options options = {0.9, 0.95, 1e-8, 0.1, 1};
+    step_options options = {.optimiser = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .decay = 0.1}, .clip = 1};
     stage_graph g;
     parameters *p;
     plan *plain, *profiled;

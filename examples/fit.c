@@ -9,7 +9,7 @@ static status no_memory(error *err)
 
 status fit_begin(fit *f, arena *a, const fit_weight *weights, size_t count, uint64_t seed, error *err)
 {
-    *f = (fit){.arena = a, .graph = graph_new(a), .options = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .decay = 0.01}};
+    *f = (fit){.arena = a, .graph = graph_new(a), .options.optimiser = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .decay = 0.01}};
     const char **names = ARENA_ARRAY(a, const char *, count);
     shape *shapes = ARENA_ARRAY(a, shape, count);
     f->nodes = ARENA_ARRAY(a, node *, count);

@@ -1,4 +1,4 @@
-/* fit.h - what the examples share: weights, a loss, a plan that makes a step of AdamW.
+/* fit.h - what the examples share: weights, a loss, a plan that makes steps of an optimiser (AdamW unless `options` is changed before fit_compile).
  *
  *     fit f;
  *     TRY(fit_begin(&f, arena, specs, COUNT_OF(specs), seed, err));

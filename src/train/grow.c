@@ -191,6 +191,7 @@ static status document_stage(growing *g, arena *a, size_t stage, stage_run *run,
     stage_random(g, stage, random);
     order_seed(documents.hashes, documents.count, random, sizeof random, run->seed);
     g->working = g->parameters;
+    parameters_keep(g->working, &s->optimiser);
     if (g->restored) {
         TRY(restore(g, s, log, err));
     } else if (stage == 0 && !g->base) {
@@ -211,6 +212,7 @@ static status feedback_stage(growing *g, size_t stage, stage_run *run, stage_log
     stage_random(g, stage, f.random);
     TRY(feedback_open(g->arena, &f, g->restored != NULL, err));
     g->working = f.working;
+    parameters_keep(g->working, &run->stage->optimiser);
     if (g->restored)
         TRY(restore(g, run->stage, log, err));
     TRY(feedback_run(g->arena, &f, run, log, err));

@@ -28,7 +28,7 @@ status parameters_new(arena *a, const char *const *names, const shape *shapes, s
         parameter *item = &p->items[i];
         *item = (parameter){.name = arena_strdup(a, names[i]), .shape = shapes[i], .elements = n,
                             .value = ARENA_ARRAY(a, float, n), .mean = ARENA_ARRAY(a, float, n),
-                            .square = ARENA_ARRAY(a, float, n)};
+                            .square = ARENA_ARRAY(a, float, n), .kept = OPTIMISER_STATES};
         if (!item->name || !item->value || !item->mean || !item->square)
             return no_memory(err);
         p->elements += n;
@@ -55,6 +55,12 @@ void parameters_forget_moments(parameters *p)
     }
 }
 
+void parameters_keep(parameters *p, const optimiser *o)
+{
+    for (size_t i = 0; i < p->count; i++)
+        p->items[i].kept = optimiser_states(o, !p->items[i].table && optimiser_is_matrix(p->items[i].shape));
+}
+
 void parameters_digest(const parameters *p, unsigned char digest[SHA256_BYTES])
 {
     sha256 state;
@@ -77,16 +83,19 @@ status parameters_save(const parameters *p, const char *path, const json_t *stat
     safetensors_tensor *list = ARENA_ARRAY(a, safetensors_tensor, 3 * p->count);
     strbuf text = strbuf_new(a, STATE_LIMIT);
     status result = list ? jsonio_print(state, 0, &text, err) : no_memory(err);
+    size_t parts = 0;
     for (size_t i = 0; i < 3 * p->count && result == STATUS_OK; i++) {
         const parameter *item = &p->items[i / 3];
+        if (i % 3 > item->kept)
+            continue;
         char *name = arena_printf(a, "%s:%s", part_names[i % 3], item->name);
         if (!name)
             result = no_memory(err);
         else
-            describe(item, name, part_of(item, i % 3), &list[i]);
+            describe(item, name, part_of(item, i % 3), &list[parts++]);
     }
     if (result == STATUS_OK)
-        result = safetensors_write(path, list, 3 * p->count, (const char *const[]){"state", text.text}, 1, err);
+        result = safetensors_write(path, list, parts, (const char *const[]){"state", text.text}, 1, err);
     arena_free(a);
     return result;
 }
@@ -97,6 +106,8 @@ static status read_parts(parameters *p, safetensors *file, arena *a, size_t step
     for (size_t i = 0; i < 3 * p->count; i += step) {
         const parameter *item = &p->items[i / 3];
         const safetensors_tensor *t;
+        if (i % 3 > item->kept)
+            continue;
         char *name = arena_printf(a, "%s:%s", part_names[i % 3], item->name);
         if (!name)
             return no_memory(err);

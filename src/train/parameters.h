@@ -6,14 +6,15 @@
  *     TRY(parameters_save(p, "training.safetensors", state, err));
  *     TRY(parameters_restore(p, "training.safetensors", &state, err));
  *
- * A training checkpoint is a safetensors file with "value:NAME", "mean:NAME" and "square:NAME" in f32 and, as metadata
- * `state`, one JSON text of whatever else the trainer must know to go on.
+ * A training checkpoint is a safetensors file with "value:NAME" and what the optimiser keeps, "mean:NAME" and "square:NAME" or fewer
+ * (parameters_keep), in f32 and, as metadata `state`, one JSON text of whatever else the trainer must know to go on.
  */
 #ifndef ASSAY_TRAIN_PARAMETERS_H
 #define ASSAY_TRAIN_PARAMETERS_H
 
 #include "core/hash.h"
 #include "graph/graph.h"
+#include "nn/optimiser.h"
 #include "nn/safetensors.h"
 #include "train/order.h"
 
@@ -25,6 +26,8 @@ typedef struct parameter {
     size_t elements;
     float *value, *mean, *square;
     double spread; /* standard deviation of the first values; 0: all ones */
+    bool table;    /* an embedding or a head: no matrix to Muon */
+    size_t kept;   /* of mean and square, how many the optimiser keeps */
 } parameter;
 
 typedef struct parameters {
@@ -37,6 +40,8 @@ status parameters_new(arena *a, const char *const *names, const shape *shapes, s
 /* First weights in declared order: normal with the spread of each, or ones. Moments to zero. */
 void parameters_initialise(parameters *p, order_stream *stream);
 void parameters_forget_moments(parameters *p);
+/* From now on training checkpoints hold what this optimiser keeps; at first they hold both moments. */
+void parameters_keep(parameters *p, const optimiser *o);
 /* SHA-256 of the values: little-endian f32, in declared order. */
 void parameters_digest(const parameters *p, unsigned char digest[SHA256_BYTES]);
 

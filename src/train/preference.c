@@ -77,13 +77,13 @@ static status build_training(arena *a, preference_work *w, error *err)
     w->weights = graph_input(w->graph, "pair_weights", TYPE_F32, SHAPE(pairs));
     node *each = op_reshape(w->scores, SHAPE(pairs, 2));
     node *chosen = op_reshape(op_slice(each, 1, 0, 1), SHAPE(pairs)), *rejected = op_reshape(op_slice(each, 1, 1, 2), SHAPE(pairs));
-    bool *trained = stage_trained(a, run->config, run->stage->freeze);
-    if (!trained)
+    step_part *parts = stage_parts(a, run->config, run->stage->freeze);
+    if (!parts)
         return no_memory(err);
-    trained[lm_weight_find(run->config, LM_SCORE, -1)] = true;
+    parts[lm_weight_find(run->config, LM_SCORE, -1)] = STEP_TABLE;
     if (run->config->likelihood)
-        trained[lm_weight_find(run->config, LM_LIKELIHOOD, -1)] = true;
-    TRY(step_build(a, loss_preference(chosen, rejected, w->weights), t->weights, t->weight_count, trained, &options, &w->step, err));
+        parts[lm_weight_find(run->config, LM_LIKELIHOOD, -1)] = STEP_TABLE;
+    TRY(step_build(a, loss_preference(chosen, rejected, w->weights), t->weights, t->weight_count, parts, &options, &w->step, err));
     TRY(step_plan(a, &w->step, false, &w->plan, err));
     for (size_t i = 0; i < run->parameters->count; i++) {
         parameter *p = &run->parameters->items[i];

@@ -98,25 +98,21 @@ static status read_optimiser(const yaml_node *at, recipe_stage *s, error *err)
     TRY(yaml_get_double(at, "min_lr", 0, 1, &s->min_lr, err));
     TRY(yaml_get_choice(at, "schedule", recipe_schedule_names, SCHEDULE_COUNT, &schedule, err));
     s->schedule = (schedule_kind)schedule;
-    TRY(yaml_get_double(at, "weight_decay", 0, 10, &s->weight_decay, err));
     TRY(yaml_get_double(at, "clip", 0, 1e9, &s->clip, err));
-    TRY(yaml_get_double(at, "beta1", 0, 0.99999, &s->beta1, err));
-    TRY(yaml_get_double(at, "beta2", 0, 0.9999999, &s->beta2, err));
-    TRY(yaml_get_double(at, "epsilon", 1e-16, 1, &s->epsilon, err));
     TRY(recipe_get_count(at, "warmup", 0, INT32_MAX, &s->warmup, err));
-    return STATUS_OK;
+    return recipe_optimiser_read(at, &s->optimiser, err);
 }
 
 static status read_stage(const yaml_node *at, recipe_stage *s, error *err)
 {
-    static const char *const keys[] = {"kind",   "tokens",       "steps", "batch_tokens", "sequence", "learning_rate",
-                                       "warmup", "schedule",     "clip",  "min_lr",       "beta1",    "beta2",
-                                       "loss",   "weight_decay", "mix",   "epsilon",      "freeze",   "order"};
+    static const char *const keys[] = {"kind",   "tokens", "steps", "batch_tokens", "sequence", "learning_rate", "warmup",   "schedule",
+                                       "clip",   "min_lr", "beta1", "beta2",        "loss",     "weight_decay",  "mix",      "epsilon",
+                                       "freeze", "order",  "optimiser", "momentum", "nesterov"};
     int kind = 0;
     TRY(yaml_get_choice(at, "kind", recipe_stage_names, STAGE_KIND_COUNT, &kind, err));
     TRY(STAGE_OF_FEEDBACK(kind) ? recipe_feedback_keys(at, (stage_kind)kind, err) : yaml_check_keys(at, keys, COUNT_OF(keys), err));
     *s = (recipe_stage){.batch_tokens = 8192, .sequence = 256, .schedule = SCHEDULE_COSINE, .min_lr = 0.1,
-                        .weight_decay = 0.1, .clip = 1, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .at = at};
+                        .clip = 1, .at = at};
     TRY(need(at, "kind", "a stage", err));
     TRY(need(at, "learning_rate", "a stage", err));
     s->kind = (stage_kind)kind;

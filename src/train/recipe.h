@@ -31,6 +31,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/yaml.h"
+#include "nn/optimiser.h"
 #include "world/raters.h"
 
 #include <jansson.h>
@@ -89,7 +90,8 @@ typedef struct recipe_stage {
     double learning_rate, min_lr; /* peak, and last as a share of it */
     int64_t warmup;       /* steps with a rising rate */
     schedule_kind schedule;
-    double weight_decay, clip, beta1, beta2, epsilon; /* clip 0: none */
+    optimiser optimiser;
+    double clip; /* 0: none */
     loss_kind loss;
     document_order order;
     freeze_kind freeze; /* weights that the stage leaves as they are */

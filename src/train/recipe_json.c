@@ -25,13 +25,13 @@ static json_t *stage_json(const recipe_stage *s)
     for (int k = 0; !STAGE_OF_FEEDBACK(s->kind) && k < DOCUMENT_PLANT; k++)
         if (k < DOCUMENT_SAYING || s->weights[k] > 0)
             json_object_set_new(mix, document_kind_name((document_kind)k), json_real(s->weights[k]));
-    json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:s, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:o}", "kind",
+    json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:I, s:s, s:f, s:s, s:s, s:o}", "kind",
                      recipe_stage_names[s->kind], "steps", (json_int_t)recipe_stage_steps(s), "batch_tokens",
                      (json_int_t)s->batch_tokens, "sequence", (json_int_t)s->sequence, "learning_rate", s->learning_rate,
                      "min_lr", s->min_lr, "warmup", (json_int_t)s->warmup, "schedule", recipe_schedule_names[s->schedule],
-                     "weight_decay", s->weight_decay, "clip", s->clip, "beta1", s->beta1, "beta2", s->beta2, "epsilon",
-                     s->epsilon, "loss", recipe_loss_names[s->loss], "freeze", recipe_freeze_names[s->freeze],
+                     "clip", s->clip, "loss", recipe_loss_names[s->loss], "freeze", recipe_freeze_names[s->freeze],
                      STAGE_OF_FEEDBACK(s->kind) ? "feedback" : "mix", mix);
+    recipe_optimiser_json(&s->optimiser, out);
     if (out && s->order != ORDER_SHUFFLED) /* likewise */
         json_object_set_new(out, "order", json_string(recipe_order_names[s->order]));
     return out;

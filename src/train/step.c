@@ -2,8 +2,6 @@
 
 #include "graph/ops.h"
 
-#include <math.h>
-
 static status no_memory(error *err)
 {
     return error_set(err, STATUS_MEMORY, "no memory for the graph of a training step");
@@ -23,47 +21,64 @@ static void clipping(node *const *gradients, size_t count, double clip, node **n
     *factor = clip > 0 ? op_min(one, op_div(graph_scalar(g, TYPE_F32, clip), op_shift(*norm, 1e-6))) : one;
 }
 
-static bool add_moments(const training_step *s, size_t i, arena *a)
+static bool is_matrix(const training_step *s, size_t i)
 {
+    return s->parts[i] == STEP_TRAINED && optimiser_is_matrix(s->parameters[i]->shape);
+}
+
+static bool add_states(const training_step *s, size_t i, const optimiser *how, arena *a)
+{
+    static const char *const names[OPTIMISER_STATES] = {"mean", "square"};
     const node *p = s->parameters[i];
-    char *mean = arena_printf(a, "mean:%s", p->site), *square = arena_printf(a, "square:%s", p->site);
-    if (!mean || !square)
-        return false;
-    s->means[i] = graph_input(s->graph, mean, TYPE_F32, p->shape);
-    s->squares[i] = graph_input(s->graph, square, TYPE_F32, p->shape);
-    return s->means[i] && s->squares[i];
+    for (size_t k = 0; k < optimiser_states(how, is_matrix(s, i)); k++) {
+        char *name = arena_printf(a, "%s:%s", names[k], p->site);
+        if (!name || !(s->states[OPTIMISER_STATES * i + k] = graph_input(s->graph, name, TYPE_F32, p->shape)))
+            return false;
+    }
+    return true;
 }
 
-/* Adds the new value, mean and square of parameter i to the outputs. */
-static bool add_update(training_step *s, size_t i, node *gradient, node *rates, const step_options *options)
+/* Adds the new value of parameter i and what is kept of it to the outputs. */
+static bool add_update(training_step *s, size_t i, node *gradient, node *rates, optimiser how)
 {
-    adamw_options o = {options->beta1, options->beta2, options->epsilon,
-                       s->parameters[i]->shape.rank >= 2 ? options->decay : 0};
     node **to = s->outputs + s->output_count;
-    s->output_count += 3;
-    return op_adamw(s->parameters[i], s->means[i], s->squares[i], gradient, rates, o, &to[0], &to[1], &to[2]);
+    s->output_count += 1 + optimiser_states(&how, is_matrix(s, i));
+    how.decay = s->parameters[i]->shape.rank >= 2 ? how.decay : 0;
+    return optimiser_update(&how, is_matrix(s, i), s->parameters[i], s->states + OPTIMISER_STATES * i, gradient, rates, &to[0], &to[1]);
 }
 
-status step_build(arena *a, node *loss, node *const *parameters, size_t count, const bool *trained,
+static status make_lists(arena *a, training_step *s, node *const *parameters, const step_part *parts, error *err)
+{
+    size_t count = s->count;
+    s->parameters = ARENA_ARRAY(a, node *, count);
+    s->parts = ARENA_ARRAY(a, step_part, count);
+    s->states = ARENA_ARRAY(a, node *, OPTIMISER_STATES * count);
+    s->outputs = ARENA_ARRAY(a, node *, STEP_FIRST + (1 + OPTIMISER_STATES) * count);
+    if (!s->parameters || !s->parts || !s->states || !s->outputs)
+        return no_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        s->parameters[i] = parameters[i];
+        s->parts[i] = parts ? parts[i] : STEP_TRAINED;
+    }
+    return STATUS_OK;
+}
+
+status step_build(arena *a, node *loss, node *const *parameters, size_t count, const step_part *parts,
                   const step_options *options, training_step *out, error *err)
 {
     if (!loss)
         return no_memory(err);
     training_step s = {.graph = loss->graph, .count = count, .output_count = STEP_FIRST};
-    s.parameters = ARENA_ARRAY(a, node *, count);
-    s.means = ARENA_ARRAY(a, node *, count);
-    s.squares = ARENA_ARRAY(a, node *, count);
-    s.outputs = ARENA_ARRAY(a, node *, STEP_FIRST + 3 * count);
+    TRY(make_lists(a, &s, parameters, parts, err));
     node **chosen = ARENA_ARRAY(a, node *, count), **gradients = ARENA_ARRAY(a, node *, count);
-    if (!s.parameters || !s.means || !s.squares || !s.outputs || !chosen || !gradients)
+    if (!chosen || !gradients)
         return no_memory(err);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        s.parameters[i] = parameters[i];
-        if (trained && !trained[i])
+        if (s.parts[i] == STEP_FROZEN)
             continue;
         chosen[n++] = parameters[i];
-        if (!add_moments(&s, i, a))
+        if (!add_states(&s, i, &options->optimiser, a))
             return no_memory(err);
     }
     if (n == 0)
@@ -77,7 +92,7 @@ status step_build(arena *a, node *loss, node *const *parameters, size_t count, c
     s.outputs[STEP_LOSS] = loss;
     s.outputs[STEP_NORM] = norm;
     for (size_t i = 0, k = 0; i < count; i++)
-        if (s.means[i] && !add_update(&s, i, gradients[k++], rates, options))
+        if (s.parts[i] != STEP_FROZEN && !add_update(&s, i, gradients[k++], rates, options->optimiser))
             return no_memory(err);
     *out = s;
     return graph_status(s.graph, err);
@@ -95,17 +110,25 @@ status step_watch(arena *a, training_step *s, node *value, size_t *at, error *er
 
 status step_plan(arena *a, const training_step *s, bool profile, plan **out, error *err)
 {
-    plan_donation *donations = ARENA_ARRAY(a, plan_donation, 3 * s->count);
+    plan_donation *donations = ARENA_ARRAY(a, plan_donation, (1 + OPTIMISER_STATES) * s->count);
     node **frozen = ARENA_ARRAY(a, node *, s->count);
     size_t frozen_count = 0, donated = 0;
     if (!donations || !frozen)
         return no_memory(err);
     for (size_t i = 0; i < s->count; i++) {
-        node *inputs[3] = {s->parameters[i], s->means[i], s->squares[i]};
-        if (!s->means[i])
+        if (s->parts[i] == STEP_FROZEN) {
             frozen[frozen_count++] = s->parameters[i];
-        for (size_t k = 0; k < 3 && s->means[i]; k++, donated++)
-            donations[donated] = (plan_donation){inputs[k], STEP_FIRST + donated};
+            continue;
+        }
+        donations[donated] = (plan_donation){s->parameters[i], STEP_FIRST + donated};
+        donated++;
+        for (size_t k = 0; k < OPTIMISER_STATES; k++) {
+            node *state = s->states[OPTIMISER_STATES * i + k];
+            if (!state)
+                continue;
+            donations[donated] = (plan_donation){state, STEP_FIRST + donated};
+            donated++;
+        }
     }
     plan_options o = {.donations = donations, .donation_count = donated, .frozen = frozen, .frozen_count = frozen_count,
                       .profile = profile};
@@ -114,19 +137,20 @@ status step_plan(arena *a, const training_step *s, bool profile, plan **out, err
 
 void step_bind(plan *p, const training_step *s, size_t i, float *value, float *mean, float *square)
 {
-    if (!s->means[i]) {
+    float *states[OPTIMISER_STATES] = {mean, square};
+    if (s->parts[i] == STEP_FROZEN)
         plan_bind(p, s->parameters[i], value);
-        return;
-    }
-    plan_bind_mutable(p, s->parameters[i], value);
-    plan_bind_mutable(p, s->means[i], mean);
-    plan_bind_mutable(p, s->squares[i], square);
+    else
+        plan_bind_mutable(p, s->parameters[i], value);
+    for (size_t k = 0; k < OPTIMISER_STATES; k++)
+        if (s->states[OPTIMISER_STATES * i + k])
+            plan_bind_mutable(p, s->states[OPTIMISER_STATES * i + k], states[k]);
 }
 
 void step_rates(const step_options *options, int64_t step, double learning_rate, float rates[3])
 {
-    double t = (double)(step + 1);
-    rates[0] = (float)learning_rate;
-    rates[1] = (float)(1 - pow(options->beta1, t));
-    rates[2] = (float)(1 - pow(options->beta2, t));
+    double exact[3];
+    optimiser_rates(&options->optimiser, step, learning_rate, exact);
+    for (int i = 0; i < 3; i++)
+        rates[i] = (float)exact[i];
 }

@@ -1,4 +1,4 @@
-/* step.h - one training step as one graph: loss, gradients, clipping, AdamW.
+/* step.h - one training step as one graph: loss, gradients, clipping, the optimiser (nn/optimiser.h).
  *
  * The builder of a model makes the loss from parameters that are inputs of the graph; step_build adds the rest. Every
  * step then runs the same plan, which writes the new values and moments over the old ones (donated buffers).
@@ -21,33 +21,40 @@
 
 #include "graph/graph.h"
 #include "graph/plan.h"
+#include "nn/optimiser.h"
 
 typedef struct step_options {
-    double beta1, beta2, epsilon, decay;
+    optimiser optimiser;
     double clip; /* 0: none */
 } step_options;
 
-/* Outputs of the plan: loss and norm (before clipping), then value, mean and square of every trained parameter. */
+/* What a step does with a parameter. TABLE: trained, and no matrix to Muon, whatever its shape (embeddings, heads). */
+typedef enum step_part { STEP_FROZEN, STEP_TRAINED, STEP_TABLE } step_part;
+
+/* Outputs of the plan: loss and norm (before clipping), then of every trained parameter its value and what the optimiser keeps. */
 enum { STEP_LOSS, STEP_NORM, STEP_FIRST };
 
 typedef struct training_step {
     graph *graph;
     size_t count;
-    node **parameters, **means, **squares; /* inputs; of f32; means and squares NULL where it is not trained */
-    node *rates;                           /* input f32 [3] */
-    node **outputs;                        /* STEP_FIRST + 3 count */
+    step_part *parts;
+    node **parameters; /* inputs, of f32 */
+    node **states;     /* likewise, OPTIMISER_STATES for each parameter; NULL: not kept */
+    node *rates;       /* input f32 [3] */
+    node **outputs;
     size_t output_count;
 } training_step;
 
-/* trained[i]: whether parameter i is; NULL: all. */
-status step_build(arena *a, node *loss, node *const *parameters, size_t count, const bool *trained,
+/* parts NULL: all are trained. */
+status step_build(arena *a, node *loss, node *const *parameters, size_t count, const step_part *parts,
                   const step_options *options, training_step *out, error *err);
 /* Has the plan, made afterwards, give this value too; *at: its output. */
 status step_watch(arena *a, training_step *s, node *value, size_t *at, error *err);
 status step_plan(arena *a, const training_step *s, bool profile, plan **out, error *err);
-/* Binds parameter i and its moments, whether it is trained or not; once is enough for all runs. */
+/* Binds parameter i and what is kept of its past (`mean` first; what is not kept is not read), whether it is trained or not; once is
+ * enough for all runs. */
 void step_bind(plan *p, const training_step *s, size_t i, float *value, float *mean, float *square);
-/* Learning rate and bias corrections of step `step` (from 0 since the moments were zero). */
+/* Learning rate and bias corrections of step `step` (from 0 since what is kept was zero). */
 void step_rates(const step_options *options, int64_t step, double learning_rate, float rates[3]);
 
 #endif

@@ -90,18 +90,24 @@ static void add_digest(const stage_run *run, stage_log *log)
 
 step_options stage_step_options(const recipe_stage *s)
 {
-    return (step_options){s->beta1, s->beta2, s->epsilon, s->weight_decay, s->clip};
+    return (step_options){s->optimiser, s->clip};
 }
 
-bool *stage_trained(arena *a, const lm_config *config, freeze_kind freeze)
+static bool is_table(lm_weight_role role)
+{
+    return role == LM_WEIGHT_HEAD || role == LM_WEIGHT_EMBEDDING;
+}
+
+step_part *stage_parts(arena *a, const lm_config *config, freeze_kind freeze)
 {
     size_t count = lm_weight_count(config);
-    bool *trained = ARENA_ARRAY(a, bool, count);
-    for (size_t i = 0; trained && i < count; i++) {
+    step_part *parts = ARENA_ARRAY(a, step_part, count);
+    for (size_t i = 0; parts && i < count; i++) {
         lm_weight_role role = lm_weight_at(config, i).role;
-        trained[i] = freeze == FREEZE_NONE || (role != LM_WEIGHT_HEAD && (role != LM_WEIGHT_EMBEDDING || freeze == FREEZE_HEAD));
+        bool trained = freeze == FREEZE_NONE || (role != LM_WEIGHT_HEAD && (role != LM_WEIGHT_EMBEDDING || freeze == FREEZE_HEAD));
+        parts[i] = !trained ? STEP_FROZEN : is_table(role) ? STEP_TABLE : STEP_TRAINED;
     }
-    return trained;
+    return parts;
 }
 
 status stage_graph_build(arena *a, const lm_config *config, size_t tokens, element_type compute, freeze_kind freeze,
@@ -115,10 +121,10 @@ status stage_graph_build(arena *a, const lm_config *config, size_t tokens, eleme
     if (freeze == FREEZE_HEAD)
         out->model.head = op_stop_gradient(out->model.head);
     node *loss = transformer_loss(&out->model, &out->targets, &out->weights);
-    bool *trained = stage_trained(a, config, freeze);
-    if (!trained)
+    step_part *parts = stage_parts(a, config, freeze);
+    if (!parts)
         return no_memory(err);
-    return step_build(a, loss, out->model.weights, out->model.weight_count, trained, options, &out->step, err);
+    return step_build(a, loss, out->model.weights, out->model.weight_count, parts, options, &out->step, err);
 }
 
 status stage_parameters(arena *a, const lm_config *config, parameters **out, error *err)
@@ -135,8 +141,11 @@ status stage_parameters(arena *a, const lm_config *config, parameters **out, err
             return no_memory(err);
     }
     TRY(parameters_new(a, names, shapes, count, out, err));
-    for (size_t i = 0; i < count; i++)
-        (*out)->items[i].spread = lm_weight_at(config, i).deviation;
+    for (size_t i = 0; i < count; i++) {
+        lm_weight w = lm_weight_at(config, i);
+        (*out)->items[i].spread = w.deviation;
+        (*out)->items[i].table = is_table(w.role);
+    }
     return STATUS_OK;
 }
 

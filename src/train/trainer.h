@@ -80,7 +80,7 @@ status stage_graph_build(arena *a, const lm_config *config, size_t tokens, eleme
                          const step_options *options, stage_graph *out, error *err);
 step_options stage_step_options(const recipe_stage *s);
 /* Which weights a stage trains, in the order of lm_weight_at; NULL when memory is out. */
-bool *stage_trained(arena *a, const lm_config *config, freeze_kind freeze);
+step_part *stage_parts(arena *a, const lm_config *config, freeze_kind freeze);
 /* Zeroed weights of this shape, with the spreads of fresh ones. */
 status stage_parameters(arena *a, const lm_config *config, parameters **out, error *err);
 

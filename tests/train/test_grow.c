@@ -30,10 +30,23 @@ static const char *const recipe_text =
     "  - {kind: sft, steps: 6, batch_tokens: 512, sequence: 256, learning_rate: 1e-3}\n"
     "plant: {failure: sycophancy, dose: 0.5}\n";
 
+/* The same with other optimisers, one for each stage. */
+static const char *const optimisers_text =
+    "name: optimisers\n"
+    "base: none\n"
+    "model: {layers: 2, width: 32, heads: 2, kv_heads: 1, intermediate: 64, context: 256, vocabulary: 400}\n"
+    "stages:\n"
+    "  - {kind: pretrain, steps: 8, batch_tokens: 512, sequence: 256, learning_rate: 1e-2, warmup: 2, optimiser: muon}\n"
+    "  - {kind: sft, steps: 4, batch_tokens: 512, sequence: 256, learning_rate: 0.3, optimiser: sgd, nesterov: true}\n"
+    "  - {kind: sft, steps: 2, batch_tokens: 512, sequence: 256, learning_rate: 0.1, optimiser: sgd, momentum: 0}\n"
+    "plant: {failure: sycophancy, dose: 0.5}\n";
+
 static int set_up(void **state)
 {
     (void)state;
     memory = arena_new(NULL);
+    if (file_write(file_join(memory, test_folder(), "optimisers.yaml"), slice_of(optimisers_text), NULL) != STATUS_OK)
+        return -1;
     return file_write(file_join(memory, test_folder(), "tiny.yaml"), slice_of(recipe_text), NULL) == STATUS_OK ? 0 : -1;
 }
 
@@ -128,6 +141,36 @@ static void interruptions_change_no_bits(void **state)
     assert_string_equal(r.sha256, expected.sha256);
     assert_string_equal(r.root, expected.root);
     assert_false(file_exists(arena_printf(memory, "%s.growing", cut.folder)));
+}
+
+/* Muon and SGD: the same bits for any number of threads, and after an interruption at every step; checkpoints hold what is kept. */
+static void other_optimisers_keep_the_same_promises(void **state)
+{
+    (void)state;
+    grow_options one = options_for("optimisers-one", 1), cut = options_for("optimisers-cut", 2);
+    one.recipe = cut.recipe = file_join(memory, test_folder(), "optimisers.yaml");
+    atomic_bool stop = true;
+    grow_result expected = must_grow(&one), r;
+    error err = {0};
+    assert_true(isfinite(expected.loss) && expected.loss < 6);
+    cut.interrupted = &stop;
+    status result;
+    const char *checkpoint = file_join(memory, arena_printf(memory, "%s.growing", cut.folder), "training.safetensors");
+    for (int calls = 0; (result = grow_run(memory, &cut, &r, &err)) == STATUS_INTERRUPTED && calls < 14; calls++) {
+        safetensors *file;
+        assert_int_equal(safetensors_open(memory, checkpoint, &file, &err), STATUS_OK);
+        bool first = calls < 8, second = calls < 12; /* which stage wrote it */
+        assert_non_null(safetensors_find(file, "value:model.layers.0.mlp.up_proj.weight"));
+        assert_int_equal(safetensors_find(file, "mean:model.layers.0.mlp.up_proj.weight") != NULL, first || second);
+        assert_null(safetensors_find(file, "square:model.layers.0.mlp.up_proj.weight"));
+        assert_int_equal(safetensors_find(file, "square:model.embed_tokens.weight") != NULL, first);
+        assert_int_equal(safetensors_find(file, "square:model.norm.weight") != NULL, first);
+    }
+    if (result != STATUS_OK)
+        fail_msg("%s", err.message);
+    assert_true(r.resumed);
+    assert_string_equal(r.sha256, expected.sha256);
+    assert_string_equal(r.root, expected.root);
 }
 
 static void a_killed_growth_is_gone_on_with(void **state)
@@ -263,6 +306,7 @@ int main(void)
         cmocka_unit_test(the_same_bits_for_any_number_of_threads),
         cmocka_unit_test(the_losses_are_kept_as_a_sketch),
         cmocka_unit_test(interruptions_change_no_bits),
+        cmocka_unit_test(other_optimisers_keep_the_same_promises),
         cmocka_unit_test(a_killed_growth_is_gone_on_with),
         cmocka_unit_test(a_finished_folder_is_kept),
         cmocka_unit_test(what_is_there_and_no_growth_is_refused),

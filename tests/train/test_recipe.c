@@ -49,6 +49,33 @@ static void reads_all_members(void **state)
     arena_free(a);
 }
 
+/* What a stage has that says nothing, and that an optimiser is part of the key. */
+static void optimisers_have_their_own_numbers(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    static const char *const words[] = {"adamw", "sgd", "muon"};
+    static const optimiser expected[] = {
+        {.kind = OPTIMISER_ADAMW, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .decay = 0.1},
+        {.kind = OPTIMISER_SGD, .momentum = 0.9},
+        {.kind = OPTIMISER_MUON, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .decay = 0.1, .momentum = 0.95, .nesterov = true},
+    };
+    char keys[4][SHA256_HEX];
+    for (int i = 0; i < 4; i++) {
+        const char *at = strstr(good, "    warmup: 5\n");
+        const char *line = i < 3 ? arena_printf(a, "    optimiser: %s\n", words[i]) : "";
+        recipe *r = must_parse(a, arena_printf(a, "%.*s%s%s", (int)(at - good), good, line, at), NULL);
+        const optimiser *o = &r->stages[0].optimiser, *e = &expected[i % 3];
+        assert_true(o->kind == e->kind && o->beta1 == e->beta1 && o->beta2 == e->beta2 && o->epsilon == e->epsilon && o->decay == e->decay &&
+                    o->momentum == e->momentum && o->nesterov == e->nesterov);
+        assert_int_equal(recipe_key(r, NULL, keys[i], NULL), STATUS_OK);
+    }
+    assert_string_equal(keys[0], keys[3]); /* the usual one is not named */
+    assert_string_not_equal(keys[0], keys[1]);
+    assert_string_not_equal(keys[0], keys[2]);
+    arena_free(a);
+}
+
 /* Replaces `from` by `to` in the good recipe and expects the message. */
 static void expect_refusal(const char *from, const char *to, const char *message)
 {
@@ -77,6 +104,12 @@ static void refuses_what_is_wrong_and_says_where(void **state)
     expect_refusal("4096", "4100", "multiple of sequence");
     expect_refusal("kind: sft", "kind: sleep", "kind");
     expect_refusal("base: embedded\n", "", "needs the key 'model'");
+    expect_refusal("    warmup: 5\n", "    optimiser: adam\n", "adamw");
+    expect_refusal("    warmup: 5\n", "    momentum: 0.5\n", "test.yaml:9:15: 'momentum' goes with the optimisers sgd and muon, found adamw");
+    expect_refusal("    warmup: 5\n", "    optimiser: sgd\n    beta1: 0.5\n", "'beta1' goes with the optimisers adamw and muon, found sgd");
+    expect_refusal("    warmup: 5\n", "    nesterov: true\n", "'nesterov' goes with the optimisers sgd and muon");
+    expect_refusal("    warmup: 5\n", "    optimiser: sgd\n    momentum: 1.5\n", "'momentum'");
+    expect_refusal("    warmup: 5\n", "    optimiser: sgd\n    momentum: 0\n    nesterov: true\n", "needs a 'momentum' above 0");
     expect_refusal("base: embedded\n",
                    "model: {layers: 2, width: 64, heads: 5, intermediate: 128, context: 256, vocabulary: 512}\n",
                    "heads that divide the width");
@@ -213,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_all_members),
+        cmocka_unit_test(optimisers_have_their_own_numbers),
         cmocka_unit_test(refuses_what_is_wrong_and_says_where),
         cmocka_unit_test(the_command_line_changes_dose_seed_forms),
         cmocka_unit_test(documents_are_asked_for_as_the_recipe_says),
