@@ -22,6 +22,9 @@ static struct {
 #define X(name) __typeof__(LAPACKE_##name) *name;
     ROUTINES(X)
 #undef X
+    /* BLAS of the same library: C = alpha A A^T + beta C. NULL where it has none. */
+    void (*dsyrk)(int order, int triangle, int transposed, int n, int k, double alpha, const double *a, int a_step, double beta, double *c,
+                  int c_step);
     bool there;
     char name[256]; /* of the library, or why there is none */
 } lapack;
@@ -42,6 +45,8 @@ static void open_lapack(void)
     memcpy(&set_threads, &symbol, sizeof symbol);
     if (set_threads)
         set_threads(1);
+    symbol = library ? dlsym(library, "cblas_dsyrk") : NULL;
+    memcpy(&lapack.dsyrk, &symbol, sizeof symbol);
     char *(*config)(void) = NULL;
     symbol = library ? dlsym(library, "openblas_get_config") : NULL;
     memcpy(&config, &symbol, sizeof symbol);
@@ -199,6 +204,22 @@ double dense_cholesky_logdet(size_t n, const double *l)
     for (size_t i = 0; i < n; i++)
         sum += 2 * log(l[i * n + i]);
     return sum;
+}
+
+status dense_gram(size_t rows, size_t columns, const double *a, double *out, error *err)
+{
+    enum { BY_ROWS = 101, LOWER = 122, PLAIN = 111 }; /* CBLAS's own numbers */
+    TRY(check("matrix times its transpose", rows, columns, a, err));
+    if (lapack.dsyrk && rows > 0 && columns > 0)
+        lapack.dsyrk(BY_ROWS, LOWER, PLAIN, (int)rows, (int)columns, 1, a, (int)columns, 0, out, (int)rows);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j <= i; j++) {
+            double sum = lapack.dsyrk && columns > 0 ? out[i * rows + j] : 0;
+            for (size_t k = 0; k < columns && !lapack.dsyrk; k++)
+                sum += a[i * columns + k] * a[j * columns + k];
+            out[i * rows + j] = out[j * rows + i] = sum;
+        }
+    return STATUS_OK;
 }
 
 status dense_least_squares(size_t rows, size_t columns, double *a, const double *b, double cut, double *x, size_t *rank, error *err)

@@ -36,6 +36,9 @@ status dense_cholesky_inverse(size_t n, const double *l, double *out, error *err
 /* ln det A from the factor. */
 double dense_cholesky_logdet(size_t n, const double *l);
 
+/* out [rows][rows] = A A^T of a [rows][columns], both halves. */
+status dense_gram(size_t rows, size_t columns, const double *a, double *out, error *err);
+
 /* The x of least length among those with the least |A x - b| (the pseudo-inverse: A^+ b); `a` [rows][columns] is destroyed.
  * Singular values below `cut` times the largest count as 0 (below 0: the rounding error times the longer side); *rank, if not
  * NULL, gets the number of the others. */
