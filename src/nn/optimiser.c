@@ -80,21 +80,22 @@ static bool muon(const optimiser *o, node *value, node *momentum, node *gradient
 bool optimiser_update(const optimiser *o, bool matrix, node *value, node *const *states, node *gradient, node *rates,
                       node **next_value, node **next_states)
 {
-    size_t kept = optimiser_states(o, matrix);
+    node *past[OPTIMISER_STATES] = {NULL}; /* next_states may be states */
     *next_value = NULL;
-    for (size_t i = 0; i < kept; i++) {
+    for (size_t i = 0; i < optimiser_states(o, matrix); i++) {
+        past[i] = states[i];
         next_states[i] = NULL;
-        if (!states[i])
+        if (!past[i])
             return false;
     }
     if (!value || !gradient || !rates)
         return false;
     if (o->kind == OPTIMISER_SGD)
-        return sgd(o, value, kept ? states[0] : NULL, gradient, rates, next_value, next_states);
+        return sgd(o, value, past[0], gradient, rates, next_value, next_states);
     if (orthogonal(o, matrix))
-        return muon(o, value, states[0], gradient, rates, next_value, next_states);
+        return muon(o, value, past[0], gradient, rates, next_value, next_states);
     adamw_options how = {o->beta1, o->beta2, o->epsilon, o->decay};
-    return op_adamw(value, states[0], states[1], gradient, rates, how, next_value, &next_states[0], &next_states[1]);
+    return op_adamw(value, past[0], past[1], gradient, rates, how, next_value, &next_states[0], &next_states[1]);
 }
 
 void optimiser_rates(const optimiser *o, int64_t step, double learning_rate, double rates[3])
