@@ -206,6 +206,45 @@ node *op_layer_norm(node *x, node *weight, node *bias, double epsilon)
     return back(y, x);
 }
 
+node *op_batch_norm_frozen(node *x, node *weight, node *bias, node *mean, node *variance, double epsilon)
+{
+    if (!x || !variance)
+        return NULL;
+    node *scale = op_rsqrt(op_shift(variance, epsilon));
+    if (weight)
+        scale = op_mul(scale, wide(weight));
+    node *y = op_mul(op_sub(wide(x), mean), scale);
+    return back(bias ? op_add(y, wide(bias)) : y, x);
+}
+
+void op_batch_norm_running(node **mean, node **variance, node *batch_mean, node *batch_variance, int64_t count, double momentum)
+{
+    if (count < 2)
+        BUG("batch_norm_running: a variance over %lld rows less one", (long long)count);
+    node *spread = op_scale(op_stop_gradient(batch_variance), (double)count / (double)(count - 1));
+    *mean = op_add(op_scale(*mean, 1 - momentum), op_scale(op_stop_gradient(batch_mean), momentum));
+    *variance = op_add(op_scale(*variance, 1 - momentum), op_scale(spread, momentum));
+}
+
+node *op_group_norm(node *x, int64_t groups, node *weight, node *bias, double epsilon)
+{
+    if (!x)
+        return NULL;
+    if (x->shape.rank < 2 || groups < 1 || shape_last(x->shape) % groups != 0)
+        BUG("group_norm: %lld groups of the %lld channels of x [N, ..., C]", (long long)groups,
+            x->shape.rank ? (long long)shape_last(x->shape) : 0);
+    int64_t channels = shape_last(x->shape), n = x->shape.size[0], each = n ? shape_count(x->shape) / n / channels : 0;
+    node *w = op_reshape(wide(x), SHAPE(n, each, groups, channels / groups));
+    node *centred = op_sub(w, op_reduce_mean(w, AXES(1, 3), true));
+    node *variance = op_reduce_mean(op_square(centred), AXES(1, 3), true);
+    node *y = op_reshape(op_mul(centred, op_rsqrt(op_shift(variance, epsilon))), x->shape);
+    if (weight)
+        y = op_mul(y, wide(weight));
+    if (bias)
+        y = op_add(y, wide(bias));
+    return back(y, x);
+}
+
 node *op_norm(node *x)
 {
     if (!x)

@@ -1,5 +1,8 @@
 /* Groups of elementwise nodes as one step: a small program, run on blocks that stay in the cache.
  *
+ * A broadcast whose elements come again after a short period (a bias over the last axis) is read once for each task: blocks
+ * are whole periods long, so that the register that holds it is right for all of them.
+ *
  * Every value keeps its own element type in a block, so a grouped node rounds exactly as one on its own. A value
  * that is needed outside is written to its place directly; where that place is also a source (a donated buffer), it
  * is kept in a register until the block's end. */
@@ -63,10 +66,11 @@ typedef struct instruction {
     int32_t operand[3], result; /* values */
     int rank;                   /* DO_LOAD: sizes and strides (in elements), outermost first */
     int64_t size[RANK_MAX], stride[RANK_MAX];
+    bool steady;                /* DO_LOAD: the same for every block */
 } instruction;
 
 typedef struct program {
-    int64_t count;
+    int64_t count, block; /* elements; of a block: at most BLOCK */
     int32_t instruction_count, value_count, register_count, out_count;
     instruction *instructions;
     value *values;
@@ -168,7 +172,38 @@ static int32_t operand_value(compiler *c, const node *source)
     return result;
 }
 
-/* Registers by last use; values that leave keep theirs to the end (they may have to wait there). */
+/* Elements after which a broadcast's come again; 0: never. */
+static int64_t period_of(const instruction *x)
+{
+    int64_t period = 1;
+    for (int i = 1; i < x->rank; i++)
+        period *= x->size[i];
+    return x->rank > 1 && x->stride[0] == 0 ? period : 0;
+}
+
+/* Blocks of whole periods, of as many loads as have room. */
+static void choose_block(program *g)
+{
+    int64_t whole = 1;
+    for (int32_t i = 0; i < g->instruction_count; i++) {
+        instruction *x = &g->instructions[i];
+        int64_t period = x->kind == DO_LOAD ? period_of(x) : 0, a = whole, b = period;
+        if (period == 0 || period > BLOCK)
+            continue;
+        while (b) { /* Euclid */
+            int64_t rest = a % b;
+            a = b;
+            b = rest;
+        }
+        if (whole / a * period > BLOCK)
+            continue;
+        whole = whole / a * period;
+        x->steady = true;
+    }
+    g->block = BLOCK / whole * whole;
+}
+
+/* Registers by last use; values that leave keep theirs to the end (they may have to wait there), steady ones for ever. */
 static bool assign_registers(compiler *c)
 {
     program *g = c->g;
@@ -183,8 +218,14 @@ static bool assign_registers(compiler *c)
             if (x->operand[k] != NONE)
                 last[x->operand[k]] = i;
     }
+    for (int32_t i = 0; i < g->instruction_count; i++)
+        if (g->instructions[i].steady)
+            g->values[g->instructions[i].result].which = g->register_count++;
+    int32_t free = g->register_count; /* those before are taken */
     for (int32_t i = 0; i < g->instruction_count; i++) {
-        int32_t r = 0, result = g->instructions[i].result;
+        int32_t r = free, result = g->instructions[i].result;
+        if (g->instructions[i].steady)
+            continue;
         while (r < g->register_count && owner[r] &&
                (g->values[owner[r] - 1].out != NONE || last[owner[r] - 1] >= i))
             r++;
@@ -237,6 +278,7 @@ status prepare_group(plan_builder *b, step *s, const int32_t *members, int32_t c
         c.value_of[c.touched[i]] = 0;
     s->in_count = c.in_count;
     s->out_count = g->out_count;
+    choose_block(g);
     if (!assign_registers(&c))
         return error_set(err, STATUS_MEMORY, "no memory for a plan");
     g->instructions = ARENA_ARRAY(a, instruction, (size_t)g->instruction_count);
@@ -252,22 +294,38 @@ status prepare_group(plan_builder *b, step *s, const int32_t *members, int32_t c
 }
 
 /* ---- running ---- */
+#define SPREAD(element)                                                                                            \
+    do {                                                                                                           \
+        const element *x = (const element *)(const void *)from;                                                    \
+        element *y = (element *)(void *)to;                                                                        \
+        for (int64_t i = 0; i < n; i++)                                                                            \
+            y[i] = x[i * stride];                                                                                  \
+    } while (0)
+
+/* n elements that lie `stride` apart, or one again and again. */
 static void load_run(const char *from, int64_t stride, size_t size, int64_t n, char *to)
 {
-    if (stride == 1) {
+    if (stride == 1)
         memcpy(to, from, (size_t)n * size);
-    } else if (stride == 0) {
-        memcpy(to, from, size);
-        for (size_t done = size, all = (size_t)n * size; done < all; done *= 2)
-            memcpy(to + done, to, done <= all - done ? done : all - done);
-    } else {
-        for (int64_t i = 0; i < n; i++)
-            memcpy(to + (size_t)i * size, from + (size_t)(i * stride) * size, size);
-    }
+    else if (size == 4)
+        SPREAD(uint32_t);
+    else if (size == 2)
+        SPREAD(uint16_t);
+    else if (size == 8)
+        SPREAD(uint64_t);
+    else
+        SPREAD(uint8_t);
 }
 
-/* Elements start .. start + n - 1 of a broadcast, in the order of its result. */
-static void load_block(const instruction *x, const char *from, size_t size, int64_t start, int64_t n, char *to)
+static void repeat_first(size_t size, size_t n, char *y)
+{
+    for (size_t done = size, all = n * size; done < all; done *= 2)
+        memcpy(y + done, y, done <= all - done ? done : all - done);
+}
+
+/* Elements start .. start + n - 1 of a broadcast, in the order of its result: where they are, which is `to` unless they lie
+ * next to each other in the source. */
+static const void *load_block(const instruction *x, const char *from, size_t size, int64_t start, int64_t n, char *to)
 {
     int64_t at[RANK_MAX], rest = start, offset = 0;
     for (int i = x->rank - 1; i >= 0; i--) {
@@ -276,6 +334,9 @@ static void load_block(const instruction *x, const char *from, size_t size, int6
         offset += at[i] * x->stride[i];
     }
     int inner = x->rank - 1;
+    if (x->stride[inner] == 1 && x->size[inner] - at[inner] >= n)
+        return from + (size_t)offset * size;
+    const char *result = to;
     while (n > 0) {
         int64_t run = x->size[inner] - at[inner];
         if (run > n)
@@ -293,6 +354,7 @@ static void load_block(const instruction *x, const char *from, size_t size, int6
             at[i] = 0;
         }
     }
+    return result;
 }
 
 typedef struct group_job {
@@ -310,15 +372,20 @@ static void do_unary(const program *g, const instruction *x, size_t n, const voi
         (g->reference ? reference_unary : kernel_unary)((kernel_unary_op)x->code, (kernel_type)x->type, count, a, y);
     }
     if (count < n)
-        load_run(y, 0, size, (int64_t)n, y);
+        repeat_first(size, n, y);
 }
 
 static void do_compare(const program *g, const instruction *x, size_t n, const void *a, size_t step_a, const void *b,
                        size_t step_b, void *y, void *spare)
 {
-    (g->reference ? reference_binary : kernel_binary)((kernel_binary_op)x->code, (kernel_type)x->type, n, a, step_a, b,
-                                                      step_b, spare);
-    kernel_cast(n, (kernel_type)x->type, spare, KERNEL_U8, y);
+    kernel_binary_op op = (kernel_binary_op)x->code;
+    kernel_type type = (kernel_type)x->type;
+    if (g->reference) {
+        reference_binary(op, type, n, a, step_a, b, step_b, spare);
+        reference_cast(n, type, spare, KERNEL_U8, y);
+    } else {
+        kernel_compare(op, type, n, a, step_a, b, step_b, y);
+    }
 }
 
 static void run_block(const group_job *job, char *registers, const void **at, int64_t start, size_t n)
@@ -340,11 +407,12 @@ static void run_block(const group_job *job, char *registers, const void **at, in
         char *y = registers + (size_t)result->which * REGISTER_BYTES;
         if (result->out != NONE && !job->deferred)
             y = (char *)job->m->out[result->out] + (size_t)start * result->size;
-        at[x->result] = y;
         if (x->kind == DO_LOAD) {
-            load_block(x, job->m->in[x->operand[0]], result->size, start, (int64_t)n, y);
+            if (!x->steady)
+                at[x->result] = load_block(x, job->m->in[x->operand[0]], result->size, start, (int64_t)n, y);
             continue;
         }
+        at[x->result] = y;
         const void *a[3] = {NULL};
         size_t steps[3] = {0};
         for (int k = 0; k < 3 && x->operand[k] != NONE; k++) {
@@ -366,16 +434,30 @@ static void run_block(const group_job *job, char *registers, const void **at, in
             memcpy((char *)job->m->out[g->values[v].out] + (size_t)start * g->values[v].size, at[v], n * g->values[v].size);
 }
 
+/* What is the same for every block of a task. */
+static void load_steady(const group_job *job, char *registers, const void **at, int64_t n)
+{
+    const program *g = job->g;
+    for (int32_t i = 0; i < g->instruction_count; i++) {
+        const instruction *x = &g->instructions[i];
+        const value *result = &g->values[x->result];
+        if (x->steady)
+            at[x->result] = load_block(x, job->m->in[x->operand[0]], result->size, 0, n,
+                                       registers + (size_t)result->which * REGISTER_BYTES);
+    }
+}
+
 static void group_task(void *context, size_t task, size_t worker)
 {
     const group_job *job = context;
     char *registers = job->m->worker + worker * job->m->worker_stride;
     const void **at = (const void **)(void *)(registers + (size_t)(job->g->register_count + 1) * REGISTER_BYTES);
-    int64_t start = (int64_t)task * BLOCK * BLOCKS_PER_TASK, end = start + BLOCK * BLOCKS_PER_TASK;
+    int64_t block = job->g->block, start = (int64_t)task * block * BLOCKS_PER_TASK, end = start + block * BLOCKS_PER_TASK;
     if (end > job->g->count)
         end = job->g->count;
-    for (; start < end; start += BLOCK)
-        run_block(job, registers, at, start, (size_t)(end - start < BLOCK ? end - start : BLOCK));
+    load_steady(job, registers, at, end - start < block ? end - start : block);
+    for (; start < end; start += block)
+        run_block(job, registers, at, start, (size_t)(end - start < block ? end - start : block));
 }
 
 static void run_group(const step *s, const step_memory *m)
@@ -385,6 +467,6 @@ static void run_group(const step *s, const step_memory *m)
     for (int32_t i = 0; i < s->in_count; i++)
         for (int32_t o = 0; o < s->out_count; o++)
             job.deferred = job.deferred || m->in[i] == m->out[o];
-    enum { TASK = BLOCK * BLOCKS_PER_TASK };
-    thread_pool_run(m->pool, (size_t)((g->count + TASK - 1) / TASK), group_task, &job);
+    int64_t task = g->block * BLOCKS_PER_TASK;
+    thread_pool_run(m->pool, (size_t)((g->count + task - 1) / task), group_task, &job);
 }

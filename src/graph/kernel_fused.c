@@ -3,7 +3,7 @@
 #include "kernels/kernels.h"
 
 /* f64 is computed through the lowering; so are the shapes that a kernel does not take. */
-bool has_fast_kernel(const node *n)
+bool has_fast_kernel(plan_builder *b, const node *n)
 {
     if (op_info_of(n->op)->family != FAMILY_FUSED)
         return true;
@@ -12,10 +12,8 @@ bool has_fast_kernel(const node *n)
     for (int i = 0; i < n->source_count; i++)
         if (n->sources[i]->type == TYPE_F64 || shape_count(n->sources[i]->shape) == 0)
             return false;
-    if (n->op == OP_CONV || n->op == OP_CONV_INPUT_GRAD || n->op == OP_CONV_WEIGHT_GRAD) {
-        kernel_conv_spec spec = conv_spec_of(n);
-        return kernel_conv_supported(&spec);
-    }
+    if (n->op == OP_CONV || n->op == OP_CONV_INPUT_GRAD || n->op == OP_CONV_WEIGHT_GRAD)
+        return has_fast_conv(b, n);
     if (n->op == OP_MAX_POOL || n->op == OP_MAX_POOL_GRAD)
         return n->type == TYPE_F32;
     return n->op != OP_LOG_SOFTMAX;

@@ -194,7 +194,7 @@ typedef struct reductions {
     kernel_reduce_op op;
     int passes;
     reduction pass[RANK_MAX];
-    size_t half; /* bytes: scratch holds two results that take turns */
+    size_t half, own; /* bytes: scratch holds two results that take turns, then what the kernel wants */
     bool reference;
 } reductions;
 
@@ -202,13 +202,14 @@ static void run_reduce(const step *s, const step_memory *m)
 {
     const reductions *r = s->data;
     const void *from = m->in[0];
+    char *own = r->own ? (char *)m->scratch + (r->passes > 1 ? 2 * r->half : 0) : NULL;
     for (int i = 0; i < r->passes; i++) {
         const reduction *x = &r->pass[i];
         void *to = i + 1 == r->passes ? m->out[0] : (char *)m->scratch + (i % 2 ? r->half : 0);
         if (r->reference)
             reference_reduce(r->op, type_of(s->node), x->outer, x->count, x->inner, from, to);
         else
-            kernel_reduce(r->op, type_of(s->node), m->pool, x->outer, x->count, x->inner, from, to);
+            kernel_reduce(r->op, type_of(s->node), m->pool, x->outer, x->count, x->inner, from, to, own);
         from = to;
     }
 }
@@ -237,9 +238,11 @@ status prepare_reduce(plan_builder *b, step *s, error *err)
         size_t bytes = pass.outer * pass.inner * element_size(node_type(s->node));
         if (r->passes == 1)
             r->half = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        size_t own = kernel_reduce_scratch_bytes(r->op, type_of(s->node), pass.outer, pass.count, pass.inner);
+        r->own = own > r->own ? own : r->own;
         i = first;
     }
-    s->scratch_bytes = r->passes > 1 ? 2 * r->half : 0;
+    s->scratch_bytes = (r->passes > 1 ? 2 * r->half : 0) + r->own;
     s->run = run_reduce;
     s->data = r;
     return STATUS_OK;

@@ -178,6 +178,7 @@ static status prepare_tall(plan_builder *b, step *s, size_t rows, const kernel_m
     s->in[1] = (location){home, 0};
     s->run = run_tall;
     s->data = t;
+    s->implementation = kernel_matmul_implementation(t->matmul);
     s->flops = 2.0 * (double)rows * (double)spec->k * (double)spec->n;
     s->scratch_bytes = kernel_matmul_scratch_bytes(t->matmul);
     return STATUS_OK;
@@ -223,6 +224,7 @@ static status prepare_outer(plan_builder *b, step *s, error *err)
     TRY(kernel_outer_new(b->p->arena, &spec, b->threads, &o->outer, err));
     s->run = run_outer;
     s->data = o;
+    s->implementation = kernel_outer_implementation(o->outer);
     s->flops = 2.0 * (double)o->tokens * (double)o->m * (double)o->n;
     s->scratch_bytes = o->sums + kernel_outer_scratch_bytes(o->outer, o->tokens);
     return STATUS_OK;

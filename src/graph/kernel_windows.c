@@ -66,7 +66,7 @@ status prepare_max_pool_grad(plan_builder *b, step *s, error *err)
 }
 
 /* ---- convolutions ---- */
-kernel_conv_spec conv_spec_of(const node *n)
+static kernel_conv_spec conv_spec_of(const node *n)
 {
     const node *images = n->op == OP_CONV_INPUT_GRAD ? n : n->sources[0];
     const node *weight = n->op == OP_CONV_WEIGHT_GRAD ? n : n->sources[1];
@@ -76,6 +76,42 @@ kernel_conv_spec conv_spec_of(const node *n)
     return (kernel_conv_spec){.kind = kind, .type = (kernel_type)n->type,
                               .at = windows_of(n, images, shape_last(images->shape)),
                               .outputs = (size_t)weight->shape.size[0], .groups = (size_t)n->attributes->b[0]};
+}
+
+static bool same_windows(const kernel_windows *a, const kernel_windows *b)
+{
+    bool same = a->images == b->images && a->channels == b->channels;
+    for (int i = 0; i < 2; i++)
+        same = same && a->in[i] == b->in[i] && a->out[i] == b->out[i] && a->kernel[i] == b->kernel[i] &&
+               a->stride[i] == b->stride[i] && a->dilation[i] == b->dilation[i] && a->before[i] == b->before[i];
+    return same;
+}
+
+/* Of all convolutions of one kind and shape in a plan: its steps run one after the other. */
+static status conv_for(plan_builder *b, const node *n, kernel_conv **out, error *err)
+{
+    kernel_conv_spec spec = conv_spec_of(n);
+    for (conv_object *x = b->convs; x; x = x->next)
+        if (x->spec.kind == spec.kind && x->spec.type == spec.type && x->spec.outputs == spec.outputs &&
+            x->spec.groups == spec.groups && same_windows(&x->spec.at, &spec.at)) {
+            *out = x->conv;
+            return x->conv ? STATUS_OK : STATUS_UNSUPPORTED;
+        }
+    conv_object *x = ARENA_NEW(b->scratch, conv_object);
+    if (!x)
+        return no_memory(err);
+    *x = (conv_object){.spec = spec, .next = b->convs};
+    status made = kernel_conv_new(b->p->arena, &spec, b->threads, &x->conv, err);
+    if (made == STATUS_OK || made == STATUS_UNSUPPORTED)
+        b->convs = x;
+    *out = x->conv;
+    return made;
+}
+
+bool has_fast_conv(plan_builder *b, const node *n)
+{
+    kernel_conv *c;
+    return conv_for(b, n, &c, NULL) != STATUS_UNSUPPORTED; /* where memory is out, the step says so */
 }
 
 static void run_conv(const step *s, const step_memory *m)
@@ -88,9 +124,10 @@ status prepare_conv(plan_builder *b, step *s, error *err)
     kernel_conv_spec spec = conv_spec_of(s->node);
     const kernel_windows *w = &spec.at;
     kernel_conv *c;
-    TRY(kernel_conv_new(b->p->arena, &spec, b->threads, &c, err));
+    TRY(conv_for(b, s->node, &c, err));
     s->run = run_conv;
     s->data = c;
+    s->implementation = kernel_conv_implementation(c);
     s->scratch_bytes = kernel_conv_scratch_bytes(c);
     s->flops = 2.0 * (double)(w->images * w->out[0] * w->out[1] * spec.outputs) *
                (double)(w->channels / spec.groups * w->kernel[0] * w->kernel[1]);

@@ -2,9 +2,9 @@
 
 #include "core/progress.h"
 
-static bool must_lower(const plan_builder *b, const node *n)
+static bool must_lower(plan_builder *b, const node *n)
 {
-    return rule_lower(n->op) && (b->reference || !has_fast_kernel(n));
+    return rule_lower(n->op) && (b->reference || !has_fast_kernel(b, n));
 }
 
 static node *lower_slow(void *context, node *original, node *rebuilt)
@@ -299,7 +299,7 @@ size_t plan_profile(const plan *p, plan_step_profile *out, size_t capacity)
 {
     for (size_t i = 0; i < p->step_count && i < capacity; i++) {
         const step *s = p->steps[i];
-        out[i] = (plan_step_profile){s->name, s->node, s->seconds, s->flops, s->nodes};
+        out[i] = (plan_step_profile){s->name, s->implementation, s->node, s->seconds, s->flops, s->nodes};
     }
     return p->step_count;
 }

@@ -72,6 +72,7 @@ const void *plan_output(const plan *p, size_t i);
 /* What ran, in order, with the time spent (plans with .profile). */
 typedef struct plan_step_profile {
     const char *name; /* operation, or "elementwise" */
+    const char *implementation; /* that the library of products and convolutions chose ("jit:avx512_core"), or NULL */
     const node *node; /* the (last) value that the step makes */
     double seconds;   /* over all runs */
     double flops;     /* of a matrix product, per run; else 0 */

@@ -44,6 +44,7 @@ struct step {
     step_run *run;
     const void *data; /* the kernel's own, made when the plan was */
     const char *name;
+    const char *implementation; /* what the library chose for it, or NULL */
     const node *node;
     location *in, *out;
     int32_t in_count, out_count;
@@ -78,12 +79,18 @@ typedef struct group {
     bool open, once;
 } group;
 
-/* Objects made for products, and weights packed, so far. */
+/* Objects made for products and convolutions, and weights packed, so far. */
 typedef struct matmul_object {
     kernel_matmul_spec spec;
     kernel_matmul *matmul;
     struct matmul_object *next;
 } matmul_object;
+
+typedef struct conv_object {
+    kernel_conv_spec spec;
+    kernel_conv *conv; /* NULL: the library has nothing fast for it */
+    struct conv_object *next;
+} conv_object;
 
 typedef struct packed {
     kernel_matmul_spec spec;
@@ -117,6 +124,7 @@ typedef struct plan_builder {
     bool reference, unfused;
     size_t threads;
     matmul_object *matmuls;
+    conv_object *convs;
     packed **packs; /* by entry of the weight */
     plan_packs *shared;
     int32_t *value_of; /* by entry: for the compiler of groups */
@@ -185,15 +193,17 @@ typedef status step_prepare(plan_builder *b, step *s, error *err);
 step_prepare prepare_fill, prepare_iota, prepare_random_uniform, prepare_reduce, prepare_broadcast, prepare_transpose,
     prepare_slice, prepare_pad, prepare_concat, prepare_gather_rows, prepare_scatter_rows, prepare_put_rows,
     prepare_take_last, prepare_gather_last, prepare_scatter_last, prepare_cumulative_sum, prepare_argsort, prepare_cholesky,
-    prepare_triangular_solve, prepare_windows, prepare_conv, prepare_max_pool, prepare_max_pool_grad, prepare_matmul,
+    prepare_triangular_solve, prepare_windows, prepare_conv, prepare_max_pool, prepare_max_pool_grad, prepare_batch_norm,
+    prepare_batch_norm_grad, prepare_matmul,
     prepare_linear, prepare_softmax, prepare_softmax_grad, prepare_log_softmax,
     prepare_rms_norm, prepare_rms_norm_grad, prepare_silu_mul, prepare_silu_mul_grad, prepare_rotary, prepare_attention,
     prepare_attention_grad, prepare_cross_entropy, prepare_cross_entropy_grad, prepare_sum_squares, prepare_adamw,
     prepare_cache_append, prepare_cache_attention;
 status prepare_group(plan_builder *b, step *s, const int32_t *members, int32_t count, error *err);
 /* Whether a fast kernel exists for this fused node; where not, the plan lowers it. */
-bool has_fast_kernel(const node *n);
-kernel_conv_spec conv_spec_of(const node *n); /* of a convolution or a gradient of it */
+bool has_fast_kernel(plan_builder *b, const node *n);
+/* The same for a convolution or a gradient of it: what is made to find out is what the step runs. */
+bool has_fast_conv(plan_builder *b, const node *n);
 void run_copy(const step *s, const step_memory *m);
 
 #endif

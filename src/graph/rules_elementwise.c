@@ -6,12 +6,6 @@ static node *fill_like(const node *n, double value)
     return graph_fill(n->graph, node_type(n), n->shape, value);
 }
 
-/* 1 where a < b, else 0, in a's type. */
-static node *one_where_less(node *a, node *b, bool or_equal)
-{
-    return op_cast(or_equal ? op_less_equal(a, b) : op_less(a, b), node_type(a));
-}
-
 node *partial_identity(node *n, int i)
 {
     (void)i;
@@ -122,7 +116,8 @@ node *partial_pow(node *n, int i)
 /* 1 for the operand that wins, half for ties. */
 static node *winner(node *low, node *high)
 {
-    return op_scale(op_add(one_where_less(low, high, false), one_where_less(low, high, true)), 0.5);
+    node *half = graph_scalar(low->graph, node_type(low), 0.5);
+    return op_select(op_equal(low, high), half, op_cast(op_less(low, high), node_type(low)));
 }
 
 node *partial_max(node *n, int i)

@@ -60,15 +60,6 @@ status kernel_conv_new(arena *a, const kernel_conv_spec *spec, size_t threads, k
     return STATUS_OK;
 }
 
-bool kernel_conv_supported(const kernel_conv_spec *spec)
-{
-    arena *a = arena_new(NULL);
-    kernel_conv *c;
-    bool supported = a && kernel_conv_new(a, spec, 1, &c, NULL) == STATUS_OK;
-    arena_free(a);
-    return supported;
-}
-
 const char *kernel_conv_implementation(const kernel_conv *c)
 {
     return conv_tile_implementation(c->tile);

@@ -28,12 +28,41 @@ void kernel_binary(kernel_binary_op op, kernel_type type, size_t count, const vo
         reference_binary(op, type, count, a, a_step, b, b_step, y);
 }
 
+#define COMPARE_AS(element)                                                                                        \
+    do {                                                                                                           \
+        const element *p = a, *q = b;                                                                              \
+        for (size_t i = 0; i < count; i++) {                                                                       \
+            element u = p[i * a_step], v = q[i * b_step];                                                          \
+            y[i] = op == KERNEL_EQUAL ? u == v : op == KERNEL_LESS ? u < v : op == KERNEL_LESS_EQUAL ? u <= v : u > v; \
+        }                                                                                                          \
+    } while (0)
+
+void kernel_compare(kernel_binary_op op, kernel_type type, size_t count, const void *a, size_t a_step, const void *b,
+                    size_t b_step, uint8_t *y)
+{
+    if (op < KERNEL_EQUAL || op > KERNEL_GREATER)
+        BUG("operation %d is no comparison", (int)op);
+    if (narrow_float(type))
+        fast()->compare[op](type, count, a, a_step, b, b_step, y);
+    else if (type == KERNEL_F64)
+        COMPARE_AS(double);
+    else if (type == KERNEL_I32)
+        COMPARE_AS(int32_t);
+    else
+        COMPARE_AS(uint8_t);
+}
+
+/* Two steps of 1 is what most calls have: a loop of its own, for the compiler. */
 #define SELECT(element)                                                                                            \
     do {                                                                                                           \
         const element *p = a, *q = b;                                                                              \
         element *r = y;                                                                                            \
-        for (size_t i = 0; i < count; i++)                                                                         \
-            r[i] = mask[i * mask_step] ? p[i * a_step] : q[i * b_step];                                            \
+        if (mask_step && a_step && b_step)                                                                         \
+            for (size_t i = 0; i < count; i++)                                                                     \
+                r[i] = mask[i] ? p[i] : q[i];                                                                      \
+        else                                                                                                       \
+            for (size_t i = 0; i < count; i++)                                                                     \
+                r[i] = mask[i * mask_step] ? p[i * a_step] : q[i * b_step];                                        \
     } while (0)
 
 void kernel_select(kernel_type type, size_t count, const uint8_t *mask, size_t mask_step, const void *a, size_t a_step,
@@ -44,7 +73,10 @@ void kernel_select(kernel_type type, size_t count, const uint8_t *mask, size_t m
         SELECT(uint64_t);
         break;
     case 4:
-        SELECT(uint32_t);
+        if (mask_step)
+            fast()->select_words(count, mask, a, a_step, b, b_step, y);
+        else
+            SELECT(uint32_t);
         break;
     case 2:
         SELECT(uint16_t);
@@ -54,16 +86,34 @@ void kernel_select(kernel_type type, size_t count, const uint8_t *mask, size_t m
     }
 }
 
+#define CONVERT(source, result)                                                                                    \
+    do {                                                                                                           \
+        const source *p = x;                                                                                       \
+        result *r = y;                                                                                             \
+        for (size_t i = 0; i < count; i++)                                                                         \
+            r[i] = (result)p[i];                                                                                   \
+    } while (0)
+
 void kernel_cast(size_t count, kernel_type from, const void *x, kernel_type to, void *y)
 {
-    if (from == to) {
+    if (from == to)
         memmove(y, x, count * kernel_type_size(to));
-        return;
-    }
-    if (from == KERNEL_BF16 && to == KERNEL_F32)
+    else if (from == KERNEL_BF16 && to == KERNEL_F32)
         fast()->widen(count, x, y);
     else if (from == KERNEL_F32 && to == KERNEL_BF16)
         fast()->narrow(count, x, y);
+    else if (from == KERNEL_U8 && narrow_float(to))
+        fast()->widen_bytes(to, count, x, y);
+    else if (from == KERNEL_U8 && to == KERNEL_F64)
+        CONVERT(uint8_t, double);
+    else if (from == KERNEL_I32 && to == KERNEL_F32)
+        CONVERT(int32_t, float);
+    else if (from == KERNEL_I32 && to == KERNEL_F64)
+        CONVERT(int32_t, double);
+    else if (from == KERNEL_F32 && to == KERNEL_F64)
+        CONVERT(float, double);
+    else if (from == KERNEL_F64 && to == KERNEL_F32)
+        CONVERT(double, float);
     else
         reference_cast(count, from, x, to, y);
 }

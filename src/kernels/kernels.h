@@ -162,7 +162,6 @@ typedef struct kernel_conv kernel_conv;
 enum { KERNEL_CONV_IMAGES = 16 };
 
 status kernel_conv_new(arena *a, const kernel_conv_spec *spec, size_t threads, kernel_conv **out, error *err);
-bool kernel_conv_supported(const kernel_conv_spec *spec);
 const char *kernel_conv_implementation(const kernel_conv *c);
 size_t kernel_conv_scratch_bytes(const kernel_conv *c);
 void kernel_conv_run(const kernel_conv *c, thread_pool *pool, const void *a, const void *b, void *result, void *scratch);
@@ -222,6 +221,9 @@ void kernel_unary(kernel_unary_op op, kernel_type type, size_t count, const void
  * zero gives 0 there. MAX and MIN return the other operand when one is a NaN. */
 void kernel_binary(kernel_binary_op op, kernel_type type, size_t count, const void *a, size_t a_step, const void *b,
                    size_t b_step, void *y);
+/* EQUAL, LESS, LESS_EQUAL and GREATER as bytes, 1 or 0, of elements of any type. */
+void kernel_compare(kernel_binary_op op, kernel_type type, size_t count, const void *a, size_t a_step, const void *b,
+                    size_t b_step, uint8_t *y);
 /* y = mask ? a : b, mask u8 (0 or not). */
 void kernel_select(kernel_type type, size_t count, const uint8_t *mask, size_t mask_step, const void *a, size_t a_step,
                    const void *b, size_t b_step, void *y);
@@ -247,9 +249,11 @@ typedef enum kernel_reduce_op {
     KERNEL_REDUCE_COUNT
 } kernel_reduce_op;
 
-/* x is [outer][count][inner], y is [outer][inner]; types f64, f32, bf16, i32. Empty sums are 0, empty maxima -inf. */
+/* x is [outer][count][inner], y is [outer][inner]; types f64, f32, bf16, i32. Empty sums are 0, empty maxima -inf. Long sums of
+ * f32 and bf16 are made in blocks of about 16,384 elements, added in order. */
+size_t kernel_reduce_scratch_bytes(kernel_reduce_op op, kernel_type type, size_t outer, size_t count, size_t inner);
 void kernel_reduce(kernel_reduce_op op, kernel_type type, thread_pool *pool, size_t outer, size_t count, size_t inner,
-                   const void *x, void *y);
+                   const void *x, void *y, void *scratch);
 /* Sum of squares in f64: 16 lanes in f32 over blocks of 4,096 elements, blocks added in order in f64. Scratch:
  * kernel_sum_squares_scratch_bytes(count). */
 size_t kernel_sum_squares_scratch_bytes(size_t count);
@@ -284,6 +288,21 @@ size_t kernel_rms_norm_backward_scratch_bytes(kernel_type type, size_t rows, siz
 void kernel_rms_norm_backward(kernel_type type, kernel_type weight_type, thread_pool *pool, size_t rows, size_t width,
                               const void *x, const void *weight, const void *rstd, const void *dy, const void *add,
                               void *dx, void *dweight, void *scratch);
+
+/* x [outer][count][inner]: each of the `outer` groups has its own statistics, over its `count` rows, for each of `inner` channels
+ * (Ioffe and Szegedy 2015, algorithm 1): y = (x - mean) / sqrt(variance + epsilon) * weight + bias. f32 and bf16; all sizes at
+ * least 1. weight and bias [inner] of weight_type; mean and variance (over count, not count - 1) [outer][inner]. y may be
+ * NULL, and be x. The gradients: dx (may be NULL, and be dy), dweight and dbias [inner] over all groups (may be NULL). */
+typedef struct kernel_batch_norm {
+    kernel_type type, weight_type;
+    size_t outer, count, inner;
+    double epsilon;
+} kernel_batch_norm;
+size_t kernel_batch_norm_scratch_bytes(const kernel_batch_norm *b);
+void kernel_batch_norm_forward(const kernel_batch_norm *b, thread_pool *pool, const void *x, const void *weight, const void *bias,
+                               void *y, float *mean, float *variance, void *scratch);
+void kernel_batch_norm_backward(const kernel_batch_norm *b, thread_pool *pool, const void *x, const void *weight, const float *mean,
+                                const float *variance, const void *dy, void *dx, float *dweight, float *dbias, void *scratch);
 
 /* loss[r] = weights[r] * (logsumexp(logits[r]) - logits[r][target[r]]); lse[r] = logsumexp(logits[r]). Rows with weight
  * 0 or target -1 give loss 0 (their lse is still right). weights NULL: all 1. loss, lse, weights are f32 (f64 for f64).

@@ -52,31 +52,65 @@ static bool narrow_float(kernel_type type)
     return type == KERNEL_F32 || type == KERNEL_BF16;
 }
 
+/* Long sums are made in blocks, whose number follows from `count` and `inner` alone, and the blocks' sums added in order. */
 typedef struct reduce_job {
     kernel_reduce_op op;
     kernel_type type;
     size_t outer, count, inner, band;
+    size_t block, blocks; /* of `count`, of one sum */
     const void *x;
     void *y;
+    float *partial; /* [outer][blocks][inner] */
 } reduce_job;
+
+static size_t block_of(size_t inner)
+{
+    return inner < BAND_ELEMENTS / 16 ? BAND_ELEMENTS / inner : 16;
+}
+
+static size_t blocks_of(kernel_reduce_op op, kernel_type type, size_t count, size_t inner)
+{
+    if (op != KERNEL_REDUCE_SUM || !narrow_float(type) || count == 0 || inner == 0)
+        return 1;
+    return (count + block_of(inner) - 1) / block_of(inner);
+}
+
+/* The elements [count][inner] at x, to one row. */
+static void sum_some(kernel_type type, size_t count, size_t inner, const void *x, kernel_type out, void *y)
+{
+    if (inner == 1)
+        reference_set(out, y, 0, (double)fast()->sum(type, count, x));
+    else
+        fast()->sum_rows(type, count, inner, x, out, y);
+}
+
+static void highest_some(kernel_type type, size_t count, size_t inner, const void *x, void *y)
+{
+    fast_patch p = {.rows = count, .columns = 1, .row_step = (ptrdiff_t)inner};
+    if (inner == 1)
+        reference_set(type, y, 0, (double)fast()->highest(type, count, x));
+    else
+        fast()->patch_highest(&p, inner, x, y);
+}
 
 static void reduce_band(const reduce_job *job, size_t from, size_t outer)
 {
     const void *x = at(job->x, job->type, from * job->count * job->inner);
     void *y = to(job->y, job->op == KERNEL_REDUCE_ARGMAX ? KERNEL_I32 : job->type, from * job->inner);
-    float (*whole)(kernel_type, size_t, const void *) = NULL;
-    if (narrow_float(job->type) && job->inner == 1)
-        whole = job->op == KERNEL_REDUCE_SUM         ? fast()->sum
-                : job->op == KERNEL_REDUCE_LOGSUMEXP ? fast()->logsumexp
-                                                     : NULL;
-    if (whole)
-        for (size_t o = 0; o < outer; o++)
-            reference_set(job->type, y, o, (double)whole(job->type, job->count, at(x, job->type, o * job->count)));
-    else if (narrow_float(job->type) && job->op == KERNEL_REDUCE_SUM)
-        for (size_t o = 0; o < outer; o++)
-            fast()->sum_rows(job->type, job->count, job->inner, at(x, job->type, o * job->count * job->inner),
-                             to(y, job->type, o * job->inner));
-    else
+    bool narrow = narrow_float(job->type), one = job->inner == 1;
+    for (size_t o = 0; narrow && o < outer; o++) {
+        const void *row = at(x, job->type, o * job->count * job->inner);
+        void *result = to(y, job->type, o * job->inner);
+        if (job->op == KERNEL_REDUCE_SUM)
+            sum_some(job->type, job->count, job->inner, row, job->type, result);
+        else if (job->op == KERNEL_REDUCE_HIGHEST && (one || job->type == KERNEL_F32))
+            highest_some(job->type, job->count, job->inner, row, result);
+        else if (job->op == KERNEL_REDUCE_LOGSUMEXP && one)
+            reference_set(job->type, result, 0, (double)fast()->logsumexp(job->type, job->count, row));
+        else
+            narrow = false;
+    }
+    if (!narrow)
         reference_reduce(job->op, job->type, outer, job->count, job->inner, x, y);
 }
 
@@ -88,12 +122,36 @@ static void reduce_task(void *context, size_t task, size_t worker)
     reduce_band(job, from, rest < job->band ? rest : job->band);
 }
 
+static void block_task(void *context, size_t task, size_t worker)
+{
+    const reduce_job *job = context;
+    size_t o = task / job->blocks, from = task % job->blocks * job->block, rest = job->count - from;
+    (void)worker;
+    sum_some(job->type, rest < job->block ? rest : job->block, job->inner,
+             at(job->x, job->type, (o * job->count + from) * job->inner), KERNEL_F32, job->partial + task * job->inner);
+}
+
+size_t kernel_reduce_scratch_bytes(kernel_reduce_op op, kernel_type type, size_t outer, size_t count, size_t inner)
+{
+    size_t blocks = blocks_of(op, type, count, inner);
+    return blocks > 1 ? outer * blocks * inner * sizeof(float) : 0;
+}
+
 void kernel_reduce(kernel_reduce_op op, kernel_type type, thread_pool *pool, size_t outer, size_t count, size_t inner,
-                   const void *x, void *y)
+                   const void *x, void *y, void *scratch)
 {
     size_t each = count * inner;
-    reduce_job job = {op, type, outer, count, inner, each >= BAND_ELEMENTS || each == 0 ? 1 : BAND_ELEMENTS / each, x, y};
-    thread_pool_run(pool, (outer + job.band - 1) / job.band, reduce_task, &job);
+    reduce_job job = {.op = op, .type = type, .outer = outer, .count = count, .inner = inner, .x = x, .y = y,
+                      .band = each >= BAND_ELEMENTS || each == 0 ? 1 : BAND_ELEMENTS / each,
+                      .blocks = blocks_of(op, type, count, inner), .partial = scratch};
+    if (job.blocks == 1) {
+        thread_pool_run(pool, (outer + job.band - 1) / job.band, reduce_task, &job);
+        return;
+    }
+    job.block = block_of(inner);
+    thread_pool_run(pool, outer * job.blocks, block_task, &job);
+    for (size_t o = 0; o < outer; o++)
+        fast()->sum_rows(KERNEL_F32, job.blocks, inner, job.partial + o * job.blocks * inner, type, to(y, type, o * inner));
 }
 
 typedef struct squares_job {
@@ -210,7 +268,7 @@ void kernel_rms_norm_backward(kernel_type type, kernel_type weight_type, thread_
                    .add = add, .out = dx, .out_rows = dweight ? scratch : NULL};
     run_rows(pool, &job);
     if (dweight)
-        fast()->sum_rows(KERNEL_F32, (rows + NORM_ROWS - 1) / NORM_ROWS, width, scratch, dweight);
+        fast()->sum_rows(KERNEL_F32, (rows + NORM_ROWS - 1) / NORM_ROWS, width, scratch, KERNEL_F32, dweight);
 }
 
 static void cross_entropy_band(const row_job *job, size_t from, size_t count)

@@ -19,6 +19,9 @@
     X(logsumexp, 9, 1e-6, 4e-3)                                                                                    \
     X(logsumexp_signed, 9, 2e-5, 4e-3)                                                                             \
     X(layer_norm, 9, 1e-5, 4e-3)                                                                                   \
+    X(batch_norm_frozen, 9, 1e-5, 4e-3)                                                                            \
+    X(batch_norm_running, 0, 1e-6, 4e-3)                                                                           \
+    X(group_norm, 9, 1e-5, 4e-3)                                                                                   \
     X(norm, 9, 1e-6, 4e-3)                                                                                         \
     X(sort, 1, 0, 0)                                                                                               \
     X(top_k, 1, 0, 0)                                                                                              \
@@ -94,6 +97,17 @@ static bool over_rows(test_case *c, int row, int variant)
     } else if (row == ROW_layer_norm) {
         node *weight = variant == 1 ? NULL : wide_real(c, SHAPE(shape_last(s)), 0.5, 2);
         out(c, op_layer_norm(x, weight, variant < 2 ? NULL : wide_real(c, SHAPE(shape_last(s)), -1, 1), 0.1));
+    } else if (row == ROW_batch_norm_frozen || row == ROW_batch_norm_running) {
+        shape w = SHAPE(shape_last(s));
+        node *mean = wide_real(c, w, -1, 1), *variance = wide_real(c, w, 0.2, 2);
+        if (row == ROW_batch_norm_running) {
+            op_batch_norm_running(&mean, &variance, wide_real(c, w, -1, 1), wide_real(c, w, 0, 1), 5, 0.1);
+            out(c, mean);
+            out(c, variance);
+            return true;
+        }
+        node *weight = variant == 1 ? NULL : wide_real(c, w, 0.5, 2), *bias = variant < 2 ? NULL : wide_real(c, w, -1, 1);
+        out(c, op_batch_norm_frozen(x, weight, bias, mean, variance, 0.1));
     } else if (row == ROW_norm) {
         out(c, op_norm(x));
     } else if (row == ROW_sort) {
@@ -104,6 +118,19 @@ static bool over_rows(test_case *c, int row, int variant)
     } else {
         out(c, op_permutation_parity(op_argsort(x, false), c->type));
     }
+    return true;
+}
+
+static bool grouped(test_case *c, int row, int variant)
+{
+    (void)row;
+    const shape x[] = {SHAPE(2, 3, 6), SHAPE(3, 4), SHAPE(1, 2, 3, 8), SHAPE(2, 5, 34)};
+    const int64_t groups[] = {3, 1, 8, 2};
+    if (variant >= (int)COUNT_OF(x))
+        return false;
+    shape w = SHAPE(shape_last(x[variant]));
+    node *weight = variant == 1 ? NULL : wide_real(c, w, 0.5, 2), *bias = variant < 2 ? NULL : wide_real(c, w, -1, 1);
+    out(c, op_group_norm(real(c, x[variant], -2, 2), groups[variant], weight, bias, 0.1));
     return true;
 }
 
@@ -193,7 +220,8 @@ static bool drawn(test_case *c, int row, int variant)
 
 case_builder *case_of(int row)
 {
-    return row <= ROW_binary_cross_entropy ? pointwise
+    return row == ROW_group_norm            ? grouped
+           : row <= ROW_binary_cross_entropy ? pointwise
            : row <= ROW_permutation_parity ? over_rows
            : row <= ROW_scatter_along      ? along
            : row <= ROW_flow               ? sampled

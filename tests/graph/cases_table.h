@@ -344,6 +344,31 @@ static bool rms_norm_case(test_case *c, int op, int variant)
     return true;
 }
 
+static bool batch_norm_case(test_case *c, int op, int variant)
+{
+    const shape shapes[] = {SHAPE(6, 3), SHAPE(2, 3, 2, 5), SHAPE(3, 4, 17), SHAPE(1, 2), SHAPE(2, 1300, 13), SHAPE(40, 33)};
+    if (variant >= 2 * (int)COUNT_OF(shapes))
+        return false;
+    shape s = shapes[variant / 2], w = SHAPE(shape_last(s));
+    bool mixed = variant % 2, kept = mixed && s.rank > 2;
+    node *x = real(c, s, -2, 2), *parts[3], *d[3];
+    node *weight = mixed ? wide_real(c, w, 0.5, 2) : real(c, w, 0.5, 2), *bias = mixed ? wide_real(c, w, -1, 1) : real(c, w, -1, 1);
+    if (kept)
+        parts[0] = op_instance_norm(x, weight, bias, 0.1);
+    else
+        parts[0] = op_batch_norm(x, weight, bias, 0.1, &parts[1], &parts[2]);
+    if (op == OP_BATCH_NORM) {
+        for (int i = 0; i < (kept ? 1 : 3); i++)
+            out(c, parts[i]);
+        return true;
+    }
+    if (!graph_grad(parts[0], (node *[]){x, weight, bias}, 3, real(c, s, -1, 1), d))
+        return false;
+    for (int i = 0; i < 3; i++)
+        out(c, d[i]);
+    return true;
+}
+
 static bool silu_case(test_case *c, int op, int variant)
 {
     const shape shapes[] = {SHAPE(5), SHAPE(3, 7), SHAPE(2, 1, 16), SHAPE(33, 130)};
@@ -510,6 +535,8 @@ static case_builder *const structural_cases[OP_COUNT] = {
     [OP_SUM_SQUARES] = row_case,
     [OP_RMS_NORM] = rms_norm_case,
     [OP_RMS_NORM_GRAD] = rms_norm_case,
+    [OP_BATCH_NORM] = batch_norm_case,
+    [OP_BATCH_NORM_GRAD] = batch_norm_case,
     [OP_SILU_MUL] = silu_case,
     [OP_SILU_MUL_GRAD] = silu_case,
     [OP_ROTARY] = rotary_case,

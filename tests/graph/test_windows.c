@@ -116,6 +116,43 @@ static void other_images_and_threads_change_no_bits(void **state)
     graph_free(g);
 }
 
+/* A convolution and its gradients are steps of their own, run by what oneDNN calls fast; and two of one shape share it. */
+static void convolutions_are_onednns(void **state)
+{
+    (void)state;
+    graph *g = graph_new(NULL);
+    node *x = graph_input(g, "x", TYPE_F32, SHAPE(4, 9, 9, 16)), *w = graph_input(g, "w", TYPE_F32, SHAPE(16, 16, 3, 3)), *outputs[3];
+    window_options o = {.before = {1, 1}, .after = {1, 1}};
+    outputs[0] = op_conv(op_conv(x, w, 1, o), w, 1, o);
+    assert_true(graph_grad(outputs[0], (node *[]){x, w}, 2, NULL, outputs + 1));
+    plan *p;
+    error err = {0};
+    if (plan_new(g, outputs, 3, NULL, &p, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    plan_step_profile steps[64];
+    size_t count = plan_profile(p, steps, COUNT_OF(steps)), found[3] = {0};
+    static const char *const names[] = {"conv", "conv_input_grad", "conv_weight_grad"};
+    const char *chosen[3] = {NULL};
+    assert_in_range(count, 1, COUNT_OF(steps));
+    for (size_t i = 0; i < count; i++) {
+        assert_string_not_equal(steps[i].name, "windows"); /* what a convolution is lowered to */
+        for (size_t k = 0; k < COUNT_OF(names); k++) {
+            if (strcmp(steps[i].name, names[k]) != 0)
+                continue;
+            assert_non_null(steps[i].implementation);
+            assert_true(strncmp(steps[i].implementation, "jit", 3) == 0 || strncmp(steps[i].implementation, "brg", 3) == 0 ||
+                        strncmp(steps[i].implementation, "gemm", 4) == 0);
+            assert_true(!chosen[k] || chosen[k] == steps[i].implementation);
+            chosen[k] = steps[i].implementation;
+            found[k]++;
+        }
+    }
+    for (size_t k = 0; k < COUNT_OF(names); k++)
+        assert_int_equal(found[k], 2);
+    plan_free(p);
+    graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +160,7 @@ int main(void)
         cmocka_unit_test(a_window_as_large_as_the_image),
         cmocka_unit_test(pools_by_hand),
         cmocka_unit_test(other_images_and_threads_change_no_bits),
+        cmocka_unit_test(convolutions_are_onednns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

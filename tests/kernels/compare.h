@@ -62,4 +62,23 @@ static inline double tolerance_of(kernel_type type)
 
 static const kernel_type float_types[] = {KERNEL_F64, KERNEL_F32, KERNEL_BF16};
 
+/* Runs `body` with the portable routines on one thread, then with each instruction set on two threads: the bytes at `y`
+ * must agree. A test names its pool `pool` and its arena `a`. */
+#define SAME_BITS(y, bytes, body)                                                                                  \
+    do {                                                                                                           \
+        thread_pool *use = NULL;                                                                                   \
+        kernel_isa_limit(KERNEL_PORTABLE);                                                                         \
+        body;                                                                                                      \
+        char *kept_ = arena_alloc(a, (bytes) + 1);                                                                 \
+        memcpy(kept_, (y), (bytes));                                                                               \
+        use = pool;                                                                                                \
+        (void)use;                                                                                                 \
+        for (int isa_ = KERNEL_PORTABLE; isa_ <= KERNEL_AVX512; isa_++) {                                          \
+            kernel_isa_limit((kernel_isa)isa_);                                                                    \
+            memset((y), 0, (bytes));                                                                               \
+            body;                                                                                                  \
+            assert_memory_equal(kept_, (y), (bytes));                                                              \
+        }                                                                                                          \
+    } while (0)
+
 #endif

@@ -11,25 +11,6 @@ static kernel_type wide(kernel_type type)
 
 static const size_t shapes[][2] = {{0, 5}, {1, 1}, {3, 15}, {2, 16}, {5, 17}, {7, 33}, {130, 31}, {65, 256}, {9, 1500}};
 
-/* Runs `body` with the portable routines on one thread, then with each instruction set on two threads: the bytes at `y`
- * must agree. */
-#define SAME_BITS(y, bytes, body)                                                                                  \
-    do {                                                                                                           \
-        thread_pool *use = NULL;                                                                                   \
-        kernel_isa_limit(KERNEL_PORTABLE);                                                                         \
-        body;                                                                                                      \
-        char *kept_ = arena_alloc(a, (bytes) + 1);                                                                 \
-        memcpy(kept_, (y), (bytes));                                                                               \
-        use = pool;                                                                                                \
-        (void)use;                                                                                                 \
-        for (int isa_ = KERNEL_PORTABLE; isa_ <= KERNEL_AVX512; isa_++) {                                          \
-            kernel_isa_limit((kernel_isa)isa_);                                                                    \
-            memset((y), 0, (bytes));                                                                               \
-            body;                                                                                                  \
-            assert_memory_equal(kept_, (y), (bytes));                                                              \
-        }                                                                                                          \
-    } while (0)
-
 static void softmax_case(arena *a, kernel_type t, size_t rows, size_t width)
 {
     size_t n = rows * width, bytes = n * kernel_type_size(t);
@@ -114,8 +95,9 @@ static void reduce_case(arena *a, kernel_type t, size_t outer, size_t count, siz
         bool place = op == KERNEL_REDUCE_ARGMAX;
         if (op == KERNEL_REDUCE_PRODUCT && count > 100)
             continue;
+        void *scratch = arena_alloc(a, kernel_reduce_scratch_bytes((kernel_reduce_op)op, t, outer, count, inner) + 8);
         SAME_BITS(y, m * (place ? 4 : kernel_type_size(t)),
-                  kernel_reduce((kernel_reduce_op)op, t, use, outer, count, inner, x, y));
+                  kernel_reduce((kernel_reduce_op)op, t, use, outer, count, inner, x, y, scratch));
         reference_reduce((kernel_reduce_op)op, KERNEL_F64, outer, count, inner, x64, e);
         if (place)
             assert_memory_equal(y, e, m * 4);
@@ -140,6 +122,19 @@ static void rows_match_the_reference(void **state)
             silu_case(a, type, rows, width);
             reduce_case(a, type, rows, width, 1);
             reduce_case(a, type, 3, width, rows);
+            arena_free(a);
+        }
+}
+
+/* Sums long enough to be made in blocks, over rows and along them. */
+static void long_sums_match_the_reference(void **state)
+{
+    (void)state;
+    static const size_t sizes[][3] = {{1, 5000, 7}, {2, 40000, 1}, {1, 70, 1500}, {3, 1100, 33}};
+    for (size_t i = 0; i < COUNT_OF(sizes); i++)
+        for (size_t t = 0; t < COUNT_OF(float_types); t++) {
+            arena *a = arena_new(NULL);
+            reduce_case(a, float_types[t], sizes[i][0], sizes[i][1], sizes[i][2]);
             arena_free(a);
         }
 }
@@ -339,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_match_the_reference),
+        cmocka_unit_test(long_sums_match_the_reference),
         cmocka_unit_test(rotary_turns_forward_and_back),
         cmocka_unit_test(scatter_adds_rows_in_order),
         cmocka_unit_test(adamw_steps_match_the_reference),

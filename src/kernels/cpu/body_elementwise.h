@@ -74,7 +74,13 @@ SIMD_FN v16 v_operand(kernel_type type, const void *x, size_t step, size_t i, si
                 v16 p = v_get_up_to(KERNEL_F32, a, i, n), q = v_get_up_to(KERNEL_F32, b, i, n);                    \
                 v_put_up_to(KERNEL_F32, y, i, expression, n);                                                      \
             });                                                                                                    \
-        else                                                                                                       \
+        else if (a_step) {                                                                                         \
+            v16 q = v_set(*(const float *)b);                                                                      \
+            EACH(count, {                                                                                          \
+                v16 p = v_get_up_to(KERNEL_F32, a, i, n);                                                          \
+                v_put_up_to(KERNEL_F32, y, i, expression, n);                                                      \
+            });                                                                                                    \
+        } else                                                                                                     \
             BINARY_LOOP(KERNEL_F32, expression);                                                                   \
     }
 
@@ -95,6 +101,71 @@ BINARY(greater, v_select(v_less(q, p), v_set(1), v_zero()))
                [KERNEL_DIV] = binary_div,     [KERNEL_MAX] = binary_max,   [KERNEL_MIN] = binary_min,              \
                [KERNEL_EQUAL] = binary_equal, [KERNEL_LESS] = binary_less, [KERNEL_LESS_EQUAL] = binary_less_equal, \
                [KERNEL_GREATER] = binary_greater}
+
+/* Comparisons that give bytes. */
+#define COMPARE_LOOP(type, expression)                                                                             \
+    for (size_t i = 0; i < count; i += LANES) {                                                                    \
+        size_t n = count - i;                                                                                      \
+        v16 p = v_operand(type, a, a_step, i, n), q = v_operand(type, b, b_step, i, n);                            \
+        if (n >= LANES) {                                                                                          \
+            v_store_mask(y + i, expression);                                                                       \
+        } else {                                                                                                   \
+            uint8_t all[LANES];                                                                                    \
+            v_store_mask(all, expression);                                                                         \
+            memcpy(y + i, all, n);                                                                                 \
+        }                                                                                                          \
+    }
+
+#define COMPARE(name, expression)                                                                                  \
+    static void compare_##name(kernel_type type, size_t count, const void *a, size_t a_step, const void *b,         \
+                               size_t b_step, uint8_t *y)                                                          \
+    {                                                                                                              \
+        if (type == KERNEL_BF16)                                                                                   \
+            COMPARE_LOOP(KERNEL_BF16, expression)                                                                  \
+        else                                                                                                       \
+            COMPARE_LOOP(KERNEL_F32, expression)                                                                   \
+    }
+
+COMPARE(equal, v_equal(p, q))
+COMPARE(less, v_less(p, q))
+COMPARE(less_equal, v_less_equal(p, q))
+COMPARE(greater, v_less(q, p))
+
+#define COMPARE_FIELDS                                                                                             \
+    .compare = {[KERNEL_EQUAL] = compare_equal, [KERNEL_LESS] = compare_less,                                      \
+                [KERNEL_LESS_EQUAL] = compare_less_equal, [KERNEL_GREATER] = compare_greater}
+
+/* Elements of 4 bytes, whatever they are: no arithmetic touches them. */
+static void select_words(size_t count, const uint8_t *mask, const void *a, size_t a_step, const void *b, size_t b_step, void *y)
+{
+    for (size_t i = 0; i < count; i += LANES) {
+        size_t n = count - i;
+        uint8_t some[LANES] = {0};
+        if (n < LANES)
+            memcpy(some, mask + i, n);
+        v16 p = v_operand(KERNEL_F32, a, a_step, i, n), q = v_operand(KERNEL_F32, b, b_step, i, n);
+        v_put_up_to(KERNEL_F32, y, i, v_select(v_load_mask(n < LANES ? some : mask + i), p, q), n);
+    }
+}
+
+SIMD_FN void bytes_of(kernel_type type, size_t count, const uint8_t *x, void *y)
+{
+    for (size_t i = 0; i < count; i += LANES) {
+        size_t n = count - i;
+        uint8_t some[LANES] = {0};
+        if (n < LANES)
+            memcpy(some, x + i, n);
+        v_put_up_to(type, y, i, v_load_bytes(n < LANES ? some : x + i), n);
+    }
+}
+
+static void widen_bytes(kernel_type type, size_t count, const uint8_t *x, void *y)
+{
+    if (type == KERNEL_BF16)
+        bytes_of(KERNEL_BF16, count, x, y);
+    else
+        bytes_of(KERNEL_F32, count, x, y);
+}
 
 static void widen(size_t count, const uint16_t *x, float *y)
 {

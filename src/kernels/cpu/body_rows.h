@@ -119,20 +119,37 @@ static float logsumexp(kernel_type type, size_t count, const void *x)
     return type == KERNEL_BF16 ? logsumexp_of(KERNEL_BF16, count, x) : logsumexp_of(KERNEL_F32, count, x);
 }
 
-SIMD_FN void sum_rows_of(kernel_type type, size_t count, size_t inner, const void *x, void *y)
+/* Columns i .. i + 16 `vectors` - 1 (or up to n of them, n < 16, where `vectors` is 1) of all rows, from the first row on. */
+SIMD_FN void sum_columns(kernel_type type, kernel_type out, size_t count, size_t inner, const void *x, void *y, size_t i,
+                         size_t vectors, size_t n)
 {
-    for (size_t i = 0; i < inner; i += LANES) {
-        size_t n = inner - i;
-        v16 s = v_zero();
-        for (size_t r = 0; r < count; r++)
-            s = v_add(s, v_get_up_to(type, x, r * inner + i, n));
-        v_put_up_to(type, y, i, s, n);
-    }
+    v16 s[4];
+    for (size_t k = 0; k < vectors; k++)
+        s[k] = v_zero();
+    for (size_t r = 0; r < count; r++)
+        for (size_t k = 0; k < vectors; k++)
+            s[k] = v_add(s[k], v_get_up_to(type, x, r * inner + i + k * LANES, n));
+    for (size_t k = 0; k < vectors; k++)
+        v_put_up_to(out, y, i + k * LANES, s[k], n);
 }
 
-static void sum_rows(kernel_type type, size_t count, size_t inner, const void *x, void *y)
+SIMD_FN void sum_rows_of(kernel_type type, kernel_type out, size_t count, size_t inner, const void *x, void *y)
 {
-    TYPED(type, sum_rows_of, count, inner, x, y);
+    size_t i = 0;
+    for (; i + 4 * LANES <= inner; i += 4 * LANES)
+        sum_columns(type, out, count, inner, x, y, i, 4, LANES);
+    for (; i + 2 * LANES <= inner; i += 2 * LANES)
+        sum_columns(type, out, count, inner, x, y, i, 2, LANES);
+    for (; i < inner; i += LANES)
+        sum_columns(type, out, count, inner, x, y, i, 1, inner - i);
+}
+
+static void sum_rows(kernel_type type, size_t count, size_t inner, const void *x, kernel_type out, void *y)
+{
+    if (out == KERNEL_BF16)
+        TYPED(type, sum_rows_of, KERNEL_BF16, count, inner, x, y);
+    else
+        TYPED(type, sum_rows_of, KERNEL_F32, count, inner, x, y);
 }
 
 SIMD_FN void softmax_of(kernel_type type, size_t rows, size_t width, const void *x, void *y)
@@ -289,7 +306,7 @@ static void cross_entropy_backward(kernel_type type, size_t rows, size_t width, 
 }
 
 #define ROWS_FIELDS                                                                                                \
-    .widen = widen, .narrow = narrow, .add_to = add_to, .sum = sum, .sum_squares = sum_squares, .highest = highest, \
+    .select_words = select_words, .widen_bytes = widen_bytes, .widen = widen, .narrow = narrow, .add_to = add_to, .sum = sum, .sum_squares = sum_squares, .highest = highest, \
     .logsumexp = logsumexp, .sum_rows = sum_rows, .softmax = softmax, .softmax_backward = softmax_backward,        \
     .rms_norm = rms_norm, .rms_norm_backward = rms_norm_backward, .cross_entropy = cross_entropy,                  \
     .cross_entropy_backward = cross_entropy_backward

@@ -8,12 +8,23 @@
 
 #include "kernels/kernels.h"
 
+/* Places that lie in a grid, `row_step` and `column_step` elements from each other; each has the channels of its place. */
+typedef struct fast_patch {
+    size_t rows, columns;
+    ptrdiff_t row_step, column_step;
+} fast_patch;
+#define PATCH_AT(p, i, j) ((ptrdiff_t)(i) * (p)->row_step + (ptrdiff_t)(j) * (p)->column_step)
+
 /* A run of rows with what belongs to them; pointers are at the first row. */
 typedef struct fast_table {
     /* NULL where the operation has no vector form. */
     void (*unary[KERNEL_UNARY_COUNT])(kernel_type type, size_t count, const void *x, void *y);
     void (*binary[KERNEL_BINARY_COUNT])(kernel_type type, size_t count, const void *a, size_t a_step, const void *b,
                                         size_t b_step, void *y);
+    void (*compare[KERNEL_BINARY_COUNT])(kernel_type type, size_t count, const void *a, size_t a_step, const void *b,
+                                         size_t b_step, uint8_t *y);
+    void (*select_words)(size_t count, const uint8_t *mask, const void *a, size_t a_step, const void *b, size_t b_step, void *y);
+    void (*widen_bytes)(kernel_type type, size_t count, const uint8_t *x, void *y);
     void (*widen)(size_t count, const uint16_t *x, float *y);
     void (*narrow)(size_t count, const float *x, uint16_t *y);
 
@@ -23,8 +34,8 @@ typedef struct fast_table {
     float (*logsumexp)(kernel_type type, size_t count, const void *x);
     void (*weigh)(size_t count, const float *x, float top, float factor, float *y);
     void (*block_sums)(size_t count, const float *x, double *sums);
-    /* sums[i] (+)= row i of `count` rows of `inner` elements, in order */
-    void (*sum_rows)(kernel_type type, size_t count, size_t inner, const void *x, void *y);
+    /* y[i] = the sum of element i of `count` rows of `inner` elements, in order, in f32, rounded to `out` at the end */
+    void (*sum_rows)(kernel_type type, size_t count, size_t inner, const void *x, kernel_type out, void *y);
 
     void (*softmax)(kernel_type type, size_t rows, size_t width, const void *x, void *y);
     void (*softmax_backward)(kernel_type type, size_t rows, size_t width, const void *y, const void *dy, void *dx);
@@ -54,6 +65,21 @@ typedef struct fast_table {
 
     /* y[rows][64] (row stride y_stride) = x[rows][k] w[k][64], summed over k in order. */
     void (*product)(size_t rows, size_t k, const float *x, size_t x_stride, const void *w, float *y, size_t y_stride);
+
+    /* Normalisation channel by channel: body_normalise.h. */
+    void (*channel_moments)(kernel_type type, size_t count, size_t inner, const void *x, float *mean, float *squares);
+    void (*channel_scale)(kernel_type type, size_t count, size_t inner, const void *x, const float *mean, const float *scale,
+                          const float *bias, void *y);
+    void (*channel_sums)(kernel_type type, size_t count, size_t inner, const void *x, const float *mean, const void *dy, float *sum,
+                         float *dot);
+    void (*channel_backward)(kernel_type type, size_t count, size_t inner, const void *x, const float *mean, const void *dy,
+                             const float *scale, const float *shift, const float *slope, void *dx);
+
+    /* y = the largest of the places, channel by channel (-inf where there are none); dx of the places that hold it, y, += their
+     * share of dy; y = the sum of the places, in order. Pointers are at the patch's first place. */
+    void (*patch_highest)(const fast_patch *p, size_t channels, const float *x, float *y);
+    void (*patch_share)(const fast_patch *p, size_t channels, const float *x, const float *y, const float *dy, float *dx);
+    void (*patch_sum)(kernel_type type, const fast_patch *p, size_t channels, const void *x, void *y);
 
     /* Attention: body_attention.h says what these mean. */
     void (*scaled_row)(kernel_type type, size_t d, size_t dp, const void *row, float factor, float *to);

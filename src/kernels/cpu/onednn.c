@@ -1,13 +1,9 @@
 #include "kernels/cpu/onednn_inside.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
-/* Memory objects of one worker: they carry pointers, so workers cannot share them. */
-typedef struct worker_memory {
-    dnnl_memory_t x, w, y, scratchpad;
-    dnnl_stream_t stream;
-} worker_memory;
+static const onednn_role roles[ONEDNN_TENSORS] = {
+    {DNNL_ARG_SRC, dnnl_query_src_md}, {DNNL_ARG_WEIGHTS, dnnl_query_weights_md}, {DNNL_ARG_DST, dnnl_query_dst_md}};
 
 struct tile_product {
     tile_spec spec;
@@ -16,40 +12,16 @@ struct tile_product {
     dnnl_primitive_t primitive;
     const char *implementation;
     size_t scratch, threads;
-    worker_memory *workers; /* one for each thread */
+    onednn_worker *workers; /* one for each thread */
 };
 
 typedef struct layout {
     dnnl_memory_desc_t x, w, y;
 } layout;
 
-status onednn_use_one_thread(error *err)
-{
-    static _Thread_local bool done;
-    if (done)
-        return STATUS_OK;
-#if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
-    void *symbol = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
-    if (!symbol)
-        return error_set(err, STATUS_UNSUPPORTED, "oneDNN uses OpenMP, but its runtime has no omp_set_num_threads");
-    void (*set_threads)(int);
-    memcpy(&set_threads, &symbol, sizeof symbol);
-    set_threads(1);
-#elif DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_TBB
-    return error_set(err, STATUS_UNSUPPORTED, "this oneDNN is built for TBB; a build for OpenMP or no threads is needed");
-#endif
-    done = true;
-    return STATUS_OK;
-}
-
 size_t tile_k_multiple(kernel_type type)
 {
     return type == KERNEL_BF16 ? 32 : 16;
-}
-
-dnnl_data_type_t onednn_type(kernel_type type)
-{
-    return type == KERNEL_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
 /* Version 3 renamed some calls of version 2, and made descriptors objects. The rest of the file is written for version 3. */
@@ -124,15 +96,8 @@ static dnnl_status_t describe(layout *l, const tile_spec *s)
 static void tile_product_drop(void *context)
 {
     tile_product *t = context;
-    for (size_t i = 0; t->workers && i < t->threads; i++) {
-        worker_memory *m = &t->workers[i];
-        dnnl_memory_t all[] = {m->x, m->w, m->y, m->scratchpad};
-        for (size_t j = 0; j < COUNT_OF(all); j++)
-            if (all[j])
-                dnnl_memory_destroy(all[j]);
-        if (m->stream)
-            dnnl_stream_destroy(m->stream);
-    }
+    for (size_t i = 0; t->workers && i < t->threads; i++)
+        onednn_worker_drop(&t->workers[i]);
     if (t->primitive)
         dnnl_primitive_destroy(t->primitive);
     if (t->descriptor)
@@ -173,23 +138,6 @@ static dnnl_status_t create(tile_product *t)
     return s;
 }
 
-static dnnl_status_t create_memory(const tile_product *t, dnnl_query_t what, dnnl_memory_t *out)
-{
-    return dnnl_memory_create(out, dnnl_primitive_desc_query_md(t->descriptor, what, 0), t->engine, DNNL_MEMORY_NONE);
-}
-
-static dnnl_status_t create_worker(const tile_product *t, worker_memory *m)
-{
-    dnnl_status_t s = create_memory(t, dnnl_query_src_md, &m->x);
-    if (s == dnnl_success)
-        s = create_memory(t, dnnl_query_weights_md, &m->w);
-    if (s == dnnl_success)
-        s = create_memory(t, dnnl_query_dst_md, &m->y);
-    if (s == dnnl_success)
-        s = create_memory(t, dnnl_query_scratchpad_md, &m->scratchpad);
-    return s == dnnl_success ? dnnl_stream_create(&m->stream, t->engine, dnnl_stream_default_flags) : s;
-}
-
 status tile_product_new(arena *a, const tile_spec *spec, size_t threads, tile_product **out, error *err)
 {
     TRY(onednn_use_one_thread(err));
@@ -198,7 +146,7 @@ status tile_product_new(arena *a, const tile_spec *spec, size_t threads, tile_pr
         return error_set(err, STATUS_MEMORY, "no memory for a product");
     t->spec = *spec;
     t->threads = threads;
-    t->workers = ARENA_ARRAY(a, worker_memory, threads);
+    t->workers = ARENA_ARRAY(a, onednn_worker, threads);
     if (!t->workers || !arena_on_free(a, tile_product_drop, t))
         return error_set(err, STATUS_MEMORY, "no memory for a product");
     dnnl_status_t s = create(t);
@@ -209,11 +157,10 @@ status tile_product_new(arena *a, const tile_spec *spec, size_t threads, tile_pr
                          "oneDNN has no fast product of %s for %zu x %zu x %zu on this machine (found %s)",
                          kernel_type_name(spec->type), spec->m, spec->k, spec->n,
                          s == dnnl_success ? t->implementation : "none");
-    t->scratch = (dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(t->descriptor, dnnl_query_scratchpad_md, 0)) + 63) /
-                 64 * 64;
+    t->scratch = onednn_scratch_bytes(t->descriptor);
     s = dnnl_primitive_create(&t->primitive, t->descriptor);
     for (size_t i = 0; s == dnnl_success && i < threads; i++)
-        s = create_worker(t, &t->workers[i]);
+        s = onednn_worker_create(&t->workers[i], t->descriptor, roles, t->engine);
     if (s != dnnl_success)
         return error_set(err, STATUS_MEMORY, "oneDNN cannot make %s (its status %d)", t->implementation, (int)s);
     *out = t;
@@ -230,31 +177,11 @@ size_t tile_product_scratch_bytes(const tile_product *t)
     return t->scratch;
 }
 
-void onednn_point(dnnl_memory_t m, const void *at)
-{
-    void *p;
-    memcpy(&p, &at, sizeof p);
-    if (dnnl_memory_set_data_handle(m, p) != dnnl_success)
-        BUG("oneDNN refuses a pointer");
-}
-
 void tile_product_run(const tile_product *t, size_t worker, const void *x, const void *w, void *y, void *scratch)
 {
     if (worker >= t->threads)
         BUG("a product made for %zu threads is run by worker %zu", t->threads, worker);
-    const worker_memory *m = &t->workers[worker];
-    onednn_use_one_thread(NULL); /* cannot fail where tile_product_new did not */
-    onednn_point(m->x, x);
-    onednn_point(m->w, w);
-    onednn_point(m->y, y);
-    if (t->scratch)
-        onednn_point(m->scratchpad, scratch);
-    dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, m->x},
-                                   {DNNL_ARG_WEIGHTS, m->w},
-                                   {DNNL_ARG_DST, m->y},
-                                   {DNNL_ARG_SCRATCHPAD, m->scratchpad}};
-    if (dnnl_primitive_execute(t->primitive, m->stream, 4, arguments) != dnnl_success)
-        BUG("oneDNN: %s failed", t->implementation);
+    onednn_worker_run(&t->workers[worker], t->primitive, roles, (const void *[]){x, w, y}, t->scratch ? scratch : NULL);
 }
 
 static uint16_t weight_bf16(const uint16_t *weight, bool transposed, size_t k, size_t n, size_t i, size_t j)

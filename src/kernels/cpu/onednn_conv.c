@@ -3,15 +3,9 @@
 
 #include <string.h>
 
-/* What a run's three tensors are to oneDNN: its names for them differ by kind. */
-typedef struct role {
-    int argument;
-    dnnl_query_t query;
-} role;
+enum { IMAGE, WEIGHT, RESULT_IMAGE }; /* x or dx; the weight; y or dy: oneDNN's names for them differ by kind */
 
-enum { IMAGE, WEIGHT, RESULT_IMAGE, ROLES }; /* x or dx; the weight; y or dy */
-
-static const role roles[][ROLES] = {
+static const onednn_role roles[][ONEDNN_TENSORS] = {
     [KERNEL_CONV_FORWARD] = {{DNNL_ARG_SRC, dnnl_query_src_md}, {DNNL_ARG_WEIGHTS, dnnl_query_weights_md},
                              {DNNL_ARG_DST, dnnl_query_dst_md}},
     [KERNEL_CONV_INPUT_GRAD] = {{DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md}, {DNNL_ARG_WEIGHTS, dnnl_query_weights_md},
@@ -27,12 +21,6 @@ static const int order[][3] = {
     [KERNEL_CONV_WEIGHT_GRAD] = {IMAGE, RESULT_IMAGE, WEIGHT},
 };
 
-/* Memory objects of one worker: they carry pointers, so workers cannot share them. */
-typedef struct worker_memory {
-    dnnl_memory_t tensor[ROLES], scratchpad;
-    dnnl_stream_t stream;
-} worker_memory;
-
 struct conv_tile {
     kernel_conv_spec spec;
     dnnl_engine_t engine;
@@ -41,7 +29,7 @@ struct conv_tile {
     dnnl_memory_t plain, packed; /* of the reorder */
     const char *implementation;
     size_t scratch, weight_bytes, threads;
-    worker_memory *workers;
+    onednn_worker *workers;
 };
 
 typedef struct layout {
@@ -173,15 +161,8 @@ static void measure(geometry *g, const kernel_windows *w)
 static void conv_tile_drop(void *context)
 {
     conv_tile *t = context;
-    for (size_t i = 0; t->workers && i < t->threads; i++) {
-        worker_memory *m = &t->workers[i];
-        dnnl_memory_t all[] = {m->tensor[0], m->tensor[1], m->tensor[2], m->scratchpad};
-        for (size_t j = 0; j < COUNT_OF(all); j++)
-            if (all[j])
-                dnnl_memory_destroy(all[j]);
-        if (m->stream)
-            dnnl_stream_destroy(m->stream);
-    }
+    for (size_t i = 0; t->workers && i < t->threads; i++)
+        onednn_worker_drop(&t->workers[i]);
     dnnl_memory_t memories[] = {t->plain, t->packed};
     dnnl_primitive_t primitives[] = {t->primitive, t->reorder};
     dnnl_primitive_desc_t descriptors[] = {t->descriptor, t->reorder_descriptor};
@@ -230,27 +211,14 @@ static dnnl_status_t create_packing(conv_tile *t, const layout *l)
     return s;
 }
 
-static dnnl_status_t create_worker(const conv_tile *t, worker_memory *m)
-{
-    dnnl_status_t s = dnnl_success;
-    for (int i = 0; i < ROLES && s == dnnl_success; i++)
-        s = dnnl_memory_create(&m->tensor[i], dnnl_primitive_desc_query_md(t->descriptor, roles[t->spec.kind][i].query, 0),
-                               t->engine, DNNL_MEMORY_NONE);
-    if (s == dnnl_success)
-        s = dnnl_memory_create(&m->scratchpad, dnnl_primitive_desc_query_md(t->descriptor, dnnl_query_scratchpad_md, 0),
-                               t->engine, DNNL_MEMORY_NONE);
-    return s == dnnl_success ? dnnl_stream_create(&m->stream, t->engine, dnnl_stream_default_flags) : s;
-}
-
 static dnnl_status_t create_rest(conv_tile *t, const layout *l)
 {
     dnnl_status_t s = create_packing(t, l);
-    t->scratch = (dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(t->descriptor, dnnl_query_scratchpad_md, 0)) + 63) /
-                 64 * 64;
+    t->scratch = onednn_scratch_bytes(t->descriptor);
     if (s == dnnl_success)
         s = dnnl_primitive_create(&t->primitive, t->descriptor);
     for (size_t i = 0; s == dnnl_success && i < t->threads; i++)
-        s = create_worker(t, &t->workers[i]);
+        s = onednn_worker_create(&t->workers[i], t->descriptor, roles[t->spec.kind], t->engine);
     return s;
 }
 
@@ -262,7 +230,7 @@ status conv_tile_new(arena *a, const kernel_conv_spec *spec, size_t threads, con
         return error_set(err, STATUS_MEMORY, "no memory for a convolution");
     t->spec = *spec;
     t->threads = threads;
-    t->workers = ARENA_ARRAY(a, worker_memory, threads);
+    t->workers = ARENA_ARRAY(a, onednn_worker, threads);
     if (!t->workers || !arena_on_free(a, conv_tile_drop, t))
         return error_set(err, STATUS_MEMORY, "no memory for a convolution");
     layout l = {0};
@@ -325,19 +293,9 @@ void conv_tile_run(const conv_tile *t, size_t worker, const void *a, const void 
 {
     if (worker >= t->threads)
         BUG("a convolution made for %zu threads is run by worker %zu", t->threads, worker);
-    const worker_memory *m = &t->workers[worker];
-    const role *r = roles[t->spec.kind];
     const int *o = order[t->spec.kind];
-    const void *at[] = {a, b, result};
-    dnnl_exec_arg_t arguments[4];
-    onednn_use_one_thread(NULL); /* cannot fail where conv_tile_new did not */
-    for (int i = 0; i < 3; i++) {
-        onednn_point(m->tensor[o[i]], at[i]);
-        arguments[i] = (dnnl_exec_arg_t){r[o[i]].argument, m->tensor[o[i]]};
-    }
-    if (t->scratch)
-        onednn_point(m->scratchpad, scratch);
-    arguments[3] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, m->scratchpad};
-    if (dnnl_primitive_execute(t->primitive, m->stream, 4, arguments) != dnnl_success)
-        BUG("oneDNN: %s failed", t->implementation);
+    const void *given[] = {a, b, result}, *at[ONEDNN_TENSORS];
+    for (int i = 0; i < ONEDNN_TENSORS; i++)
+        at[o[i]] = given[i];
+    onednn_worker_run(&t->workers[worker], t->primitive, roles[t->spec.kind], at, t->scratch ? scratch : NULL);
 }

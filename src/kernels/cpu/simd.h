@@ -101,6 +101,16 @@ SIMD_FN m16 v_less(v16 a, v16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); 
 SIMD_FN m16 v_less_equal(v16 a, v16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
 SIMD_FN m16 v_equal(v16 a, v16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
 SIMD_FN v16 v_select(m16 m, v16 a, v16 b) { return _mm512_mask_blend_ps(m, b, a); } /* m ? a : b */
+SIMD_FN void v_store_mask(uint8_t *p, m16 m) { _mm_storeu_si128((__m128i *)(void *)p, _mm_maskz_set1_epi8(m, 1)); } /* 1 or 0 */
+SIMD_FN m16 v_load_mask(const uint8_t *p) /* which bytes are not 0 */
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm_test_epi8_mask(bytes, bytes);
+}
+SIMD_FN v16 v_load_bytes(const uint8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
 /* x = mantissa 2^exponent with mantissa in [sqrt(1/2), sqrt(2)), for normal positive x. */
 SIMD_FN v16 v_split(v16 x, v16 *exponent)
 {
@@ -220,6 +230,28 @@ SIMD_FN m16 v_less(v16 a, v16 b) { return V_EACH2(V_LT, a, b); }
 SIMD_FN m16 v_less_equal(v16 a, v16 b) { return V_EACH2(V_LE, a, b); }
 SIMD_FN m16 v_equal(v16 a, v16 b) { return V_EACH2(V_EQ, a, b); }
 SIMD_FN v16 v_select(m16 m, v16 a, v16 b) { return V_EACH3(_mm256_blendv_ps, b, a, m); }
+SIMD_FN void v_store_mask(uint8_t *p, m16 m)
+{
+    __m256i words = _mm256_packs_epi32(_mm256_castps_si256(m.a), _mm256_castps_si256(m.b)); /* in each half: four of a, four of b */
+    words = _mm256_permute4x64_epi64(words, 0xd8);
+    __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_and_si128(bytes, _mm_set1_epi8(1)));
+}
+SIMD_FN __m256 v_mask_half(__m128i bytes)
+{
+    return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_setzero_si256()));
+}
+SIMD_FN m16 v_load_mask(const uint8_t *p)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return (m16){v_mask_half(bytes), v_mask_half(_mm_srli_si128(bytes, 8))};
+}
+SIMD_FN v16 v_load_bytes(const uint8_t *p)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return (v16){_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
+                 _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)))};
+}
 SIMD_FN __m256 v_split_half(__m256 x, __m256 *exponent)
 {
     __m256i bits = _mm256_sub_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(0x3f3504f3));
@@ -296,6 +328,13 @@ SIMD_FN m16 v_less(v16 a, v16 b) { V_MASK(a.f[i] < b.f[i]); }
 SIMD_FN m16 v_less_equal(v16 a, v16 b) { V_MASK(a.f[i] <= b.f[i]); }
 SIMD_FN m16 v_equal(v16 a, v16 b) { V_MASK(a.f[i] == b.f[i]); }
 SIMD_FN v16 v_select(m16 m, v16 a, v16 b) { V_LANES(m.f[i] ? a.f[i] : b.f[i]); }
+SIMD_FN void v_store_mask(uint8_t *p, m16 m)
+{
+    for (int i = 0; i < 16; i++)
+        p[i] = m.f[i];
+}
+SIMD_FN m16 v_load_mask(const uint8_t *p) { V_MASK(p[i] != 0); }
+SIMD_FN v16 v_load_bytes(const uint8_t *p) { V_LANES((float)p[i]); }
 SIMD_FN v16 v_split(v16 x, v16 *exponent)
 {
     v16 mantissa;
