@@ -6,6 +6,7 @@
 #include "core/threads.h"
 #include "kernels/kernels.h"
 #include "solve/dense.h"
+#include "train/workload.h"
 
 #include <curl/curl.h>
 #include <libfyaml.h>
@@ -14,7 +15,67 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-static const param_spec options[] = {OPTION_STORE, OPTION_JSON};
+static const char *const types[] = {"bf16", "f32", NULL}, *const tables[] = {"step", "operation", NULL};
+
+static const param_spec options[] = {
+    {.name = "graph", .type = PARAM_FLAG, .help = "print what a plan of a model consists of and where its time goes, instead"},
+    {.name = "model", .letter = 'm', .type = PARAM_STRING, .fallback = "base", .value = "MODEL",
+     .help = "with --graph: base, a checkpoint folder or a GGUF file"},
+    {.name = "what", .letter = 'w', .type = PARAM_CHOICE, .choices = workload_names, .fallback = "train", .value = "WORK",
+     .help = "with --graph: what the model is run for"},
+    {.name = "tokens", .type = PARAM_INT, .least = 0, .most = 16777216, .fallback = "0", .value = "N",
+     .help = "with --graph: tokens of the batch, or of each prompt; 0: 1024 for training, 128 before decoding, 256 of a prompt"},
+    {.name = "row", .type = PARAM_INT, .least = 0, .most = 16777216, .fallback = "0", .value = "N",
+     .help = "with --graph: tokens of each document of a batch; 0: the model's context"},
+    {.name = "sequences", .type = PARAM_INT, .least = 1, .most = 256, .fallback = "1", .value = "N",
+     .help = "with --graph: sequences that are decoded at once"},
+    {.name = "type", .type = PARAM_CHOICE, .choices = types, .fallback = "bf16", .value = "TYPE",
+     .help = "with --graph: what products are computed in"},
+    {.name = "runs", .type = PARAM_INT, .least = 1, .most = 100000, .fallback = "10", .value = "N",
+     .help = "with --graph: runs that are measured"},
+    {.name = "by", .type = PARAM_CHOICE, .choices = tables, .fallback = "step", .value = "ROW",
+     .help = "with --graph: a row for each step, or for each operation"},
+    {.name = "top", .type = PARAM_INT, .least = 0, .most = 1000000, .fallback = "20", .value = "N",
+     .help = "with --graph: the longest steps that are printed, the others in one row; 0: all"},
+    OPTION_THREADS,
+    OPTION_STORE,
+    OPTION_JSON,
+};
+
+/* A plan of a model, taken apart. */
+static status show_graph(command_call *call, error *err)
+{
+    const param_values *o = call->options;
+    checkpoint *model;
+    thread_pool *pool;
+    workload w;
+    workload_options how = {.what = param_string(o, "what"), .tokens = (size_t)param_int(o, "tokens"), .row = (size_t)param_int(o, "row"),
+                            .sequences = (size_t)param_int(o, "sequences"), .runs = (size_t)param_int(o, "runs"),
+                            .compute = strcmp(param_string(o, "type"), "f32") == 0 ? TYPE_F32 : TYPE_BF16};
+    const char *name = param_string(o, "model");
+    bool base = strcmp(name, CHECKPOINT_BASE) == 0 && !file_exists(name);
+    TRY(base ? checkpoint_open_base(call->arena, &model, err) : checkpoint_open(call->arena, name, &model, err));
+    TRY(thread_pool_new((size_t)param_int(o, "threads"), &pool, err));
+    status result = workload_measure(call->arena, model, &how, pool, &w, err);
+    thread_pool_free(pool);
+    if (result != STATUS_OK)
+        return result;
+    if (param_flag(o, "json")) {
+        json_t *all = plan_account_json(&w.account);
+        json_object_set_new(all, "title", json_string(w.title));
+        json_object_set_new(all, "kernels", json_string(kernel_description()));
+        result = all ? jsonio_print(all, 2, &call->out, err) : error_set(err, STATUS_MEMORY, "out of memory");
+        strbuf_add_char(&call->out, '\n');
+        json_decref(all);
+        return result;
+    }
+    strbuf_printf(&call->out, "%s; %s\n", w.title, kernel_description());
+    if (strcmp(param_string(o, "by"), "operation") == 0)
+        plan_account_kinds_text(call->arena, &w.account, &call->out);
+    else
+        plan_account_text(&w.account, (size_t)param_int(o, "top"), &call->out);
+    return STATUS_OK;
+}
 
 static json_t *cpu_features(void)
 {
@@ -128,6 +189,8 @@ static void add_rows(strbuf *out, const char *prefix, const json_t *facts)
 static status run(command_call *call, error *err)
 {
     const char *f32 = NULL, *half = NULL;
+    if (param_flag(call->options, "graph"))
+        return show_graph(call, err);
     TRY(product(call->arena, KERNEL_F32, &f32, err));
     TRY(product(call->arena, KERNEL_BF16, &half, err));
     json_t *facts = gather(call, f32, half);
@@ -154,7 +217,17 @@ const command command_doctor = {
     .name = "doctor",
     .summary = "what this machine and this build can do, and whether the store is sound",
     .about = "Prints the processor's features, the libraries and the implementation that they choose for matrix products, "
-             "and checks the store. Fails when something would keep assay from working.",
+             "and checks the store. Fails when something would keep assay from working.\n\n"
+             "With --graph it runs a model as it is run for training, decoding, reading or scoring a prompt, and prints the plan: "
+             "what became of the graph's nodes, memory, and for each step the time, who computes it (the implementation that was "
+             "chosen), bytes and operations, and the share of a limit that is measured in the same run: a product by itself in a plan "
+             "of its own, attention's operations at the best product's rate, and for all else a plain copy of as many bytes. "
+             "GFLOP/s, GB/s and shares are of the fastest run of each step, times are means.",
+    .examples = "  assay doctor\n"
+                "  assay doctor --graph\n"
+                "  assay doctor --graph --what train --tokens 4096 --row 256 --top 40\n"
+                "  assay doctor --graph --what decode --sequences 16 --tokens 200 --by operation\n"
+                "  assay doctor --graph -m out/s50 --what score --tokens 400 --json\n",
     COMMAND_OPTIONS(options),
     .run = run,
 };

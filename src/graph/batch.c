@@ -92,11 +92,13 @@ static void sweep_node(sweep *s, node *n)
     graph_set_segment(s->g, before);
 }
 
-static void check_batch(const node *input, const node *batched, int64_t size)
+static bool is_batch(const node *input, const node *batched, int64_t size)
 {
-    char one[128], many[128];
-    if (batched->type != input->type || !shape_equal(batched->shape, shape_insert(input->shape, 0, size)))
-        BUG("vmap: %s cannot be %lld times %s", shape_text(batched->shape, many), (long long)size, shape_text(input->shape, one));
+    char one[NODE_TEXT], many[NODE_TEXT];
+    if (input->shape.rank < RANK_MAX && batched->type == input->type && shape_equal(batched->shape, shape_insert(input->shape, 0, size)))
+        return true;
+    graph_refuse(input->graph, "vmap: %s cannot be %lld times %s", node_text(batched, many), (long long)size, node_text(input, one));
+    return false;
 }
 
 bool graph_vmap_from(node *const *outputs, size_t count, node *const *inputs, node *const *batched, size_t input_count,
@@ -113,7 +115,7 @@ bool graph_vmap_from(node *const *outputs, size_t count, node *const *inputs, no
     size_t end = graph_size(g);
     s.good = make_room(&s);
     for (size_t i = 0; s.good && i < input_count; i++) {
-        check_batch(inputs[i], batched[i], s.size);
+        s.good = is_batch(inputs[i], batched[i], s.size);
         s.batched[inputs[i]->id - first] = batched[i];
     }
     size_t n = 0;

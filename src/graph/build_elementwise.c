@@ -1,43 +1,53 @@
 /* Builders of elementwise operations: broadcasting, types, and the few simplifications that change no bits. */
 #include "graph/rules.h"
 
-static void check_types(op_code op, element_type type)
+/* Whether the operation takes its elements; noted where it does not. */
+static bool takes(op_code op, const node *x)
 {
     op_types allowed = op_info_of(op)->types;
-    if ((allowed == FLOATS && !element_is_float(type)) || (allowed == NUMBERS && type == TYPE_U8))
-        BUG("%s does not take elements of type %s", op_info_of(op)->name, element_word(type));
+    char text[NODE_TEXT];
+    if ((allowed != FLOATS || node_is_float(x)) && (allowed != NUMBERS || x->type != TYPE_U8))
+        return true;
+    graph_refuse(x->graph, "%s does not take %s: it is for %s", op_info_of(op)->name, node_text(x, text),
+                 allowed == FLOATS ? "floats" : "numbers");
+    return false;
 }
 
 static node *unary(op_code op, node *x)
 {
     if (!x)
         return NULL;
-    check_types(op, node_type(x));
-    return node_new(x->graph, op, node_type(x), x->shape, &x, 1, NULL);
+    return takes(op, x) ? node_new(x->graph, op, node_type(x), x->shape, &x, 1, NULL) : NULL;
 }
 
-static shape common_shape(op_code op, shape a, shape b)
+/* The shape to which both stretch; false where there is none. */
+static bool common_shape(shape a, shape b, shape *out)
 {
     shape s = a.rank >= b.rank ? a : b;
-    char left[128], right[128];
     for (int i = 1; i <= s.rank; i++) {
         int64_t m = i <= a.rank ? a.size[a.rank - i] : 1, n = i <= b.rank ? b.size[b.rank - i] : 1;
         if (m != n && m != 1 && n != 1)
-            BUG("%s: shapes %s and %s do not broadcast", op_info_of(op)->name, shape_text(a, left), shape_text(b, right));
+            return false;
         s.size[s.rank - i] = m == 1 ? n : m;
     }
-    return s;
+    *out = s;
+    return true;
 }
 
 static node *binary(op_code op, node *a, node *b, bool compare)
 {
     if (!a || !b)
         return NULL;
-    check_types(op, node_type(a));
+    char left[NODE_TEXT], right[NODE_TEXT];
+    shape s;
+    if (!takes(op, a))
+        return NULL;
     if (a->type != b->type)
-        BUG("%s: expected operands of one type, found %s and %s", op_info_of(op)->name, element_word(node_type(a)),
-            element_word(node_type(b)));
-    shape s = common_shape(op, a->shape, b->shape);
+        return graph_refuse(a->graph, "%s: expected operands of one type, found %s and %s", op_info_of(op)->name, node_text(a, left),
+                            node_text(b, right));
+    if (!common_shape(a->shape, b->shape, &s))
+        return graph_refuse(a->graph, "%s: %s and %s do not broadcast", op_info_of(op)->name, node_text(a, left),
+                            node_text(b, right));
     node *sources[2] = {op_broadcast(a, s), op_broadcast(b, s)};
     return node_new(a->graph, op, compare ? TYPE_U8 : node_type(a), s, sources, 2, NULL);
 }
@@ -101,10 +111,12 @@ node *op_select(node *mask, node *a, node *b)
 {
     if (!mask || !a || !b)
         return NULL;
-    if (mask->type != TYPE_U8 || a->type != b->type)
-        BUG("select: expected a u8 mask and values of one type, found %s, %s, %s", element_word(node_type(mask)),
-            element_word(node_type(a)), element_word(node_type(b)));
-    shape s = common_shape(OP_SELECT, common_shape(OP_SELECT, mask->shape, a->shape), b->shape);
+    char first[NODE_TEXT], left[NODE_TEXT], right[NODE_TEXT];
+    shape s;
+    bool fits = common_shape(mask->shape, a->shape, &s) && common_shape(s, b->shape, &s);
+    if (!fits || mask->type != TYPE_U8 || a->type != b->type)
+        return graph_refuse(a->graph, "select: expected a u8 mask and values of one type that broadcast, found %s, %s, %s",
+                            node_text(mask, first), node_text(a, left), node_text(b, right));
     node *sources[3] = {op_broadcast(mask, s), op_broadcast(a, s), op_broadcast(b, s)};
     return node_new(a->graph, OP_SELECT, node_type(a), s, sources, 3, NULL);
 }

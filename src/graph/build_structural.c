@@ -1,12 +1,19 @@
 /* Builders of structural operations: shapes worked out and checked here; what moves nothing adds no node. */
 #include "graph/rules.h"
 
-static int fix_axis(const char *what, int axis, int rank)
+#include <stdio.h>
+
+/* Counts a negative axis from the end; false, and noted, where there is no such axis. */
+static bool fix_axis(const char *what, const node *x, int *axis)
 {
-    int fixed = axis < 0 ? axis + rank : axis;
-    if (fixed < 0 || fixed >= rank)
-        BUG("%s: no axis %d in a tensor of rank %d", what, axis, rank);
-    return fixed;
+    char text[NODE_TEXT];
+    int fixed = *axis < 0 ? *axis + x->shape.rank : *axis;
+    if (fixed < 0 || fixed >= x->shape.rank) {
+        graph_refuse(x->graph, "%s: %s has no axis %d", what, node_text(x, text), *axis);
+        return false;
+    }
+    *axis = fixed;
+    return true;
 }
 
 static node *reduce(op_code op, node *x, axes which, bool keep)
@@ -15,17 +22,20 @@ static node *reduce(op_code op, node *x, axes which, bool keep)
         return NULL;
     node_attributes a = {0};
     shape s = x->shape;
+    char text[NODE_TEXT];
     for (int i = 0; i < which.count; i++) {
-        int axis = fix_axis(op_info_of(op)->name, which.axis[i], x->shape.rank);
+        int axis = which.axis[i];
+        if (!fix_axis(op_info_of(op)->name, x, &axis))
+            return NULL;
         if (a.a[axis])
-            BUG("%s: axis %d named twice", op_info_of(op)->name, axis);
+            return graph_refuse(x->graph, "%s: axis %d of %s is named twice", op_info_of(op)->name, axis, node_text(x, text));
         a.a[axis] = 1;
         s.size[axis] = 1;
     }
     if (which.count == 0)
         return x;
     node *y = node_new(x->graph, op, node_type(x), s, &x, 1, &a);
-    if (keep)
+    if (keep || !y)
         return y;
     shape rest = {0};
     for (int i = 0; i < s.rank; i++)
@@ -49,8 +59,12 @@ node *op_reduce_mean(node *x, axes which, bool keep)
     if (!x)
         return NULL;
     double n = 1;
-    for (int i = 0; i < which.count; i++)
-        n *= (double)x->shape.size[fix_axis("reduce_mean", which.axis[i], x->shape.rank)];
+    for (int i = 0; i < which.count; i++) {
+        int axis = which.axis[i];
+        if (!fix_axis("reduce_mean", x, &axis))
+            return NULL;
+        n *= (double)x->shape.size[axis];
+    }
     return op_scale(op_reduce_sum(x, which, keep), 1 / n);
 }
 
@@ -68,20 +82,18 @@ node *op_reshape(node *x, shape s)
 {
     if (!x)
         return NULL;
-    int open = -1;
-    int64_t n = 1;
-    for (int i = 0; i < s.rank; i++) {
-        if (s.size[i] == -1 && open < 0)
-            open = i;
-        else
-            n *= s.size[i];
-    }
-    int64_t count = shape_count(x->shape);
-    if (open >= 0)
-        s.size[open] = n ? count / n : 0;
-    char from[128], to[128];
-    if (shape_count(s) != count)
-        BUG("reshape: %s does not fit %s", shape_text(x->shape, from), shape_text(s, to));
+    char from[NODE_TEXT], to[128];
+    int open = 0;
+    shape rest = s;
+    while (open < s.rank && s.size[open] != -1)
+        open++;
+    if (open < s.rank)
+        rest.size[open] = 1;
+    int64_t count = shape_count(x->shape), n = shape_countable(rest) ? shape_count(rest) : -1;
+    if (open < s.rank)
+        s.size[open] = n > 0 ? count / n : 0;
+    if (n < 0 || shape_count(s) != count)
+        return graph_refuse(x->graph, "reshape: %s cannot be given the shape %s", node_text(x, from), shape_text(s, to));
     if (shape_equal(x->shape, s))
         return x;
     if (x->op == OP_RESHAPE && !x->site)
@@ -95,12 +107,12 @@ node *op_broadcast(node *x, shape s)
 {
     if (!x || shape_equal(x->shape, s))
         return x;
-    char from[128], to[128];
+    char from[NODE_TEXT], to[128];
     bool fits = x->shape.rank <= s.rank;
     for (int i = 1; fits && i <= x->shape.rank; i++)
         fits = x->shape.size[x->shape.rank - i] == 1 || x->shape.size[x->shape.rank - i] == s.size[s.rank - i];
     if (!fits)
-        BUG("broadcast: %s does not stretch to %s", shape_text(x->shape, from), shape_text(s, to));
+        return graph_refuse(x->graph, "broadcast: %s does not stretch to %s", node_text(x, from), shape_text(s, to));
     if (x->op == OP_FILL && !x->site)
         return graph_fill(x->graph, node_type(x), s, x->attributes->x[0]);
     shape aligned = {.rank = s.rank};
@@ -116,15 +128,19 @@ node *op_transpose(node *x, axes order)
 {
     if (!x)
         return NULL;
+    char text[NODE_TEXT];
     if (order.count != x->shape.rank)
-        BUG("transpose: expected %d axes, found %d", x->shape.rank, order.count);
+        return graph_refuse(x->graph, "transpose: expected an order of %d axes for %s, found %d", x->shape.rank, node_text(x, text),
+                            order.count);
     node_attributes a = {0};
     shape s = {.rank = order.count};
     bool used[RANK_MAX] = {false}, same = true;
     for (int i = 0; i < order.count; i++) {
-        int axis = fix_axis("transpose", order.axis[i], order.count);
+        int axis = order.axis[i];
+        if (!fix_axis("transpose", x, &axis))
+            return NULL;
         if (used[axis])
-            BUG("transpose: axis %d named twice", axis);
+            return graph_refuse(x->graph, "transpose: axis %d of %s is named twice", axis, node_text(x, text));
         used[axis] = true;
         a.a[i] = axis;
         s.size[i] = x->shape.size[axis];
@@ -137,10 +153,13 @@ node *op_slice(node *x, int axis, int64_t start, int64_t end)
 {
     if (!x)
         return NULL;
-    axis = fix_axis("slice", axis, x->shape.rank);
+    if (!fix_axis("slice", x, &axis))
+        return NULL;
+    char text[NODE_TEXT];
     int64_t size = x->shape.size[axis];
     if (start < 0 || end < start || end > size)
-        BUG("slice: %lld to %lld of an axis of size %lld", (long long)start, (long long)end, (long long)size);
+        return graph_refuse(x->graph, "slice: %s has no places %lld to %lld along axis %d, of size %lld", node_text(x, text),
+                            (long long)start, (long long)end, axis, (long long)size);
     if (start == 0 && end == size)
         return x;
     shape s = x->shape;
@@ -152,9 +171,13 @@ node *op_pad(node *x, int axis, int64_t before, int64_t after)
 {
     if (!x)
         return NULL;
-    axis = fix_axis("pad", axis, x->shape.rank);
-    if (before < 0 || after < 0)
-        BUG("pad: %lld before, %lld after", (long long)before, (long long)after);
+    if (!fix_axis("pad", x, &axis))
+        return NULL;
+    char text[NODE_TEXT];
+    const int64_t most = (int64_t)1 << 48;
+    if (before < 0 || after < 0 || before > most || after > most)
+        return graph_refuse(x->graph, "pad: no %lld places before and %lld after %s", (long long)before, (long long)after,
+                            node_text(x, text));
     if (before == 0 && after == 0)
         return x;
     shape s = x->shape;
@@ -172,18 +195,19 @@ node *op_concat(node *const *parts, size_t count, int axis)
     if (count == 1)
         return parts[0];
     node *first = parts[0];
-    axis = fix_axis("concat", axis, first->shape.rank);
+    if (!fix_axis("concat", first, &axis))
+        return NULL;
     shape s = first->shape;
     s.size[axis] = 0;
     for (size_t i = 0; i < count; i++) {
         shape other = parts[i]->shape;
-        char left[128], right[128];
+        char left[NODE_TEXT], right[NODE_TEXT];
         if (other.rank == s.rank)
             s.size[axis] += other.size[axis];
         other.size[axis] = first->shape.size[axis];
         if (parts[i]->type != first->type || !shape_equal(other, first->shape))
-            BUG("concat: %s does not join %s on axis %d", shape_text(parts[i]->shape, right), shape_text(first->shape, left),
-                axis);
+            return graph_refuse(first->graph, "concat: %s does not join %s along axis %d", node_text(parts[i], right),
+                                node_text(first, left), axis);
     }
     return node_new(first->graph, OP_CONCAT, node_type(first), s, parts, (int)count, &(node_attributes){.flags = axis});
 }
@@ -216,43 +240,47 @@ node *node_joined_pads(node *x, node *y)
     return op_pad(op_concat(parts, count, axis), axis, begin, x->shape.size[axis] - end);
 }
 
-static void check_index(const char *what, const node *index)
+/* Notes that `of` and the indices do not fit. */
+static node *refuse_index(const char *what, const node *of, const node *index, const char *expected)
 {
-    if (index->type != TYPE_I32)
-        BUG("%s: expected indices of type i32, found %s", what, element_word(node_type(index)));
+    char left[NODE_TEXT], right[NODE_TEXT];
+    return graph_refuse(of->graph, "%s: %s and indices %s do not fit: expected %s", what, node_text(of, left),
+                        node_text(index, right), expected);
 }
 
 node *op_gather_rows(node *table, node *index)
 {
     if (!table || !index)
         return NULL;
-    check_index("gather_rows", index);
-    if (table->shape.rank < 1 || table->shape.rank - 1 + index->shape.rank > RANK_MAX)
-        BUG("gather_rows: ranks %d and %d", table->shape.rank, index->shape.rank);
+    if (index->type != TYPE_I32 || table->shape.rank < 1 || table->shape.rank - 1 + index->shape.rank > RANK_MAX)
+        return refuse_index("gather_rows", table, index, "a table of rows, indices in i32, and 8 axes at most in the result");
     shape s = index->shape;
     for (int i = 1; i < table->shape.rank; i++)
         s.size[s.rank++] = table->shape.size[i];
     return node_new(table->graph, OP_GATHER_ROWS, node_type(table), s, (node *[]){table, index}, 2, NULL);
 }
 
-/* The shape of one row when `rows` is [index's shape ..., row ...]. */
-static shape row_shape(const char *what, const node *rows, const node *index)
+/* The shape of one row when `rows` is [index's shape ..., row ...]; false when it is not. */
+static bool row_shape(const node *rows, const node *index, shape *row)
 {
-    shape head = rows->shape, tail = {0};
+    shape head = rows->shape;
+    *row = (shape){0};
     head.rank = index->shape.rank;
-    if (rows->shape.rank < index->shape.rank || !shape_equal(head, index->shape))
-        BUG("%s: the rows' first axes must be those of the indices", what);
+    if (index->type != TYPE_I32 || rows->shape.rank < index->shape.rank || !shape_equal(head, index->shape))
+        return false;
     for (int i = index->shape.rank; i < rows->shape.rank; i++)
-        tail.size[tail.rank++] = rows->shape.size[i];
-    return tail;
+        row->size[row->rank++] = rows->shape.size[i];
+    return true;
 }
 
 node *op_scatter_rows(node *rows, node *index, int64_t n)
 {
     if (!rows || !index)
         return NULL;
-    check_index("scatter_rows", index);
-    shape s = shape_insert(row_shape("scatter_rows", rows, index), 0, n);
+    shape s;
+    if (!row_shape(rows, index, &s) || s.rank == RANK_MAX || n < 0)
+        return refuse_index("scatter_rows", rows, index, "rows [I ..., row ...] for indices [I ...] in i32, into 0 rows or more");
+    s = shape_insert(s, 0, n);
     return node_new(rows->graph, OP_SCATTER_ROWS, node_type(rows), s, (node *[]){rows, index}, 2, NULL);
 }
 
@@ -260,28 +288,29 @@ node *op_put_rows(node *table, node *index, node *rows)
 {
     if (!table || !index || !rows)
         return NULL;
-    check_index("put_rows", index);
-    if (table->shape.rank < 1 || table->type != rows->type ||
-        !shape_equal(shape_remove(table->shape, 0), row_shape("put_rows", rows, index)))
-        BUG("put_rows: the rows do not fit the table");
+    char left[NODE_TEXT], right[NODE_TEXT];
+    shape row;
+    if (!row_shape(rows, index, &row))
+        return refuse_index("put_rows", rows, index, "rows [I ..., row ...] for indices [I ...] in i32");
+    if (table->shape.rank < 1 || table->type != rows->type || !shape_equal(shape_remove(table->shape, 0), row))
+        return graph_refuse(table->graph, "put_rows: rows %s do not fit the table %s", node_text(rows, right),
+                            node_text(table, left));
     return node_new(table->graph, OP_PUT_ROWS, node_type(table), table->shape, (node *[]){table, index, rows}, 3, NULL);
 }
 
 /* x and index of one shape but for the last axis. */
-static void check_last(const char *what, const node *x, const node *index)
+static bool fits_but_last(const node *x, const node *index)
 {
-    char left[128], right[128];
-    check_index(what, index);
-    if (x->shape.rank < 1 || index->shape.rank != x->shape.rank ||
-        !shape_equal(shape_without_last(x->shape), shape_without_last(index->shape)))
-        BUG("%s: indices %s do not fit rows %s", what, shape_text(index->shape, right), shape_text(x->shape, left));
+    return index->type == TYPE_I32 && x->shape.rank >= 1 && index->shape.rank == x->shape.rank &&
+           shape_equal(shape_without_last(x->shape), shape_without_last(index->shape));
 }
 
 node *op_gather_last(node *x, node *index)
 {
     if (!x || !index)
         return NULL;
-    check_last("gather_last", x, index);
+    if (!fits_but_last(x, index))
+        return refuse_index("gather_last", x, index, "the same axes but for the last, and i32");
     return node_new(x->graph, OP_GATHER_LAST, node_type(x), index->shape, (node *[]){x, index}, 2, NULL);
 }
 
@@ -289,9 +318,8 @@ node *op_scatter_last(node *x, node *index, int64_t n)
 {
     if (!x || !index)
         return NULL;
-    check_last("scatter_last", x, index);
-    if (!shape_equal(x->shape, index->shape) || x->type == TYPE_U8 || n < 0)
-        BUG("scatter_last: expected an index for each number, and a size of 0 or more");
+    if (!fits_but_last(x, index) || !shape_equal(x->shape, index->shape) || x->type == TYPE_U8 || n < 0)
+        return refuse_index("scatter_last", x, index, "an index in i32 for each number, into 0 places or more");
     return node_new(x->graph, OP_SCATTER_LAST, node_type(x), shape_with_last(x->shape, n), (node *[]){x, index}, 2, NULL);
 }
 
@@ -299,9 +327,11 @@ node *op_cumulative_sum(node *x, int axis, bool reverse)
 {
     if (!x)
         return NULL;
-    axis = fix_axis("cumulative_sum", axis, x->shape.rank);
+    char text[NODE_TEXT];
+    if (!fix_axis("cumulative_sum", x, &axis))
+        return NULL;
     if (x->type == TYPE_U8)
-        BUG("cumulative_sum does not take elements of type u8");
+        return graph_refuse(x->graph, "cumulative_sum does not take %s", node_text(x, text));
     return node_new(x->graph, OP_CUMULATIVE_SUM, node_type(x), x->shape, &x, 1,
                     &(node_attributes){.a = {reverse}, .flags = axis});
 }
@@ -310,8 +340,9 @@ node *op_argsort(node *x, bool descending)
 {
     if (!x)
         return NULL;
+    char text[NODE_TEXT];
     if (x->shape.rank < 1 || x->type == TYPE_U8 || shape_last(x->shape) > INT32_MAX)
-        BUG("argsort: expected numbers along an axis of at most %d", INT32_MAX);
+        return graph_refuse(x->graph, "argsort: expected rows of at most %d numbers, found %s", INT32_MAX, node_text(x, text));
     return node_new(x->graph, OP_ARGSORT, TYPE_I32, x->shape, &x, 1, &(node_attributes){.flags = descending});
 }
 
@@ -324,9 +355,8 @@ node *op_take_last(node *x, node *index)
 {
     if (!x || !index)
         return NULL;
-    check_index("take_last", index);
-    if (x->shape.rank < 1 || !shape_equal(shape_without_last(x->shape), index->shape))
-        BUG("take_last: one index for each row is expected");
+    if (index->type != TYPE_I32 || x->shape.rank < 1 || !shape_equal(shape_without_last(x->shape), index->shape))
+        return refuse_index("take_last", x, index, "one index in i32 for each row");
     return node_new(x->graph, OP_TAKE_LAST, node_type(x), index->shape, (node *[]){x, index}, 2, NULL);
 }
 
@@ -343,10 +373,11 @@ node *op_matmul_as(node *a, node *b, bool transpose_a, bool transpose_b, element
 {
     if (!a || !b)
         return NULL;
-    char left[128], right[128];
+    char left[NODE_TEXT], right[NODE_TEXT];
     int ra = a->shape.rank, rb = b->shape.rank;
     if (a->type != b->type || !node_is_float(a) || (out != node_type(a) && !(a->type == TYPE_BF16 && out == TYPE_F32)))
-        BUG("matmul: types %s and %s to %s", element_word(node_type(a)), element_word(node_type(b)), element_word(out));
+        return graph_refuse(a->graph, "matmul: no product in %s of %s and %s", element_word(out), node_text(a, left),
+                            node_text(b, right));
     bool fits = ra >= 2 && rb >= 2 && (ra == rb || ra == 2 || rb == 2);
     int64_t m = 0, n = 0, k = 0, l = 0;
     shape s = ra >= rb ? a->shape : b->shape;
@@ -359,9 +390,12 @@ node *op_matmul_as(node *a, node *b, bool transpose_a, bool transpose_b, element
         for (int i = 0; fits && ra == rb && i < ra - 2; i++)
             fits = a->shape.size[i] == b->shape.size[i] || a->shape.size[i] == 1 || b->shape.size[i] == 1;
     }
+    char inner[64] = "";
+    if (k != l)
+        snprintf(inner, sizeof inner, ": the inner sizes are %lld and %lld", (long long)k, (long long)l);
     if (!fits)
-        BUG("matmul: %s%s times %s%s", shape_text(a->shape, left), transpose_a ? " transposed" : "",
-            shape_text(b->shape, right), transpose_b ? " transposed" : "");
+        return graph_refuse(a->graph, "matmul: %s%s and %s%s do not fit%s", node_text(a, left), transpose_a ? ", transposed," : "",
+                            node_text(b, right), transpose_b ? ", transposed," : "", inner);
     if (ra == rb) {
         a = op_broadcast(a, stretched_leading(a->shape, b->shape));
         b = op_broadcast(b, stretched_leading(b->shape, a ? a->shape : b->shape));
@@ -388,7 +422,9 @@ node *op_random_uniform(node *key, element_type type, shape s)
 {
     if (!key)
         return NULL;
+    char text[NODE_TEXT];
     if (key->type != TYPE_I32 || !shape_equal(key->shape, SHAPE(4)) || (type != TYPE_F32 && type != TYPE_F64))
-        BUG("random_uniform: expected a key of 4 i32 and a result in f32 or f64");
+        return graph_refuse(key->graph, "random_uniform: expected a key i32 [4] and a result in f32 or f64, found %s and %s",
+                            node_text(key, text), element_word(type));
     return node_new(key->graph, OP_RANDOM_UNIFORM, type, s, &key, 1, NULL);
 }

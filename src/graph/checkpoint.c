@@ -152,6 +152,14 @@ bool backward_through_checkpoint(backward *b, node *const *list, size_t count)
 }
 
 /* ---- loops ---- */
+static bool refuse_change(size_t i, const node *first, const node *last)
+{
+    char before[NODE_TEXT], after[NODE_TEXT];
+    graph_refuse(first->graph, "scan: value %zu begins as %s and becomes %s: shapes and types stay the same", i,
+                 node_text(first, before), node_text(last, after));
+    return false;
+}
+
 bool graph_scan(graph *g, int64_t steps, int64_t interval, graph_scan_body *body, void *context, node *const *first,
                 size_t count, node **last)
 {
@@ -174,7 +182,7 @@ bool graph_scan(graph *g, int64_t steps, int64_t interval, graph_scan_body *body
         for (size_t i = 0; good && i < count; i++) {
             good = last[i] != NULL;
             if (good && (last[i]->type != first[i]->type || !shape_equal(last[i]->shape, first[i]->shape)))
-                BUG("scan: value %zu changes its shape or type from step to step", i);
+                good = refuse_change(i, first[i], last[i]);
             state[i] = last[i];
         }
         if (mine && (!good || (k + 1) % interval == 0 || k + 1 == steps))

@@ -111,9 +111,12 @@ node *op_cross_entropy_by_rows(node *x, logits_builder *logits, void *context, n
 {
     if (!x || !target || !row_weight)
         return NULL;
+    char texts[3][NODE_TEXT];
     if (rows < 1 || x->shape.rank != 2 || target->shape.rank != 1 || target->shape.size[0] != x->shape.size[0] ||
         !shape_equal(target->shape, row_weight->shape))
-        BUG("cross-entropy by rows: expected x [T, K], target and weight [T], and 1 row or more at a time");
+        return graph_refuse(x->graph, "cross-entropy by rows: expected x [T, K], target and weight [T], and 1 row or more at a "
+                            "time, found %s, %s, %s and %lld", node_text(x, texts[0]), node_text(target, texts[1]),
+                            node_text(row_weight, texts[2]), (long long)rows);
     graph *g = x->graph;
     int64_t tokens = x->shape.size[0], count = tokens > rows ? (tokens + rows - 1) / rows : 1;
     bool alone = graph_segment(g) == 0 && count > 1;
@@ -269,8 +272,9 @@ node *op_top_k(node *x, int64_t k, node **index)
         *index = NULL;
     if (!x)
         return NULL;
+    char text[NODE_TEXT];
     if (k < 0 || x->shape.rank < 1 || k > shape_last(x->shape))
-        BUG("top_k: the %lld largest of rows of %lld", (long long)k, x->shape.rank ? (long long)shape_last(x->shape) : 0);
+        return graph_refuse(x->graph, "top_k: the rows of %s have no %lld largest", node_text(x, text), (long long)k);
     node *first = op_slice(op_argsort(x, true), -1, 0, k);
     if (index)
         *index = first;
@@ -282,9 +286,11 @@ node *op_permutation_parity(node *permutation, element_type type)
     if (!permutation)
         return NULL;
     shape s = permutation->shape;
-    if (s.rank < 1 || s.rank >= RANK_MAX || permutation->type != TYPE_I32)
-        BUG("permutation_parity: expected indices i32 [..., N] of rank 1 to %d", RANK_MAX - 1);
+    char text[NODE_TEXT];
     graph *g = permutation->graph;
+    if (s.rank < 1 || s.rank >= RANK_MAX || permutation->type != TYPE_I32)
+        return graph_refuse(g, "permutation_parity: expected indices i32 [..., N] of rank 1 to %d, found %s", RANK_MAX - 1,
+                            node_text(permutation, text));
     int64_t n = shape_last(s);
     node *first = op_reshape(permutation, shape_insert(s, s.rank, 1)), *second = op_reshape(permutation, shape_insert(s, s.rank - 1, 1));
     node *before = op_less(graph_iota(g, TYPE_I32, SHAPE(n, n), 0), graph_iota(g, TYPE_I32, SHAPE(n, n), 1));
@@ -302,8 +308,9 @@ static node *swap_with_last(node *x, int axis)
     axes order = {.count = x->shape.rank};
     if (axis < 0)
         axis += order.count;
+    char text[NODE_TEXT];
     if (axis < 0 || axis >= order.count)
-        BUG("no axis %d in a tensor of rank %d", axis, order.count);
+        return graph_refuse(x->graph, "%s has no axis %d", node_text(x, text), axis);
     for (int i = 0; i < order.count; i++)
         order.axis[i] = i == axis ? order.count - 1 : i == order.count - 1 ? axis : i;
     return op_transpose(x, order);
@@ -311,12 +318,14 @@ static node *swap_with_last(node *x, int axis)
 
 node *op_gather_along(node *x, node *index, int axis)
 {
-    return swap_with_last(op_gather_last(swap_with_last(x, axis), swap_with_last(index, axis)), axis);
+    node *rows = swap_with_last(x, axis);
+    return swap_with_last(op_gather_last(rows, swap_with_last(index, axis)), axis);
 }
 
 node *op_scatter_along(node *x, node *index, int axis, int64_t n)
 {
-    return swap_with_last(op_scatter_last(swap_with_last(x, axis), swap_with_last(index, axis), n), axis);
+    node *rows = swap_with_last(x, axis);
+    return swap_with_last(op_scatter_last(rows, swap_with_last(index, axis), n), axis);
 }
 
 node *op_sum_by_index(node *rows, node *index, node **distinct)
@@ -324,9 +333,11 @@ node *op_sum_by_index(node *rows, node *index, node **distinct)
     *distinct = NULL;
     if (!rows || !index)
         return NULL;
-    if (index->type != TYPE_I32 || index->shape.rank != 1 || rows->shape.rank < 1 || rows->shape.size[0] != index->shape.size[0])
-        BUG("sum_by_index: expected rows [I, ...] and indices i32 [I]");
+    char left[NODE_TEXT], right[NODE_TEXT];
     graph *g = rows->graph;
+    if (index->type != TYPE_I32 || index->shape.rank != 1 || rows->shape.rank < 1 || rows->shape.size[0] != index->shape.size[0])
+        return graph_refuse(g, "sum_by_index: expected rows [I, ...] and indices i32 [I], found %s and %s", node_text(rows, left),
+                            node_text(index, right));
     int64_t n = index->shape.size[0];
     node *order = op_argsort(op_max(index, number_like(index, -1)), false), *sorted = op_max(op_gather_last(index, order), number_like(index, -1));
     node *shifted[2] = {graph_fill(g, TYPE_I32, SHAPE(n > 0), -1), n ? op_slice(sorted, 0, 0, n - 1) : sorted};
@@ -357,8 +368,10 @@ node *op_sample_linear(node *x, node *at)
 {
     if (!x || !at)
         return NULL;
+    char left_text[NODE_TEXT], right_text[NODE_TEXT];
     if (x->shape.rank < 1 || shape_last(x->shape) < 1 || node_type(at) != wide_type(node_type(x)))
-        BUG("sample_linear: expected x [..., N], N at least 1, and coordinates in f32 (f64 for f64)");
+        return graph_refuse(x->graph, "sample_linear: expected x [..., N], N at least 1, and coordinates in f32 (f64 for f64), found "
+                            "%s and %s", node_text(x, left_text), node_text(at, right_text));
     node *left, *right, *way = between(at, shape_last(x->shape), &left, &right);
     return back(mix(wide(op_gather_last(x, left)), wide(op_gather_last(x, right)), way), x);
 }
@@ -374,10 +387,12 @@ node *op_sample_bilinear(node *x, node *row, node *column)
     if (!x || !row || !column)
         return NULL;
     shape s = x->shape;
+    char texts[3][NODE_TEXT];
     element_type type = wide_type(node_type(x));
     if (s.rank < 2 || s.size[s.rank - 1] < 1 || s.size[s.rank - 2] < 1 || node_type(row) != type || node_type(column) != type ||
         shape_count(SHAPE(s.size[s.rank - 2], s.size[s.rank - 1])) > INT32_MAX)
-        BUG("sample_bilinear: expected x [..., H, W] with points, and coordinates in f32 (f64 for f64)");
+        return graph_refuse(x->graph, "sample_bilinear: expected x [..., H, W] with points, and coordinates in f32 (f64 for f64), "
+                            "found %s, %s and %s", node_text(x, texts[0]), node_text(row, texts[1]), node_text(column, texts[2]));
     int64_t h = s.size[s.rank - 2], w = s.size[s.rank - 1];
     node *up, *down, *left, *right;
     node *below = between(row, h, &up, &down), *beside = between(column, w, &left, &right);
@@ -392,8 +407,10 @@ node *op_flow(node *velocity, int squarings)
     if (!velocity)
         return NULL;
     element_type type = node_type(velocity);
-    if (velocity->shape.rank < 1 || type != wide_type(type) || squarings < 0)
-        BUG("flow: expected velocities [..., N] in f32 or f64");
+    char text[NODE_TEXT];
+    if (velocity->shape.rank < 1 || !node_is_float(velocity) || type != wide_type(type) || squarings < 0)
+        return graph_refuse(velocity->graph, "flow: expected velocities [..., N] in f32 or f64 and 0 squarings or more, found %s and %d",
+                            node_text(velocity, text), squarings);
     node *place = graph_iota(velocity->graph, type, velocity->shape, -1), *moved = op_scale(velocity, ldexp(1, -squarings));
     for (int i = 0; i < squarings; i++)
         moved = op_add(moved, op_sample_linear(moved, op_add(place, moved)));
@@ -406,8 +423,9 @@ node *op_pair_distances(node *r)
     if (!r)
         return NULL;
     shape s = r->shape;
+    char text[NODE_TEXT];
     if (s.rank < 2 || s.rank >= RANK_MAX)
-        BUG("pair_distances: expected points [..., N, D]");
+        return graph_refuse(r->graph, "pair_distances: expected points [..., N, D], found %s", node_text(r, text));
     node *from = op_reshape(r, shape_insert(s, s.rank - 1, 1)), *to = op_reshape(r, shape_insert(s, s.rank - 2, 1));
     return op_norm(op_sub(from, to));
 }
@@ -435,8 +453,10 @@ node *op_nt_xent(node *z, double temperature)
     if (!z)
         return NULL;
     shape s = z->shape;
+    char text[NODE_TEXT];
     if (s.rank != 2 || s.size[0] % 2 != 0 || s.size[0] < 2 || !(temperature > 0))
-        BUG("nt_xent: expected [2N, D], N at least 1, and a temperature above 0");
+        return graph_refuse(z->graph, "nt_xent: expected [2N, D], N at least 1, and a temperature above 0, found %s and %g",
+                            node_text(z, text), temperature);
     graph *g = z->graph;
     int64_t rows = s.size[0], half = rows / 2;
     node *w = wide(z), *score = op_scale(op_cosine_similarity(w, w), 1 / temperature);

@@ -42,8 +42,6 @@ static bool *mark_active(arena *a, node *const *list, size_t n, node *const *wrt
     if (!active)
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        if (!node_is_float(wrt[i]))
-            BUG("cannot differentiate with respect to elements of type %s", element_word(node_type(wrt[i])));
         active[wrt[i]->id] = true;
     }
     for (size_t i = 0; i < n; i++) {
@@ -153,6 +151,28 @@ static bool all_there(node *const *list, size_t count)
     return true;
 }
 
+/* Whether all can be differentiated in; noted where one cannot. */
+static bool all_floats(node *const *list, size_t count)
+{
+    char text[NODE_TEXT];
+    for (size_t i = 0; i < count; i++)
+        if (!node_is_float(list[i])) {
+            graph_refuse(list[i]->graph, "no derivative in %s: its elements are not floats", node_text(list[i], text));
+            return false;
+        }
+    return true;
+}
+
+/* Whether x, a seed or a tangent, fits what it belongs to. */
+static bool fits(const char *what, const node *x, const node *of)
+{
+    char left[NODE_TEXT], right[NODE_TEXT];
+    if (x->type == of->type && shape_equal(x->shape, of->shape))
+        return true;
+    graph_refuse(of->graph, "%s %s does not have the shape and type of %s", what, node_text(x, left), node_text(of, right));
+    return false;
+}
+
 void backward_step(backward *b, node *n)
 {
     bool onward = false;
@@ -200,16 +220,12 @@ static node *read_copies(void *context, node *original, node *rebuilt)
 /* graph_grad, and in *value (may be NULL) y by way of what gradients compute again. */
 static bool gradients_of(node *y, node *const *wrt, size_t count, node *seed, node **gradients, node **value)
 {
-    if (!y || !all_there(wrt, count))
+    if (!y || !all_there(wrt, count) || !all_floats(wrt, count) || !all_floats(&y, 1))
         return false;
-    if (!node_is_float(y))
-        BUG("cannot differentiate elements of type %s", element_word(node_type(y)));
     if (!seed)
         seed = graph_fill(y->graph, node_type(y), y->shape, 1);
-    if (!seed)
+    if (!seed || !fits("the seed of a gradient", seed, y))
         return false;
-    if (seed->type != y->type || !shape_equal(seed->shape, y->shape))
-        BUG("the seed of a gradient must have the shape and type of what is differentiated");
     arena *a = arena_new(NULL);
     node **variables = ARENA_ARRAY(a, node *, count + 1);
     bool good = variables != NULL;
@@ -275,11 +291,11 @@ static bool forward_sweep(arena *a, node *const *outputs, size_t output_count, n
 bool graph_jvp(node *const *outputs, size_t output_count, node *const *wrt, node *const *tangents, size_t count,
                node **output_tangents)
 {
-    if (!all_there(outputs, output_count) || !all_there(wrt, count) || output_count == 0)
+    if (!all_there(outputs, output_count) || !all_there(wrt, count) || output_count == 0 || !all_floats(wrt, count))
         return false;
     for (size_t i = 0; i < count; i++)
-        if (tangents[i] && (tangents[i]->type != wrt[i]->type || !shape_equal(tangents[i]->shape, wrt[i]->shape)))
-            BUG("a tangent must have the shape and type of its variable");
+        if (tangents[i] && !fits("the tangent", tangents[i], wrt[i]))
+            return false;
     graph *g = outputs[0]->graph;
     arena *a = arena_new(NULL);
     node **variables = ARENA_ARRAY(a, node *, count + 1), **of = ARENA_ARRAY(a, node *, output_count);

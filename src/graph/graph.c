@@ -10,6 +10,7 @@ struct graph {
     size_t count, capacity;
     uint32_t segment, segments; /* the checkpoint that new nodes belong to; how many there were */
     bool failed;
+    error reason; /* STATUS_OK: memory was out */
 };
 
 graph *graph_new(arena *parent)
@@ -32,9 +33,11 @@ void graph_free(graph *g)
 
 status graph_status(const graph *g, error *err)
 {
-    if (!g || g->failed)
+    if (!g || (g->failed && g->reason.code == STATUS_OK))
         return error_set(err, STATUS_MEMORY, "no memory for the graph (%zu nodes)", g ? g->count : 0);
-    return STATUS_OK;
+    if (g->failed && err)
+        *err = g->reason;
+    return g->reason.code;
 }
 
 size_t graph_size(const graph *g)
@@ -56,6 +59,47 @@ void graph_fail(graph *g)
 {
     if (g)
         g->failed = true;
+}
+
+node *graph_refuse(graph *g, const char *format, ...)
+{
+    if (!g->failed) {
+        va_list args;
+        va_start(args, format);
+        error_setv(&g->reason, STATUS_INVALID, format, args);
+        va_end(args);
+    }
+    g->failed = true;
+    return NULL;
+}
+
+/* Adds to `text` the name of the node, or its operation and the named nodes that it comes from. */
+static size_t add_name(const node *n, char *text, size_t at, size_t room, int depth)
+{
+    if (at >= room)
+        return at;
+    if (n->site)
+        return at + (size_t)snprintf(text + at, room - at, "'%.60s'", n->site);
+    at += (size_t)snprintf(text + at, room - at, "%s", op_info_of(n->op)->name);
+    int shown = 0;
+    for (int i = 0; i < n->source_count && depth > 0 && shown < 2 && at < room; i++) {
+        if (n->sources[i]->op == OP_FILL || n->sources[i]->op == OP_IOTA)
+            continue;
+        at += (size_t)snprintf(text + at, room - at, shown++ ? ", " : " of ");
+        at = add_name(n->sources[i], text, at, room, n->source_count == 1 ? depth : depth - 1);
+    }
+    return at;
+}
+
+const char *node_text(const node *n, char text[NODE_TEXT])
+{
+    enum { NAME = NODE_TEXT - 80 };
+    char sizes[128];
+    size_t at = add_name(n, text, 0, NAME, 2);
+    if (at >= NAME)
+        at = NAME - 1;
+    snprintf(text + at, NODE_TEXT - at, " %s %.70s", element_word(node_type(n)), shape_text(n->shape, sizes));
+    return text;
 }
 
 uint32_t graph_segment(const graph *g)
@@ -118,7 +162,10 @@ node *node_new(graph *g, op_code op, element_type type, shape s, node *const *so
             BUG("%s: source %d belongs to another graph", op_info_of(op)->name, i);
     }
     if (count > UINT8_MAX)
-        BUG("%s: expected at most 255 sources, found %d", op_info_of(op)->name, count);
+        return graph_refuse(g, "%s: expected at most 255 sources, found %d", op_info_of(op)->name, count);
+    char text[128];
+    if (!shape_countable(s))
+        return graph_refuse(g, "%s: %s are more elements than there can be", op_info_of(op)->name, shape_text(s, text));
     node *n = ARENA_NEW(g->arena, node);
     node **copies = count ? ARENA_ARRAY(g->arena, node *, (size_t)count) : NULL;
     node_attributes *a = attributes ? ARENA_NEW(g->arena, node_attributes) : NULL;
@@ -171,8 +218,11 @@ node *graph_input_stored(graph *g, const char *name, element_type type, shape s,
     size_t bytes;
     if (format == QUANT_PLAIN)
         return graph_input(g, name, type, s);
+    char text[128];
     if (s.rank != 2 || (type != TYPE_F32 && type != TYPE_F64) || quant_row_bytes(format, s.size[1], &bytes, NULL) != STATUS_OK)
-        BUG("input %s: a matrix in f32 or f64 whose rows are whole blocks of %s is expected", name, quant_name(format));
+        return g ? graph_refuse(g, "input '%s': expected a matrix in f32 or f64 whose rows are whole blocks of %s, found %s %s", name,
+                                quant_name(format), element_word(type), shape_text(s, text))
+                 : NULL;
     node *n = graph_input(g, name, type, s);
     if (n)
         n->format = (uint8_t)format;
@@ -215,8 +265,9 @@ node *graph_iota(graph *g, element_type type, shape s, int axis)
 {
     if (axis < 0)
         axis += s.rank;
-    if (axis < 0 || axis >= s.rank || type == TYPE_U8)
-        BUG("iota: axis %d of a shape of rank %d", axis, s.rank);
+    char text[128];
+    if (g && (axis < 0 || axis >= s.rank || type == TYPE_U8))
+        return graph_refuse(g, "iota: no numbers of type %s along axis %d of %s", element_word(type), axis, shape_text(s, text));
     return node_new(g, OP_IOTA, type, s, NULL, 0, &(node_attributes){.flags = axis});
 }
 

@@ -18,9 +18,11 @@
  *     plan_free(p);
  *     graph_free(g);
  *
- * Failure is sticky: when memory is out a builder returns NULL, builders given NULL return NULL, and graph_status
- * (and plan_new) says so at the end. Shapes and types that do not fit are mistakes of the caller's code: BUG().
- * Shapes that come from a user's files must be checked before a graph is built.
+ * Failure is sticky: when memory is out, or shapes or types do not fit, a builder returns NULL, builders given NULL return
+ * NULL, and graph_status (and plan_new) says at the end what came first: of shapes that do not fit both, and the names
+ * of the nodes they belong to, or of the named nodes that those come from:
+ *
+ *     matmul: 'blocks.0.attn.out' f32 [8, 64] and transpose of 'head' f32 [32, 100] do not fit: the inner sizes are 64 and 32
  */
 #ifndef ASSAY_GRAPH_GRAPH_H
 #define ASSAY_GRAPH_GRAPH_H
@@ -84,7 +86,7 @@ struct node {
 
 graph *graph_new(arena *parent);
 void graph_free(graph *g);
-/* STATUS_MEMORY when any builder failed. */
+/* What kept a builder from making its node, the first that happened: STATUS_MEMORY, or STATUS_INVALID with the shapes. */
 status graph_status(const graph *g, error *err);
 size_t graph_size(const graph *g); /* nodes */
 

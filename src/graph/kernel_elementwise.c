@@ -105,6 +105,7 @@ static int32_t add_source(compiler *c, const node *n, bool linear)
     for (int32_t i = 0; i < c->in_count; i++)
         if (c->s->in[i].place == at.place && c->s->in[i].offset == at.offset) {
             c->s->linear[i] = c->s->linear[i] && linear;
+            c->s->in[i].bytes = at.bytes > c->s->in[i].bytes ? at.bytes : c->s->in[i].bytes;
             return i;
         }
     c->s->in[c->in_count] = at;
@@ -249,7 +250,7 @@ static void compile_member(compiler *c, int32_t i)
     value v = {.where = IN_REGISTER, .out = NONE, .size = (uint8_t)element_size(node_type(n))};
     if (c->b->entries[i].escapes) {
         v.out = g->out_count;
-        c->s->out[g->out_count++] = (location){c->b->entries[i].place, 0};
+        c->s->out[g->out_count++] = (location){c->b->entries[i].place, 0, node_bytes(n)};
     }
     x.result = add_value(c, v);
     remember(c, i, x.result);

@@ -292,7 +292,7 @@ static status all_parts(plan_builder *b, step *s, error *err)
 {
     for (int i = 0; i < s->out_count; i++) {
         if (s->out[i].place == NONE)
-            s->out[i] = (location){new_place(b, PLACE_SLAB, node_bytes(s->node->sources[i])), 0};
+            s->out[i] = (location){new_place(b, PLACE_SLAB, node_bytes(s->node->sources[i])), 0, node_bytes(s->node->sources[i])};
         if (s->out[i].place == NONE)
             return error_set(err, STATUS_MEMORY, "no memory for a plan");
     }

@@ -44,15 +44,19 @@ static status prepare_general(plan_builder *b, step *s, error *err)
     spec->b_step = y.rank > 2 ? spec->k * spec->n : 0;
     s->run = run_general;
     s->data = g;
+    s->flops = 2.0 * (double)spec->batch * (double)spec->m * (double)spec->n * (double)spec->k;
     if (b->reference)
         return STATUS_OK;
+    s->implementation = IMPLEMENTED_PLAINLY;
     status result = kernel_gemm_new(b->p->arena, spec, b->threads, &g->fast, err);
     if (result == STATUS_UNSUPPORTED && spec->batch * spec->m * spec->n * spec->k < 1u << 20) {
         g->fast = NULL; /* too little work to matter */
         return STATUS_OK;
     }
-    if (result == STATUS_OK)
+    if (result == STATUS_OK) {
+        s->implementation = kernel_gemm_implementation(g->fast);
         s->scratch_bytes = kernel_gemm_scratch_bytes(g->fast);
+    }
     return result;
 }
 
@@ -154,7 +158,11 @@ static status packed_weight(plan_builder *b, const step *s, const kernel_matmul_
     pack->name = "pack";
     pack->once = once;
     pack->in[0] = location_of(b, weight);
-    pack->out[0] = (location){home, 0};
+    pack->out[0] = (location){home, 0, kernel_matmul_packed_bytes(matmul)};
+    b->p->counts.packs++;
+    b->p->counts.packs_once += once;
+    b->p->counts.packs_shared += shared != NULL;
+    b->p->counts.pack_bytes += kernel_matmul_packed_bytes(matmul);
     pack->scratch_bytes = x->from == x->to ? 0 : x->count * kernel_type_size(x->to);
     plan *p = b->p; /* the product itself is the step before: change places */
     step *product = p->steps[p->step_count - 2];
@@ -175,10 +183,12 @@ static status prepare_tall(plan_builder *b, step *s, size_t rows, const kernel_m
     int32_t home = NONE;
     TRY(matmul_for(b, spec, &t->matmul, err));
     TRY(packed_weight(b, s, spec, t->matmul, &home, err));
-    s->in[1] = (location){home, 0};
+    s->in[1] = (location){home, 0, kernel_matmul_packed_bytes(t->matmul)};
+    s->implementation = kernel_matmul_implementation(t->matmul);
+    if (kernel_matmul_is_direct(t->matmul) && !(s->implementation = arena_printf(b->p->arena, "own, as %s", s->implementation)))
+        return no_memory(err);
     s->run = run_tall;
     s->data = t;
-    s->implementation = kernel_matmul_implementation(t->matmul);
     s->flops = 2.0 * (double)rows * (double)spec->k * (double)spec->n;
     s->scratch_bytes = kernel_matmul_scratch_bytes(t->matmul);
     return STATUS_OK;
@@ -222,9 +232,9 @@ static status prepare_outer(plan_builder *b, step *s, error *err)
         o->sums = (o->m * o->n * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     kernel_outer_spec spec = {.type = (kernel_type)n->sources[0]->type, .m = o->m, .n = o->n};
     TRY(kernel_outer_new(b->p->arena, &spec, b->threads, &o->outer, err));
+    s->implementation = kernel_outer_implementation(o->outer);
     s->run = run_outer;
     s->data = o;
-    s->implementation = kernel_outer_implementation(o->outer);
     s->flops = 2.0 * (double)o->tokens * (double)o->m * (double)o->n;
     s->scratch_bytes = o->sums + kernel_outer_scratch_bytes(o->outer, o->tokens);
     return STATUS_OK;

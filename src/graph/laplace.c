@@ -186,8 +186,11 @@ bool graph_laplacian(node *const *outputs, size_t count, node *x, node **jacobia
     for (size_t i = 0; i < count; i++)
         if (!outputs[i])
             return false;
-    if (!node_is_float(x))
-        BUG("cannot differentiate with respect to elements of type %s", element_word(node_type(x)));
+    char text[NODE_TEXT];
+    if (!node_is_float(x)) {
+        graph_refuse(x->graph, "no derivative in %s: its elements are not floats", node_text(x, text));
+        return false;
+    }
     coordinates c = {.g = x->graph, .arena = arena_new(NULL), .n = shape_count(x->shape)};
     node **lowered = ARENA_ARRAY(c.arena, node *, count);
     bool good = lowered != NULL;

@@ -69,14 +69,18 @@ static status list_nodes(plan_builder *b, const plan_options *o, error *err)
     return STATUS_OK;
 }
 
-static status take_donations(plan_builder *b, const plan_options *o)
+static status take_donations(plan_builder *b, const plan_options *o, error *err)
 {
     plan *p = b->p;
+    char left[NODE_TEXT], right[NODE_TEXT];
     for (size_t d = 0; d < o->donation_count; d++) {
         const node *in = o->donations[d].input;
         size_t out = o->donations[d].output, k = 0;
-        if (out >= b->output_count || !shape_equal(in->shape, b->outputs[out]->shape) || in->type != b->outputs[out]->type || in->format != QUANT_PLAIN)
-            BUG("the buffer of input %s cannot hold output %zu", in->site, out);
+        if (out >= b->output_count)
+            BUG("input %s is donated to output %zu, which does not exist", in->site, out);
+        if (!shape_equal(in->shape, b->outputs[out]->shape) || in->type != b->outputs[out]->type || in->format != QUANT_PLAIN)
+            return error_set(err, STATUS_INVALID, "the buffer of input %s cannot hold output %zu, %s", node_text(in, left), out,
+                             node_text(b->outputs[out], right));
         while (k < p->input_count && p->inputs[k].n != in)
             k++;
         if (k == p->input_count) /* no output reads it: it is only a place to write to */
@@ -106,8 +110,9 @@ static status build(plan_builder *b, const plan_options *o, error *err)
         p->results[i] = (plan_result){.n = b->outputs[i], .donor = NONE,
                                        .bytes = (size_t)shape_count(b->outputs[i]->shape) * element_size(node_type(b->outputs[i]))};
     TRY(list_nodes(b, o, err));
+    p->counts.nodes = b->n;
     TRY(stored_check(b, err));
-    TRY(take_donations(b, o));
+    TRY(take_donations(b, o, err));
     TRY(plan_reduce(b, err));
     plan_fuse(b);
     TRY(plan_make_steps(b, err));
@@ -256,6 +261,12 @@ static void *address(const plan *p, location at)
     return base ? base + at.offset : NULL; /* NULL: an input or a result without elements */
 }
 
+static void note_time(step *s, double seconds)
+{
+    s->least = s->seconds == 0 || seconds < s->least ? seconds : s->least;
+    s->seconds += seconds;
+}
+
 status plan_run(plan *p, thread_pool *pool, error *err)
 {
     if (thread_pool_size(pool) > p->threads)
@@ -276,9 +287,10 @@ status plan_run(plan *p, thread_pool *pool, error *err)
         double begin = p->profile ? clock_seconds() : 0;
         s->run(s, &m);
         if (p->profile)
-            s->seconds += clock_seconds() - begin;
+            note_time(s, clock_seconds() - begin);
     }
     p->dirty = false;
+    p->profiled += p->profile;
     for (size_t i = 0; i < p->result_count; i++) {
         const plan_result *r = &p->results[i];
         if (r->donor != NONE && !r->in_place && r->bytes)
@@ -299,7 +311,51 @@ size_t plan_profile(const plan *p, plan_step_profile *out, size_t capacity)
 {
     for (size_t i = 0; i < p->step_count && i < capacity; i++) {
         const step *s = p->steps[i];
-        out[i] = (plan_step_profile){s->name, s->implementation, s->node, s->seconds, s->flops, s->nodes};
+        out[i] = (plan_step_profile){.name = s->name, .implementation = s->implementation, .members = s->members, .node = s->node,
+                                     .seconds = s->seconds, .least = s->least, .flops = s->flops, .nodes = s->nodes, .once = s->once};
+        for (int k = 0; k < s->in_count; k++)
+            out[i].read += s->in[k].bytes;
+        for (int k = 0; k < s->out_count; k++)
+            out[i].written += s->out[k].place == NONE ? 0 : s->out[k].bytes;
     }
     return p->step_count;
+}
+
+uint64_t plan_profiled_runs(const plan *p)
+{
+    return p->profiled;
+}
+
+void plan_profile_clear(plan *p)
+{
+    p->profiled = 0;
+    for (size_t i = 0; i < p->step_count; i++)
+        p->steps[i]->seconds = p->steps[i]->least = 0;
+}
+
+void plan_profile_switch(plan *p, bool on)
+{
+    p->profile = on;
+}
+
+plan_counts plan_counts_of(const plan *p)
+{
+    plan_counts c = p->counts;
+    c.steps = p->step_count;
+    c.slab_bytes = p->slab_bytes;
+    c.kept_bytes = p->kept_bytes;
+    c.worker_bytes = p->threads * p->worker_stride;
+    for (size_t i = 0; i < p->step_count; i++) {
+        const step *s = p->steps[i];
+        bool grouped = strcmp(s->name, "elementwise") == 0;
+        c.computed += s->nodes;
+        c.once += s->once ? s->nodes : 0;
+        c.grouped += grouped ? s->nodes : 0;
+        c.groups += grouped;
+    }
+    for (size_t i = 0; i < p->result_count; i++) {
+        c.donations += p->results[i].donor != NONE;
+        c.in_place += p->results[i].in_place;
+    }
+    return c;
 }

@@ -50,8 +50,9 @@ typedef struct plan_options {
     bool profile;   /* measure the time of every step */
 } plan_options;
 
-/* options may be NULL. STATUS_LIMIT when the peak is above the limit, STATUS_MEMORY, STATUS_UNSUPPORTED when an
- * operation has no kernel for its types. */
+/* options may be NULL. STATUS_LIMIT when the peak is above the limit, STATUS_MEMORY when it is more than the machine has left for
+ * this process (core/machine.h): both say the bytes and the largest values. STATUS_INVALID when the graph has shapes that do not fit,
+ * STATUS_UNSUPPORTED when an operation has no kernel for its types. */
 status plan_new(graph *g, node *const *outputs, size_t count, const plan_options *options, plan **out, error *err);
 void plan_free(plan *p);
 size_t plan_peak_bytes(const plan *p); /* of intermediate values and outputs that are not bound */
@@ -69,15 +70,41 @@ status plan_run(plan *p, thread_pool *pool, error *err);
 /* The elements of output i after a run (until the next run). */
 const void *plan_output(const plan *p, size_t i);
 
-/* What ran, in order, with the time spent (plans with .profile). */
+/* The steps, in order, with the time spent (in plans with .profile). */
 typedef struct plan_step_profile {
-    const char *name; /* operation, or "elementwise" */
-    const char *implementation; /* that the library of products and convolutions chose ("jit:avx512_core"), or NULL */
-    const node *node; /* the (last) value that the step makes */
+    const char *name;           /* operation, "elementwise", or what no node stands for: "pack", "expand", "copy" */
+    const char *implementation; /* what oneDNN chose ("brg:avx512_core_bf16"), or our own: "avx512", "avx2", "portable", "reference" */
+    const char *members;        /* with .profile, of a group of elementwise nodes: their operations; else NULL */
+    const node *node; /* the (last) value that the step makes; of "pack" the weight */
     double seconds;   /* over all runs */
-    double flops;     /* of a matrix product, per run; else 0 */
-    size_t nodes;     /* grouped in the step */
+    double least;     /* of the fastest run */
+    double flops;     /* of a product or a convolution, per run; else 0 */
+    size_t nodes;     /* of the graph that it computes */
+    size_t read, written; /* bytes of the values it reads and makes (of attention and of tables: all that there are) */
+    bool once;        /* runs only when frozen inputs were bound anew */
 } plan_step_profile;
 size_t plan_profile(const plan *p, plan_step_profile *out, size_t capacity); /* returns the number of steps */
+uint64_t plan_profiled_runs(const plan *p); /* since the plan was made, or the last call of the next */
+void plan_profile_clear(plan *p);
+/* Whether the runs from now on are measured, of a plan made with .profile (they are at first). */
+void plan_profile_switch(plan *p, bool on);
+
+/* What became of the nodes that the outputs need: nodes = leaves + merged + views + absorbed + computed. */
+typedef struct plan_counts {
+    size_t nodes;    /* behind the lowering of what has no fast kernel */
+    size_t leaves;   /* inputs and constants */
+    size_t merged;   /* equal to an earlier node, or to their source (identities) */
+    size_t views;    /* reshapes and leading slices: another's storage */
+    size_t absorbed; /* fills and broadcasts that steps read as they go */
+    size_t computed; /* by steps */
+    size_t once;     /* of these, from constants and frozen inputs alone: not at every run */
+    size_t grouped, groups;  /* of these, elementwise nodes in groups of two and more; such groups */
+    size_t steps;            /* all: those that pack, expand and copy too */
+    size_t donations, in_place;      /* donated buffers, and those that are written to without a copy */
+    size_t packs, packs_once, packs_shared; /* weights brought into the form of products: all, of frozen ones, by plan_packs */
+    size_t pack_bytes;                      /* of all these forms */
+    size_t slab_bytes, kept_bytes, worker_bytes; /* the peak: intermediate values, what outlives a run, scratch of threads */
+} plan_counts;
+plan_counts plan_counts_of(const plan *p);
 
 #endif

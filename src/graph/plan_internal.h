@@ -26,6 +26,7 @@ typedef struct place {
 typedef struct location {
     int32_t place; /* NONE: not there */
     size_t offset; /* bytes into it */
+    size_t bytes;  /* of the value there */
 } location;
 
 /* ---- steps ---- */
@@ -44,7 +45,8 @@ struct step {
     step_run *run;
     const void *data; /* the kernel's own, made when the plan was */
     const char *name;
-    const char *implementation; /* what the library chose for it, or NULL */
+    const char *implementation; /* who does the work; set by prepare functions whose kernels know more than their instruction set */
+    const char *members;        /* of a group in a plan that is profiled: its operations */
     const node *node;
     location *in, *out;
     int32_t in_count, out_count;
@@ -52,9 +54,13 @@ struct step {
     size_t scratch_bytes, worker_bytes;
     location scratch;
     bool once;
-    size_t nodes;
-    double seconds, flops;
+    size_t nodes; /* of the graph that it computes; 0: it packs, expands or copies */
+    double seconds, least; /* of all runs, and of the fastest */
+    double flops;
 };
+
+/* What kernels without a choice of instruction sets are called. */
+#define IMPLEMENTED_PLAINLY "portable"
 
 /* ---- what is known about each node while a plan is made ---- */
 typedef struct entry {
@@ -158,6 +164,8 @@ struct plan {
     plan_result *results;
     size_t result_count;
     size_t slab_bytes, kept_bytes, worker_stride, threads;
+    plan_counts counts;
+    uint64_t profiled; /* runs */
     char *slab, *kept, *workers;
     char **base; /* of each place, set at each run */
     const void **in;

@@ -1,5 +1,8 @@
 /* Last pass: outputs, donation, lifetimes, and offsets in one slab. */
+#include "core/machine.h"
 #include "graph/plan_internal.h"
+
+#include <stdio.h>
 
 static void use(plan *p, location at, int32_t step_number)
 {
@@ -91,8 +94,8 @@ static status copy_shared_outputs(plan_builder *b, error *err)
         if (home == NONE)
             return error_set(err, STATUS_MEMORY, "no memory for a plan");
         p->places[home].result = (int32_t)o;
-        TRY(copy_step(b, b->outputs[o], r->at, (location){home, 0}, err));
-        r->at = (location){home, 0};
+        TRY(copy_step(b, b->outputs[o], r->at, (location){home, 0, r->bytes}, err));
+        r->at = (location){home, 0, r->bytes};
     }
     return STATUS_OK;
 }
@@ -206,7 +209,7 @@ static status give_scratch(plan_builder *b, error *err)
         int32_t at = new_place(b, PLACE_SLAB, s->scratch_bytes);
         if (at == NONE)
             return error_set(err, STATUS_MEMORY, "no memory for a plan");
-        s->scratch = (location){at, 0};
+        s->scratch = (location){at, 0, s->scratch_bytes};
     }
     return STATUS_OK;
 }
@@ -260,6 +263,66 @@ static status lay_slab(plan_builder *b, error *err)
     return STATUS_OK;
 }
 
+/* ---- too large ---- */
+enum { LARGEST = 3, ASK_FROM = 32 << 20 /* bytes from which on it is worth asking what the machine has */ };
+
+typedef struct large {
+    size_t bytes;
+    const node *n;
+    bool scratch; /* of the node's step */
+} large;
+
+static void note_large(large list[LARGEST], large x)
+{
+    for (int i = 0; i < LARGEST; i++)
+        if (x.bytes > list[i].bytes) {
+            large next = list[i];
+            list[i] = x;
+            x = next;
+        }
+}
+
+/* The largest things that the plan holds, in words. */
+static const char *largest_values(const plan_builder *b, char *text, size_t room)
+{
+    large list[LARGEST] = {{0}};
+    const plan *p = b->p;
+    for (size_t i = 0; i < b->n; i++) {
+        int32_t at = b->entries[i].place;
+        if (b->entries[i].same == (int32_t)i && b->entries[i].root == (int32_t)i && at != NONE &&
+            (p->places[at].kind == PLACE_SLAB || p->places[at].kind == PLACE_KEPT))
+            note_large(list, (large){p->places[at].bytes, b->entries[i].n, false});
+    }
+    for (size_t i = 0; i < p->step_count; i++)
+        note_large(list, (large){p->steps[i]->scratch_bytes, p->steps[i]->node, true});
+    size_t at = 0;
+    char name[NODE_TEXT];
+    text[0] = 0;
+    for (int i = 0; i < LARGEST && list[i].n && at < room; i++)
+        at += (size_t)snprintf(text + at, room - at, "%s%zu bytes of %s%s", i ? ", " : "", list[i].bytes,
+                               list[i].scratch ? "scratch for " : "", node_text(list[i].n, name));
+    return text;
+}
+
+/* Refuses what is above the limit, or more than the machine has left, before any of it is allocated. */
+static status check_size(const plan_builder *b, size_t limit, error *err)
+{
+    size_t peak = plan_peak_bytes(b->p), left = peak < ASK_FROM ? SIZE_MAX : machine_memory_left();
+    bool limited = limit && peak > limit;
+    char largest[480];
+    if (!limited && peak <= left)
+        return STATUS_OK;
+    largest_values(b, largest, sizeof largest);
+    if (limited)
+        error_set(err, STATUS_LIMIT, "the plan needs %zu bytes of memory, more than the limit of %zu; its largest values are %s", peak,
+                  limit, largest);
+    else
+        error_set(err, STATUS_MEMORY, "the plan needs %zu bytes of memory, and %zu are left for this process; its largest values are %s",
+                  peak, left, largest);
+    return error_hint(err, limited ? "use a smaller batch or a shorter context, or raise the limit"
+                                   : "use a smaller batch, a shorter context, or a machine with more memory");
+}
+
 status plan_lay_out(plan_builder *b, const plan_options *o, error *err)
 {
     plan *p = b->p;
@@ -267,11 +330,5 @@ status plan_lay_out(plan_builder *b, const plan_options *o, error *err)
     TRY(give_scratch(b, err));
     find_lifetimes(p);
     TRY(lay_slab(b, err));
-    size_t peak = plan_peak_bytes(p);
-    if (o->memory_limit && peak > o->memory_limit)
-        return error_hint((error_set(err, STATUS_LIMIT, "the plan needs %zu bytes of memory, more than the limit of %zu", peak,
-                                     o->memory_limit),
-                           err),
-                          "use a smaller batch or a shorter context, or raise the limit");
-    return STATUS_OK;
+    return check_size(b, o->memory_limit, err);
 }

@@ -1,5 +1,6 @@
 /* Third pass: steps in order. Each node that is computed on its own, each group, each call with parts is one step; the
  * table below says who prepares which. */
+#include "core/text.h"
 #include "graph/plan_internal.h"
 
 static step_prepare *const preparers[OP_COUNT] = {
@@ -97,7 +98,7 @@ step *new_step(plan_builder *b, const node *n, int32_t ins, int32_t outs)
     s->out_count = outs;
     s->node = n;
     s->name = op_info_of(n->op)->name;
-    s->nodes = 1;
+    s->implementation = IMPLEMENTED_PLAINLY;
     s->scratch.place = NONE;
     p->steps[p->step_count++] = s;
     return s;
@@ -109,7 +110,7 @@ location location_of(plan_builder *b, const node *n)
     int32_t at = b->entries[e->root].place;
     if (at == NONE)
         BUG("%s (node %u) has no storage", op_info_of(n->op)->name, n->id);
-    return (location){at, e->offset};
+    return (location){at, e->offset, node_bytes(n)};
 }
 
 static bool give_place(plan_builder *b, int32_t i)
@@ -122,6 +123,34 @@ static bool give_place(plan_builder *b, int32_t i)
 static status no_memory(error *err)
 {
     return error_set(err, STATUS_MEMORY, "no memory for a plan");
+}
+
+/* Steps that have no kernels for an instruction set move bytes, or compute one element after another. */
+static bool is_plain(const node *n)
+{
+    static const bool plain[OP_COUNT] = {
+        [OP_FILL] = true,         [OP_IOTA] = true,         [OP_RANDOM_UNIFORM] = true, [OP_BROADCAST] = true,
+        [OP_TRANSPOSE] = true,    [OP_SLICE] = true,        [OP_PAD] = true,            [OP_CONCAT] = true,
+        [OP_GATHER_ROWS] = true,  [OP_PUT_ROWS] = true,     [OP_TAKE_LAST] = true,      [OP_GATHER_LAST] = true,
+        [OP_SCATTER_LAST] = true, [OP_CUMULATIVE_SUM] = true, [OP_ARGSORT] = true,      [OP_WINDOWS] = true,
+        [OP_WINDOWS_SUM] = true,  [OP_CHOLESKY] = true,     [OP_TRIANGULAR_SOLVE] = true, [OP_MAX_POOL] = true,
+        [OP_MAX_POOL_GRAD] = true,
+    };
+    return plain[n->op] || n->type == TYPE_F64 || n->type == TYPE_I32;
+}
+
+static const char *own_implementation(const plan_builder *b, const node *n)
+{
+    return b->reference ? "reference" : is_plain(n) ? IMPLEMENTED_PLAINLY : kernel_isa_name(kernel_isa_used());
+}
+
+/* The operations of a group in order: "mul add tanh". */
+static const char *member_names(plan_builder *b, const int32_t *members, int32_t count)
+{
+    strbuf text = strbuf_new(b->p->arena, 4096);
+    for (int32_t i = 0; i < count; i++)
+        strbuf_printf(&text, "%s%s", i ? " " : "", op_info_of(b->entries[members[i]].n->op)->name);
+    return text.failed ? NULL : text.text;
 }
 
 /* A step for one node, or for all wanted parts of its call. */
@@ -138,16 +167,18 @@ static status node_step(plan_builder *b, int32_t i, error *err)
     if (!s)
         return no_memory(err);
     s->once = b->entries[i].once;
+    s->nodes = 0;
     for (int k = 0; k < n->source_count; k++) {
         s->in[k] = location_of(b, n->sources[k]);
         s->linear[k] = writes_over_sources(n) && k < parts;
     }
     for (int k = 0; k < parts; k++) {
         int32_t part = parts == 1 ? i : b->entries[i].parts[k];
-        s->out[k] = part == NONE ? (location){NONE, 0} : (location){b->entries[part].place, 0};
+        s->out[k] = part == NONE ? (location){NONE, 0, 0} : (location){b->entries[part].place, 0, node_bytes(b->entries[part].n)};
+        s->nodes += part != NONE;
     }
-    status result = preparers[n->op](b, s, err);
-    return result;
+    s->implementation = own_implementation(b, n);
+    return preparers[n->op](b, s, err);
 }
 
 static status group_step(plan_builder *b, int32_t g, error *err)
@@ -167,7 +198,10 @@ static status group_step(plan_builder *b, int32_t g, error *err)
         return no_memory(err);
     s->once = all->once;
     s->name = count == 1 ? op_info_of(last->op)->name : "elementwise";
+    s->implementation = own_implementation(b, last);
     s->nodes = (size_t)count;
+    if (b->p->profile && count > 1 && !(s->members = member_names(b, members, count)))
+        return no_memory(err);
     return prepare_group(b, s, members, count, err);
 }
 
@@ -191,11 +225,15 @@ static status leaf(plan_builder *b, int32_t i, error *err)
 
 status plan_make_steps(plan_builder *b, error *err)
 {
+    plan_counts *counts = &b->p->counts;
     for (int32_t i = 0; i < (int32_t)b->n; i++) {
         const entry *e = &b->entries[i];
+        counts->merged += e->same != i;
+        counts->views += e->same == i && e->root != i;
         if (e->same != i || e->root != i)
             continue;
         if (e->n->op == OP_INPUT || e->n->op == OP_CONSTANT) {
+            counts->leaves++;
             TRY(leaf(b, i, err));
         } else if (e->group != NONE) {
             int32_t g = group_find(b, e->group);
@@ -203,6 +241,8 @@ status plan_make_steps(plan_builder *b, error *err)
                 TRY(group_step(b, g, err));
         } else if (e->first_part == i && (e->escapes || op_info_of(e->n->op)->parts > 1)) {
             TRY(node_step(b, i, err));
+        } else if (e->first_part == i) {
+            counts->absorbed++;
         }
     }
     return STATUS_OK;

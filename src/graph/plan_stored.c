@@ -59,8 +59,8 @@ status stored_expand(plan_builder *b, int32_t i, int32_t blocks, int32_t *home, 
     s->run = run_expand;
     s->name = "expand";
     s->once = e->once;
-    s->in[0] = (location){blocks, 0};
-    s->out[0] = (location){*home, 0};
+    s->in[0] = (location){blocks, 0, node_bytes(e->n)};
+    s->out[0] = (location){*home, 0, bytes};
     s->scratch_bytes = e->n->type == TYPE_F64 ? (size_t)e->n->shape.size[1] * sizeof(float) : 0;
     return STATUS_OK;
 }

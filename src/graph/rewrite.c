@@ -10,6 +10,7 @@ bool graph_rebuild(node *const *outputs, size_t count, node_change *change, void
     bool good = map != NULL;
     for (size_t i = 0; good && i < n; i++) {
         node *m = list[i], *sources[UINT8_MAX];
+        char old[NODE_TEXT], new[NODE_TEXT];
         bool same = true;
         for (int s = 0; s < m->source_count; s++) {
             sources[s] = map[m->sources[s]->id];
@@ -18,7 +19,8 @@ bool graph_rebuild(node *const *outputs, size_t count, node_change *change, void
         node *copy = same ? m : node_with_sources(m, sources, true);
         node *result = copy ? change(context, m, copy) : NULL;
         if (result && (result->type != m->type || !shape_equal(result->shape, m->shape)))
-            BUG("%s was replaced by something of another shape or type", op_info_of(m->op)->name);
+            result = graph_refuse(m->graph, "%s cannot be put in the place of %s: shape and type must be the same",
+                                  node_text(result, new), node_text(m, old));
         map[m->id] = result;
         good = result != NULL;
     }
@@ -136,8 +138,11 @@ status graph_rewrite(node *const *outputs, size_t count, const site_edit *list, 
     arena *a = arena_new(NULL);
     edits all = {list, ARENA_ARRAY(a, bool, edit_count + 1), edit_count};
     status result = STATUS_OK;
-    if (!all.used || !graph_rebuild(outputs, count, edit_site, &all, rewritten))
-        result = error_set(err, STATUS_MEMORY, "no memory to rewrite the graph");
+    if (!all.used || !graph_rebuild(outputs, count, edit_site, &all, rewritten)) {
+        result = count && outputs[0] ? graph_status(outputs[0]->graph, err) : STATUS_OK;
+        if (result == STATUS_OK)
+            result = error_set(err, STATUS_MEMORY, "no memory to rewrite the graph");
+    }
     for (size_t i = 0; result == STATUS_OK && i < edit_count; i++)
         if (!all.used[i])
             result = error_set(err, STATUS_NOT_FOUND, "the graph has no site '%s' that its outputs depend on", list[i].site);

@@ -16,7 +16,14 @@ node *node_joined_pads(node *x, node *y);
 arena *graph_arena(graph *g);
 node *graph_node_at(const graph *g, uint32_t id);
 void graph_fail(graph *g);
+/* Notes why a node cannot be made, where nothing failed before, and returns NULL. */
+node *graph_refuse(graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* For those messages: name (or operation and the named nodes it comes from), type and shape: "'w' f32 [3, 4]". */
+enum { NODE_TEXT = 240 };
+const char *node_text(const node *n, char text[NODE_TEXT]);
 
+/* Whether sizes are 0 or more and make at most 2^48 elements: what is counted from them fits its numbers. */
+bool shape_countable(shape s);
 int64_t shape_last(shape s);             /* size of the last axis */
 shape shape_without_last(shape s);
 shape shape_with_last(shape s, int64_t size);

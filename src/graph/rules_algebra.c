@@ -1,12 +1,10 @@
 /* Cholesky factors and triangular systems: builders and rules (Murray 2016, arXiv:1602.07527, section 3). */
 #include "graph/rules.h"
 
-static void check_square(const char *what, const node *a)
+static bool is_square(const node *a)
 {
-    char text[128];
-    if (a->shape.rank < 2 || a->shape.size[a->shape.rank - 1] != a->shape.size[a->shape.rank - 2] ||
-        (a->type != TYPE_F32 && a->type != TYPE_F64))
-        BUG("%s: expected square matrices [..., N, N] in f32 or f64, found %s", what, shape_text(a->shape, text));
+    return a->shape.rank >= 2 && a->shape.size[a->shape.rank - 1] == a->shape.size[a->shape.rank - 2] &&
+           (a->type == TYPE_F32 || a->type == TYPE_F64);
 }
 
 static node *transposed(node *x)
@@ -39,7 +37,9 @@ node *op_cholesky(node *a)
 {
     if (!a)
         return NULL;
-    check_square("cholesky", a);
+    char text[NODE_TEXT];
+    if (!is_square(a))
+        return graph_refuse(a->graph, "cholesky: expected square matrices [..., N, N] in f32 or f64, found %s", node_text(a, text));
     node *even = symmetric(a);
     return node_new(a->graph, OP_CHOLESKY, node_type(a), a->shape, &even, 1, NULL);
 }
@@ -48,13 +48,13 @@ node *op_triangular_solve(node *l, node *b, bool transpose)
 {
     if (!l || !b)
         return NULL;
-    check_square("triangular_solve", l);
     shape s = b->shape;
-    char left[128], right[128];
-    if (s.rank == l->shape.rank)
+    char left[NODE_TEXT], right[NODE_TEXT];
+    if (is_square(l) && s.rank == l->shape.rank)
         s.size[s.rank - 1] = shape_last(l->shape);
-    if (b->type != l->type || !shape_equal(s, l->shape))
-        BUG("triangular_solve: matrices %s and right sides %s", shape_text(l->shape, left), shape_text(b->shape, right));
+    if (!is_square(l) || b->type != l->type || !shape_equal(s, l->shape))
+        return graph_refuse(l->graph, "triangular_solve: matrices %s and right sides %s do not fit: expected [..., N, N] and [..., "
+                            "N, M] in f32 or f64", node_text(l, left), node_text(b, right));
     return node_new(l->graph, OP_TRIANGULAR_SOLVE, node_type(b), b->shape, (node *[]){l, b}, 2,
                     &(node_attributes){.flags = transpose});
 }

@@ -93,9 +93,9 @@ static node *own_index(node *index, int64_t size, int64_t rows)
 {
     if (!index)
         return NULL;
-    if (size * rows > INT32_MAX)
-        BUG("batch of %lld tables of %lld rows: more rows than an index can name", (long long)size, (long long)rows);
     graph *g = index->graph;
+    if (rows > 0 && size > INT32_MAX / rows)
+        return graph_refuse(g, "vmap: %lld tables of %lld rows are more rows than an index can name", (long long)size, (long long)rows);
     node *low = op_less(index, graph_scalar(g, TYPE_I32, 0)), *inside = op_less(index, graph_scalar(g, TYPE_I32, (double)rows));
     node *moved = op_add(index, op_scale(graph_iota(g, TYPE_I32, index->shape, 0), (double)rows));
     node *none = graph_scalar(g, TYPE_I32, -1);

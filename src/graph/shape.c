@@ -10,6 +10,18 @@ int64_t shape_count(shape s)
     return n;
 }
 
+bool shape_countable(shape s)
+{
+    const int64_t most = (int64_t)1 << 48;
+    int64_t n = 1;
+    for (int i = 0; i < s.rank; i++) {
+        if (s.size[i] < 0 || (s.size[i] && n > most / s.size[i]))
+            return false;
+        n *= s.size[i] ? s.size[i] : 1; /* the others count where one is 0, for whoever leaves that axis out */
+    }
+    return true;
+}
+
 bool shape_equal(shape a, shape b)
 {
     return a.rank == b.rank && (a.rank == 0 || memcmp(a.size, b.size, (size_t)a.rank * sizeof a.size[0]) == 0);

@@ -24,11 +24,15 @@ static node_attributes attributes_of(const window_layout *w)
                              .b = {w->groups, w->in[0], w->in[1], w->out[0], w->out[1]}};
 }
 
-static window_layout lay_out(const char *what, const node *x, const int64_t kernel[2], int64_t groups, window_options o)
+/* False, and noted, where the windows do not fit. */
+static bool lay_out(const char *what, const node *x, const int64_t kernel[2], int64_t groups, window_options o, window_layout *out)
 {
-    char text[128];
-    if (x->shape.rank != 4 || !node_is_float(x))
-        BUG("%s: expected images [N, H, W, C] of floats, found %s", what, shape_text(x->shape, text));
+    const int64_t most = (int64_t)1 << 30;
+    char text[NODE_TEXT];
+    if (x->shape.rank != 4 || !node_is_float(x)) {
+        graph_refuse(x->graph, "%s: expected images [N, H, W, C] of floats, found %s", what, node_text(x, text));
+        return false;
+    }
     window_layout w = {.groups = groups};
     for (int i = 0; i < 2; i++) {
         w.kernel[i] = kernel[i];
@@ -36,13 +40,19 @@ static window_layout lay_out(const char *what, const node *x, const int64_t kern
         w.dilation[i] = o.dilation[i] ? o.dilation[i] : 1;
         w.before[i] = o.before[i];
         w.in[i] = x->shape.size[1 + i];
-        int64_t spare = w.in[i] + o.before[i] + o.after[i] - w.dilation[i] * (kernel[i] - 1) - 1;
-        if (kernel[i] < 1 || w.stride[i] < 1 || w.dilation[i] < 1 || o.before[i] < 0 || o.after[i] < 0 || spare < 0)
-            BUG("%s: a window of %lld x %lld places does not fit images %s", what, (long long)kernel[0], (long long)kernel[1],
-                shape_text(x->shape, text));
+        bool known = kernel[i] >= 1 && kernel[i] <= most && w.stride[i] >= 1 && w.dilation[i] >= 1 && w.dilation[i] <= most &&
+                     o.before[i] >= 0 && o.before[i] <= most && o.after[i] >= 0 && o.after[i] <= most;
+        int64_t spare = known ? w.in[i] + o.before[i] + o.after[i] - w.dilation[i] * (kernel[i] - 1) - 1 : -1;
+        if (spare < 0) {
+            graph_refuse(x->graph, "%s: a window of %lld x %lld places, strides %lld and %lld apart, does not fit images %s", what,
+                         (long long)kernel[0], (long long)kernel[1], (long long)o.stride[0], (long long)o.stride[1],
+                         node_text(x, text));
+            return false;
+        }
         w.out[i] = spare / w.stride[i] + 1;
     }
-    return w;
+    *out = w;
+    return true;
 }
 
 static shape image_shape(int64_t images, const int64_t size[2], int64_t channels)
@@ -70,8 +80,8 @@ node *op_windows(node *x, const int64_t kernel[2], window_options o)
 {
     if (!x)
         return NULL;
-    window_layout w = lay_out("windows", x, kernel, 1, o);
-    return windows(x, &w);
+    window_layout w;
+    return lay_out("windows", x, kernel, 1, o, &w) ? windows(x, &w) : NULL;
 }
 
 void grad_windows(backward *b, node *n, node *dy)
@@ -108,7 +118,9 @@ node *op_max_pool(node *x, const int64_t kernel[2], window_options o)
 {
     if (!x)
         return NULL;
-    window_layout w = lay_out("max_pool", x, kernel, 1, o);
+    window_layout w;
+    if (!lay_out("max_pool", x, kernel, 1, o, &w))
+        return NULL;
     node_attributes a = attributes_of(&w);
     return node_new(x->graph, OP_MAX_POOL, node_type(x), image_shape(x->shape.size[0], w.out, x->shape.size[3]), &x, 1, &a);
 }
@@ -134,13 +146,16 @@ node *op_conv(node *x, node *weight, int64_t groups, window_options o)
 {
     if (!x || !weight)
         return NULL;
-    char left[128], right[128];
+    char left[NODE_TEXT], right[NODE_TEXT];
     bool fits = x->shape.rank == 4 && weight->shape.rank == 4 && x->type == weight->type && groups >= 1 &&
-                weight->shape.size[0] % groups == 0 && weight->shape.size[1] * groups == x->shape.size[3];
+                weight->shape.size[0] % groups == 0 && x->shape.size[3] % groups == 0 &&
+                weight->shape.size[1] == x->shape.size[3] / groups;
     if (!fits)
-        BUG("conv: a weight %s in %lld groups does not fit images %s: expected [O, C / groups, rows, columns] for [N, H, W, C]",
-            shape_text(weight->shape, right), (long long)groups, shape_text(x->shape, left));
-    window_layout w = lay_out("conv", x, &weight->shape.size[2], groups, o);
+        return graph_refuse(x->graph, "conv: weight %s in %lld groups does not fit images %s: expected [O, C / groups, rows, "
+                            "columns] for [N, H, W, C]", node_text(weight, right), (long long)groups, node_text(x, left));
+    window_layout w;
+    if (!lay_out("conv", x, &weight->shape.size[2], groups, o, &w))
+        return NULL;
     node_attributes a = attributes_of(&w);
     return node_new(x->graph, OP_CONV, node_type(x), image_shape(x->shape.size[0], w.out, weight->shape.size[0]),
                     (node *[]){x, weight}, 2, &a);
@@ -150,9 +165,10 @@ node *op_conv_1d(node *x, node *weight, int64_t groups, window_options o)
 {
     if (!x || !weight)
         return NULL;
+    char left[NODE_TEXT], right[NODE_TEXT];
     if (x->shape.rank != 3 || weight->shape.rank != 3)
-        BUG("conv_1d: expected x [N, L, C] and a weight [O, C / groups, K], found ranks %d and %d", x->shape.rank,
-            weight->shape.rank);
+        return graph_refuse(x->graph, "conv_1d: expected x [N, L, C] and weight [O, C / groups, K], found %s and %s",
+                            node_text(x, left), node_text(weight, right));
     o.stride[1] = o.dilation[1] = 1;
     o.before[1] = o.after[1] = 0;
     node *y = op_conv(op_reshape(x, shape_insert(x->shape, 2, 1)), op_reshape(weight, shape_insert(weight->shape, 3, 1)), groups,

@@ -129,6 +129,7 @@ status engine_new(const checkpoint *c, const engine_options *options, thread_poo
     e->slots = e->slots > CHUNK_ROWS ? CHUNK_ROWS : e->slots;
     e->context = o->context > 0 && o->context < c->config.context ? o->context : c->config.context;
     e->limit = o->memory_limit ? o->memory_limit : (size_t)8 << 30;
+    e->can_profile = o->profile;
     e->types = transformer_types_training();
     e->types.compute = o->compute == TYPE_F32 ? TYPE_F32 : TYPE_BF16;
     status result = engine_bind_weights(e, err);
@@ -196,6 +197,21 @@ status engine_vocabulary(engine *e, const constraint_vocabulary **out, error *er
 void engine_forget(engine *e)
 {
     prefix_forget(&e->tree);
+}
+
+void engine_profile(engine *e, bool on)
+{
+    e->profiling = on && e->can_profile;
+}
+
+const plan *engine_profiled_plan(const engine *e)
+{
+    return e->profiled ? e->profiled->plan : NULL;
+}
+
+size_t engine_profiled_rows(const engine *e)
+{
+    return e->profiled ? e->profiled->rows : 0;
 }
 
 engine_cache engine_cache_of(const engine *e)
@@ -280,7 +296,10 @@ status engine_rows_run(engine *e, const float **logits, error *err)
     for (size_t i = e->want_count; i < v->logits; i++)
         e->rows[i] = -1; /* outside: zeros */
     engine_patch_fill(e);
+    if (e->can_profile)
+        plan_profile_switch(v->plan, e->profiling);
     TRY(plan_run(v->plan, e->pool, err));
+    e->profiled = e->profiling ? v : e->profiled;
     engine_patch_read(e);
     if (!e->packed)
         engine_give_back(e); /* every plan reads all weights, and the first one packs them */

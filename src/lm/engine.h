@@ -63,6 +63,7 @@ typedef struct engine_options {
     size_t cache_limit;   /* bytes of the cache of keys and values; 0: twice what `sequences` of full length take, or seven
                              eighths of what the memory limit leaves (the rest is for plans with open sites) */
     element_type compute; /* TYPE_F64 (0): as trained, bf16; or TYPE_F32 */
+    bool profile;         /* the time of every step of its plans can be measured (engine_profile) */
 } engine_options;
 
 /* options may be NULL. The checkpoint (and the arena in which it lies) and the pool (NULL: this thread alone) must
@@ -237,6 +238,14 @@ typedef struct engine_times {
     uint64_t steps, rows, idle_rows;
 } engine_times;
 engine_times engine_times_of(const engine *e);
+
+/* Of an engine made with .profile: whether the steps from now on are measured, in the plans that they run (graph/account.h). Plans
+ * are chosen by the number of rows that are computed and of those that get logits. */
+void engine_profile(engine *e, bool on);
+/* The plan of the last step that was measured, and its rows; NULL and 0: there was none. It lives as long as the engine. */
+struct plan;
+const struct plan *engine_profiled_plan(const engine *e);
+size_t engine_profiled_rows(const engine *e);
 
 typedef struct engine_cache {
     size_t pages, pages_free, page_bytes; /* free: without counting prefixes that could go */

@@ -156,6 +156,8 @@ struct engine {
     constraint_vocabulary *vocabulary;
     engine_times times;
     engine_cache cache;
+    bool can_profile, profiling;
+    const engine_variant *profiled; /* of the last step that was measured */
     atomic_bool interrupted;
 };
 

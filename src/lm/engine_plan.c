@@ -115,7 +115,7 @@ static status make_plan(engine *e, engine_opening *o, engine_variant *v, error *
         outputs += !o->masks[k];
     plan_options how = {.memory_limit = e->limit > used ? e->limit - used : 1, .threads = thread_pool_size(e->pool),
                         .donations = donations, .donation_count = 2 * layers, .frozen = v->model.weights,
-                        .frozen_count = v->model.weight_count, .packs = e->packs};
+                        .frozen_count = v->model.weight_count, .packs = e->packs, .profile = e->can_profile};
     TRY(plan_new(v->graph, nodes, outputs, &how, &v->plan, err));
     o->memory += plan_peak_bytes(v->plan);
     e->memory += plan_peak_bytes(v->plan);
@@ -135,6 +135,8 @@ static void close_opening(engine *e, size_t i)
 {
     engine_opening *o = e->opened[i];
     e->opened[i] = NULL;
+    if (e->profiled >= o->variants && e->profiled < o->variants + VARIANTS)
+        e->profiled = NULL;
     e->memory -= o->memory;
     free_plans(o);
     arena_free(o->arena);

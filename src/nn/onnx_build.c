@@ -367,8 +367,10 @@ static status build_node(builder *b, size_t i, size_t *waits_for)
             return does_not_fit(b, NULL, "more inputs");
     *waits_for = b->model->node_count;
     TRY(operations[row].build(b, in, &b->values[i]));
-    if (!b->values[i])
+    if (!b->values[i]) {
+        TRY(graph_status(b->graph, b->err)); /* what does not fit */
         return error_set(b->err, STATUS_MEMORY, "no memory for %s", b->model->name);
+    }
     return shape_count(b->values[i]->shape) <= INT32_MAX ? STATUS_OK : does_not_fit(b, b->values[i], "at most 2^31 elements");
 }
 

@@ -7,6 +7,13 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "no memory for the graph of a training step");
 }
 
+/* Why the graph has no such nodes. */
+static status failed(const graph *g, error *err)
+{
+    TRY(graph_status(g, err));
+    return no_memory(err);
+}
+
 /* Norm over all gradients, and the factor that clipping puts on them. */
 static void clipping(node *const *gradients, size_t count, double clip, node **norm, node **factor)
 {
@@ -84,7 +91,7 @@ status step_build(arena *a, node *loss, node *const *parameters, size_t count, c
     if (n == 0)
         BUG("a training step that trains nothing");
     if (!graph_value_and_grad(loss, chosen, n, &loss, gradients))
-        return no_memory(err);
+        return failed(s.graph, err);
     node *norm, *factor;
     clipping(gradients, n, options->clip, &norm, &factor);
     s.rates = graph_input(s.graph, "rates", TYPE_F32, SHAPE(3));
@@ -93,7 +100,7 @@ status step_build(arena *a, node *loss, node *const *parameters, size_t count, c
     s.outputs[STEP_NORM] = norm;
     for (size_t i = 0, k = 0; i < count; i++)
         if (s.parts[i] != STEP_FROZEN && !add_update(&s, i, gradients[k++], rates, options->optimiser))
-            return no_memory(err);
+            return failed(s.graph, err);
     *out = s;
     return graph_status(s.graph, err);
 }

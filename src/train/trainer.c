@@ -122,6 +122,7 @@ status stage_graph_build(arena *a, const lm_config *config, size_t tokens, eleme
         out->model.head = op_stop_gradient(out->model.head);
     node *loss = transformer_loss(&out->model, &out->targets, &out->weights);
     step_part *parts = stage_parts(a, config, freeze);
+    TRY(graph_status(out->graph, err));
     if (!parts)
         return no_memory(err);
     return step_build(a, loss, out->model.weights, out->model.weight_count, parts, options, &out->step, err);
