@@ -154,7 +154,7 @@ node_attributes attention_attributes(const node *q, attention_options o)
 {
     int64_t window = o.window > INT32_MAX ? 0 : o.window; /* no position is that far away */
     double scale = o.scale != 0 || !q || q->shape.rank == 0 ? o.scale : 1 / sqrt((double)shape_last(q->shape));
-    return (node_attributes){.x = {scale, o.soft_cap}, .a = {window, o.both_ways}};
+    return (node_attributes){.x = {scale, o.soft_cap}, .a = {window, o.both_ways, o.row}};
 }
 
 /* No score is turned round. */
@@ -177,6 +177,7 @@ node *fused_attention_part(node *q, node *k, node *v, node *start, node_attribut
         !expect(keys.size[0] == s.size[0] && keys.size[2] == s.size[2] && keys.size[1] > 0 && s.size[1] % keys.size[1] == 0 &&
                     node_type(k) == node_type(q) && is_tensor(v, node_type(q), keys),
                 OP_ATTENTION, "k and v [T, G, D] of the type of q [T, H, D], G a divisor of H", NODES(q, k, v)) ||
+        !expect(a.a[2] == 0 || (a.a[2] > 0 && s.size[0] % a.a[2] == 0), OP_ATTENTION, "tokens that are whole rows (options)", NODES(q)) ||
         !expect(is_tensor(start, TYPE_I32, SHAPE(s.size[0])), OP_ATTENTION, "start i32 [T] of q [T, H, D]", NODES(q, start)))
         return NULL;
     return part_node(OP_ATTENTION, part ? wide_type(node_type(q)) : node_type(q), part ? shape_without_last(s) : s,

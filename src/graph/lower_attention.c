@@ -34,12 +34,25 @@ static node *in_sight(const node *n, node *query, node *key)
     return both(seen, near);
 }
 
-/* q [T, G R, D] -> [G, R T, D]; keys [T, G, D] -> [G, T, D]. */
-static node *query_groups(node *q, int64_t groups)
+/* [T, groups * r, D] -> [T / row, groups, r * row, D]: blocks of `row` tokens between which nobody sees anybody. */
+static node *in_blocks(node *x, int64_t row, int64_t groups)
 {
-    int64_t t = q->shape.size[0], r = q->shape.size[1] / groups, d = q->shape.size[2];
-    node *split = op_reshape(q, SHAPE(t, groups, r, d));
-    return op_reshape(op_transpose(split, AXES(1, 2, 0, 3)), SHAPE(groups, r * t, d));
+    int64_t blocks = row ? x->shape.size[0] / row : 1, r = x->shape.size[1] / groups, d = x->shape.size[2];
+    node *split = op_reshape(x, SHAPE(blocks, row, groups, r, d));
+    return op_reshape(op_transpose(split, AXES(0, 2, 3, 1, 4)), SHAPE(blocks, groups, r * row, d));
+}
+
+/* Which keys of its block each query sees: u8 [blocks, 1, 1, row, row]. */
+static node *seen_in_blocks(const node *n, node *start, int64_t blocks, int64_t row)
+{
+    node *query = graph_iota(n->graph, TYPE_I32, SHAPE(row, row), 0), *key = graph_iota(n->graph, TYPE_I32, SHAPE(row, row), 1);
+    node *first = op_reshape(start, SHAPE(blocks, 1, 1, row, 1));
+    if (blocks > 1)
+        first = op_sub(first, op_scale(graph_iota(n->graph, TYPE_I32, SHAPE(blocks, 1, 1, row, 1), 0), (double)row));
+    node *seen = both(op_less_equal(first, key), in_sight(n, query, key));
+    if (n->attributes->a[1]) /* keys of later sequences start after the query */
+        seen = both(seen, op_less_equal(op_reshape(first, SHAPE(blocks, 1, 1, 1, row)), query));
+    return seen;
 }
 
 static node *attention_of(const node *n, node *const *sources, int part)
@@ -47,24 +60,20 @@ static node *attention_of(const node *n, node *const *sources, int part)
     node *q = wide(sources[0]), *k = wide(sources[1]), *v = wide(sources[2]), *start = sources[3];
     if (!q || !k || !v || !start)
         return NULL;
-    graph *g = q->graph;
     int64_t t = q->shape.size[0], h = q->shape.size[1], d = q->shape.size[2], groups = k->shape.size[1], r = h / groups;
-    node *scores = op_matmul(query_groups(q, groups), op_transpose(k, AXES(1, 0, 2)), false, true);
-    scores = scored(n, op_reshape(scores, SHAPE(groups, r, t, t)));
-    node *query = graph_iota(g, TYPE_I32, SHAPE(t, t), 0), *key = graph_iota(g, TYPE_I32, SHAPE(t, t), 1);
-    node *seen = both(op_less_equal(op_reshape(start, SHAPE(t, 1)), key), in_sight(n, query, key));
-    if (n->attributes->a[1]) /* keys of later sequences start after the query */
-        seen = both(seen, op_less_equal(op_reshape(start, SHAPE(1, t)), query));
-    scores = op_select(seen, scores, graph_scalar(g, node_type(q), -INFINITY));
+    int64_t row = n->attributes->a[2] ? n->attributes->a[2] : t, blocks = row ? t / row : 1;
+    node *scores = op_matmul(in_blocks(q, row, groups), in_blocks(k, row, groups), false, true);
+    scores = scored(n, op_reshape(scores, SHAPE(blocks, groups, r, row, row)));
+    scores = op_select(seen_in_blocks(n, start, blocks, row), scores, graph_scalar(q->graph, node_type(q), -INFINITY));
     node *most = op_stop_gradient(op_reduce_max(scores, AXES(-1), true));
     node *e = op_exp(op_sub(scores, most)), *sum = op_reduce_sum(e, AXES(-1), true);
     if (part) {
-        node *lse = op_reshape(op_add(op_log(sum), most), SHAPE(h, t));
-        return op_transpose(lse, AXES(1, 0));
+        node *lse = op_reshape(op_add(op_log(sum), most), SHAPE(blocks, h, row));
+        return op_reshape(op_transpose(lse, AXES(0, 2, 1)), SHAPE(t, h));
     }
-    node *weights = op_reshape(op_div(e, sum), SHAPE(groups, r * t, t));
-    node *out = op_matmul(weights, op_transpose(v, AXES(1, 0, 2)), false, false);
-    out = op_transpose(op_reshape(out, SHAPE(groups, r, t, d)), AXES(2, 0, 1, 3));
+    node *weights = op_reshape(op_div(e, sum), SHAPE(blocks, groups, r * row, row));
+    node *out = op_matmul(weights, in_blocks(v, row, groups), false, false);
+    out = op_transpose(op_reshape(out, SHAPE(blocks, groups, r, row, d)), AXES(0, 3, 1, 2, 4));
     return op_cast(op_reshape(out, SHAPE(t, h, d)), node_type(sources[0]));
 }
 

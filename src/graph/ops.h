@@ -247,6 +247,8 @@ typedef struct attention_options {
     double soft_cap; /* 0: none; else a score becomes soft_cap * tanh(score / soft_cap) */
     int64_t window;  /* 0: none; else query t sees key j iff t - j < window (and j <= t) */
     bool both_ways;  /* later keys of the sequence are seen too; with a window those with |t - j| < window */
+    int64_t row;     /* 0: none; else T is a multiple of it, and no sequence crosses one: where attention is lowered, as forward mode
+                        does, the scores of one row are made with themselves alone. graph_vmap knows it of its examples */
 } attention_options;
 /* Attention among packed tokens, causal unless said otherwise: q [T, H, D], k and v [T, G, D], H a multiple of G; start i32 [T]: the first token
  * of each token's sequence (start[t] <= t, the same within a sequence). Query t sees keys start[t] .. t, and with a window

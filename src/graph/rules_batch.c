@@ -201,8 +201,9 @@ node *batch_attention(node *n, node *const *sources, const bool *batched, int64_
         all[i] = joined(all[i]);
     }
     int part = n->attributes->part;
-    node *y = n->op == OP_ATTENTION ? fused_attention_part(all[0], all[1], all[2], all[3], *n->attributes, part)
-                                    : fused_attention_grad(all, *n->attributes, part);
+    node_attributes a = *n->attributes;
+    a.a[2] = a.a[2] ? a.a[2] : tokens;
+    node *y = n->op == OP_ATTENTION ? fused_attention_part(all[0], all[1], all[2], all[3], a, part) : fused_attention_grad(all, a, part);
     return op_reshape(y, batched_shape(n, size));
 }
 
