@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROFILED = 30 };
+enum { PROFILED = 30, DOCUMENTS = 8 };
 
 typedef struct work {
     arena *arena;
@@ -76,6 +76,8 @@ static status build_mlp(work *w, error *err)
     return STATUS_OK;
 }
 
+/* The loss of one document, for all of them at once: attention is then known to stay within each, where the graph of packed documents
+ * would have forward mode make the scores between all of their tokens. */
 static status build_lm(work *w, const char *folder, error *err)
 {
     lm_config config;
@@ -85,7 +87,7 @@ static status build_lm(work *w, const char *folder, error *err)
     if (!tokens)
         return error_set(err, STATUS_INVALID, "expected tokens");
     TRY(lm_config_read(file_join(w->arena, folder, "config.json"), &config, err));
-    int64_t rows = 8, row = tokens->shape[0] / rows;
+    int64_t rows = DOCUMENTS, row = tokens->shape[0] / rows;
     TRY(stage_graph_build(w->arena, &config, (size_t)row, TYPE_F32, FREEZE_NONE, &none, &g, err));
     *w = (work){.arena = w->arena, .in = w->in, .graph = g.graph, .weights = g.model.weights,
                 .count = g.model.weight_count, .batch_count = 5,
@@ -95,7 +97,7 @@ static status build_lm(work *w, const char *folder, error *err)
         w->batch[i] = graph_input(g.graph, arena_printf(w->arena, "all_%s", w->names[i]), (element_type)one[i]->type, SHAPE(tokens->shape[0]));
         many[i] = op_reshape(w->batch[i], SHAPE(rows, row));
     }
-    many[3] = op_sub(many[3], op_broadcast(op_slice(many[3], 1, 0, 1), SHAPE(rows, row)));
+    many[3] = op_sub(many[3], op_broadcast(op_slice(many[3], 1, 0, 1), SHAPE(rows, row))); /* starts, counted from the document's own */
     if (!graph_vmap(&loss, 1, one, many, 5, &loss))
         return no_memory(err);
     w->loss = op_sum_all(loss);
