@@ -8,7 +8,8 @@
  * the raw samples, off the untrained network and off the trained one:
  *
  *     leads    which lead of which record a window is from: eight labelled windows a lead, tested on the last 35 %
- *     beats    whether a beat is a premature atrial one (A) or normal (N): marked beats of the first record that has both; first 60 %, last 35 %
+ *     beats    whether one of the beats in the window is a premature atrial one (A) or all are normal (N): the first lead with marked
+ *              beats of both kinds; first 60 %, last 35 %; a beat lies anywhere in the middle of its window
  *     ECG5000  the kind of a heart beat: a fifth of each class labelled, tested on the rest; another patient, other equipment
  *
  * ECG5000 is also learnt by fine-tuning all weights, from the untrained and from the trained network. */
@@ -22,7 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RATE = 125, WINDOW = 256, BATCH = 128, LABELLED = 8, LEAST_TESTS = 20, MOST_TESTS = 60, BEAT_PLACE = 160, LEAST_MEMBERS = 10 };
+enum { RATE = 125, WINDOW = 256, BATCH = 128, LABELLED = 8, LEAST_TESTS = 20, MOST_TESTS = 60, LEAST_MEMBERS = 10 };
+enum { BEAT_FROM = 96, BEAT_TO = 192 }; /* where in a window a beat may lie */
 
 static const double learnt_part = 0.6, tested_from = 0.65, temperature = 0.5, penalty = 1e-3;
 static const ecg_views views = {.warp = 12, .noise = 0.2};
@@ -110,16 +112,24 @@ static size_t count_beats(const lead *l, char symbol, size_t from, size_t to)
     return n;
 }
 
+/* The first lead with enough premature and normal beats to learn from and to test; NULL: there is none. */
+static const lead *marked_lead(const leads *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        const lead *l = &all->items[i];
+        size_t to = part_of(l, learnt_part), from = part_of(l, tested_from);
+        if (count_beats(l, 'A', 0, to) >= LEAST_MEMBERS && count_beats(l, 'A', from, l->count) >= LEAST_MEMBERS / 2 &&
+            count_beats(l, 'N', 0, to) >= 100 && count_beats(l, 'N', from, l->count) >= 100)
+            return l;
+    }
+    return NULL;
+}
+
 /* All premature beats, and four times as many normal ones, of the part that is learnt from; all beats of the part that is tested. */
 static status beat_task(arena *a, const leads *all, order_stream *draws, task *t, error *err)
 {
     *t = (task){.length = WINDOW};
-    const lead *l = NULL;
-    for (size_t i = 0; i < all->count && !l; i++) {
-        const lead *x = &all->items[i];
-        bool enough = count_beats(x, 'A', 0, part_of(x, learnt_part)) >= LEAST_MEMBERS && count_beats(x, 'A', part_of(x, tested_from), x->count) > 1;
-        l = enough && count_beats(x, 'N', 0, x->count) > 100 ? x : NULL;
-    }
+    const lead *l = marked_lead(all);
     if (!l)
         return STATUS_OK;
     uint32_t *order = ARENA_ARRAY(a, uint32_t, l->beat_count);
@@ -130,12 +140,16 @@ static status beat_task(arena *a, const leads *all, order_stream *draws, task *t
     t->classes = 2;
     for (size_t k = 0; k < l->beat_count; k++) {
         const lead_beat *b = &l->beats[order[k]];
-        bool premature = b->symbol == 'A', learnt = b->at + WINDOW < to, tested = b->at >= from + BEAT_PLACE;
-        if ((!premature && b->symbol != 'N') || b->at < BEAT_PLACE || (learnt && !premature && !normal))
+        size_t place = BEAT_FROM + below(draws, BEAT_TO - BEAT_FROM), start = b->at - place;
+        bool premature = b->symbol == 'A';
+        if (b->at < place || (!premature && (b->symbol != 'N' || count_beats(l, 'A', start, start + WINDOW))))
+            continue;
+        bool learnt = start + WINDOW <= to, tested = start >= from;
+        if (learnt && !premature && !normal)
             continue;
         normal -= learnt && !premature;
         if (learnt || tested)
-            add_window(learnt ? &t->train : &t->test, l, b->at - BEAT_PLACE, premature);
+            add_window(learnt ? &t->train : &t->test, l, start, premature);
     }
     return STATUS_OK;
 }

@@ -11,9 +11,10 @@
  * a link that a step is to predict carries no message in that step, else the network would learn to look it up.
  *
  * Printed is the area under the ROC curve on the held-out pairs: of the product of the two degrees (among training links), of the same
- * network without messages, and of the network; against the non-links of the files, and against pairs made of the held-out links' ends
- * in another order, whose degrees are those of the links. The files' non-links are drawn among all proteins alike, so that a degree alone
- * tells much there. */
+ * network without messages, and of the network; against the held-out non-links of the files, and against pairs made of the held-out
+ * links' ends in another order. The files' non-links were drawn among all proteins alike, so that whoever knows which proteins have
+ * links at all does well there, without knowing with whom; the second figure asks with whom. In training half of the non-links are the
+ * file's, half are ends of training links in another order. */
 #include "core/progress.h"
 #include "fit.h"
 #include "proteins_read.h"
@@ -58,6 +59,7 @@ typedef struct split {
     pair_list train[2], test[AGAINST]; /* train[1]: links, train[0]: non-links */
     size_t messages;                   /* directed: twice the training links */
     float *degree;                     /* [proteins], among training links */
+    bool *learnt;                      /* [pairs of the file]: in train */
 } split;
 
 typedef struct areas {
@@ -116,28 +118,22 @@ static status shuffle_ends(const proteins *p, order_stream *draws, split *s, are
     return STATUS_OK;
 }
 
-/* No held-out pair may be one that was learnt from. The pairs of a file are distinct, so this cannot fail unless the split is wrong. */
-static void check_split(const proteins *p, const split *s, arena *a)
+/* No held-out pair may be one that was learnt from. The pairs of a file are distinct, so this cannot be unless the split is wrong. */
+static void check_split(const proteins *p, const split *s)
 {
-    bool *learnt = ARENA_ARRAY(a, bool, p->pair_count);
-    if (!learnt)
-        return;
-    for (int k = 0; k < 2; k++)
-        for (size_t i = 0; i < s->train[k].count; i++)
-            learnt[find_pair(p, s->train[k].a[i], s->train[k].b[i]) - p->pairs] = true;
     for (int k = 0; k < AGAINST; k++)
         for (size_t i = 0; i < s->test[k].count; i++) {
             const protein_pair *known = find_pair(p, s->test[k].a[i], s->test[k].b[i]);
-            if (known && learnt[known - p->pairs])
+            if (known && s->learnt[known - p->pairs])
                 BUG("a held-out pair was learnt from");
         }
 }
 
 static status split_new(arena *a, const proteins *p, order_stream *draws, split *s, error *err)
 {
-    *s = (split){.degree = ARENA_ARRAY(a, float, p->count)};
+    *s = (split){.degree = ARENA_ARRAY(a, float, p->count), .learnt = ARENA_ARRAY(a, bool, p->pair_count)};
     uint32_t *order = ARENA_ARRAY(a, uint32_t, p->pair_count);
-    bool room = s->degree && order && list_new(a, &s->train[0], p->pair_count) && list_new(a, &s->train[1], p->pair_count) &&
+    bool room = s->degree && s->learnt && order && list_new(a, &s->train[0], p->pair_count) && list_new(a, &s->train[1], p->pair_count) &&
                 list_new(a, &s->test[FILE_PAIRS], p->pair_count);
     if (!room)
         return no_memory(err);
@@ -147,8 +143,10 @@ static status split_new(arena *a, const proteins *p, order_stream *draws, split 
         size_t seen = 0;
         for (size_t i = 0; i < p->pair_count; i++) {
             const protein_pair *x = &p->pairs[order[i]];
-            if (x->linked == kind)
-                add_pair((double)seen++ < held_out * (double)kinds[kind] ? &s->test[FILE_PAIRS] : &s->train[kind], x->a, x->b, kind);
+            if (x->linked != kind)
+                continue;
+            s->learnt[order[i]] = (double)seen++ >= held_out * (double)kinds[kind];
+            add_pair(s->learnt[order[i]] ? &s->train[kind] : &s->test[FILE_PAIRS], x->a, x->b, kind);
         }
     }
     if (s->train[0].count < 10 || s->train[1].count < 10)
@@ -159,7 +157,7 @@ static status split_new(arena *a, const proteins *p, order_stream *draws, split 
     }
     s->messages = 2 * s->train[1].count;
     TRY(shuffle_ends(p, draws, s, a, err));
-    check_split(p, s, a);
+    check_split(p, s);
     return STATUS_OK;
 }
 
@@ -189,6 +187,7 @@ static node *head(node *const *w, node *h, node *a, node *b)
 
 typedef struct network {
     fit fit;
+    const proteins *proteins;
     const split *split;
     node *features, *from, *to, *a, *b, *linked;
     int32_t *messages[2], *ends[2];
@@ -201,6 +200,7 @@ static status network_begin(network *n, arena *a, const proteins *p, const split
 {
     TRY(fit_begin(&n->fit, a, weights, WEIGHTS, seed, err));
     graph *g = n->fit.graph;
+    n->proteins = p;
     n->split = s;
     n->graph = with_graph;
     n->predicted = (size_t)(predicted * (double)(s->train[1].count < s->train[0].count ? s->train[1].count : s->train[0].count));
@@ -226,9 +226,9 @@ static status network_begin(network *n, arena *a, const proteins *p, const split
     return STATUS_OK;
 }
 
-static void bind_graph(network *n, plan *p, const float *features)
+static void bind_graph(network *n, plan *p)
 {
-    plan_bind(p, n->features, features);
+    plan_bind(p, n->features, n->proteins->features);
     plan_bind(p, n->from, n->messages[0]);
     plan_bind(p, n->to, n->messages[1]);
 }
@@ -242,24 +242,43 @@ static void set_messages(network *n, size_t i, bool sent)
     n->messages[1][2 * i] = n->messages[0][2 * i + 1] = there ? links->b[i] : -1;
 }
 
-static status train(network *n, const float *features, size_t steps, thread_pool *pool, error *err)
+static void set_target(network *n, size_t at, int32_t a, int32_t b, bool linked)
+{
+    n->ends[0][at] = a;
+    n->ends[1][at] = b;
+    n->targets[at] = linked;
+}
+
+/* Ends of two training links that are none themselves. What is held out is not asked: it may come up here as a non-link. */
+static void set_shuffled(network *n, size_t at)
+{
+    const pair_list *links = &n->split->train[1];
+    for (int tries = 0; tries < 20; tries++) {
+        int32_t a = links->a[order_u64(&n->fit.order) % links->count], b = links->b[order_u64(&n->fit.order) % links->count];
+        const protein_pair *known = find_pair(n->proteins, a, b);
+        if (a != b && !(known && known->linked && n->split->learnt[known - n->proteins->pairs])) {
+            set_target(n, at, a, b, false);
+            return;
+        }
+    } /* as good as every pair is a link: the file's non-link stays */
+}
+
+static status train(network *n, size_t steps, thread_pool *pool, error *err)
 {
     const pair_list *lists = n->split->train;
     uint32_t *order[2];
     for (int kind = 0; kind < 2; kind++)
         if (!(order[kind] = ARENA_ARRAY(n->fit.arena, uint32_t, lists[kind].count)))
             return no_memory(err);
-    bind_graph(n, n->fit.step_plan, features);
+    bind_graph(n, n->fit.step_plan);
     for (size_t step = 0; step < steps; step++) {
         for (int kind = 0; kind < 2; kind++) {
             order_permute(&n->fit.order, order[kind], lists[kind].count);
-            for (size_t k = 0; k < n->predicted; k++) {
-                size_t at = (size_t)kind * n->predicted + k, i = order[kind][k];
-                n->ends[0][at] = lists[kind].a[i];
-                n->ends[1][at] = lists[kind].b[i];
-                n->targets[at] = (float)kind;
-            }
+            for (size_t k = 0; k < n->predicted; k++)
+                set_target(n, (size_t)kind * n->predicted + k, lists[kind].a[order[kind][k]], lists[kind].b[order[kind][k]], kind);
         }
+        for (size_t k = 0; k < n->predicted; k += 2)
+            set_shuffled(n, k);
         for (size_t k = 0; k < lists[1].count; k++)
             set_messages(n, order[1][k], k >= n->predicted);
         float loss;
@@ -284,14 +303,14 @@ static status area_of(arena *a, const pair_list *l, const float *scores, double 
     return STATUS_OK;
 }
 
-static status judge(network *n, const float *features, const pair_list *l, thread_pool *pool, double *out, error *err)
+static status judge(network *n, const pair_list *l, thread_pool *pool, double *out, error *err)
 {
     graph *g = n->fit.graph;
     node *a = graph_constant(g, TYPE_I32, SHAPE((int64_t)l->count), l->a), *b = graph_constant(g, TYPE_I32, SHAPE((int64_t)l->count), l->b);
     node *logits = head(n->fit.nodes, encoder(n->fit.nodes, n->features, n->from, n->to), a, b);
     plan *p;
     TRY(fit_plan(&n->fit, &logits, 1, &p, err));
-    bind_graph(n, p, features);
+    bind_graph(n, p);
     status s = plan_run(p, pool, err);
     if (s == STATUS_OK)
         s = area_of(n->fit.arena, l, plan_output(p, 0), out, err);
@@ -331,9 +350,9 @@ static status run_seed(arena *a, const proteins *p, options *o, uint64_t seed, a
         network n = {0};
         status result = network_begin(&n, a, p, &s, w == GRAPH, seed, err);
         if (result == STATUS_OK)
-            result = train(&n, p->features, o->steps, o->pool, err);
+            result = train(&n, o->steps, o->pool, err);
         for (int k = 0; k < AGAINST && result == STATUS_OK; k++)
-            result = judge(&n, p->features, &s.test[k], o->pool, &out->of[k][w], err);
+            result = judge(&n, &s.test[k], o->pool, &out->of[k][w], err);
         fit_end(&n.fit);
         TRY(result);
         progress_update(o->bar, ++o->done, "%s", p->species);
@@ -343,7 +362,7 @@ static status run_seed(arena *a, const proteins *p, options *o, uint64_t seed, a
 
 static void say(const proteins *p, const areas *all, size_t seeds)
 {
-    printf("%s: %zu proteins (%s), %zu links, %zu non-links, %zu pairs left out\n", p->species, p->count,
+    printf("%s: %zu proteins (%s), %zu links, %zu non-links; %zu lines left out (twice there, or a protein with itself)\n", p->species, p->count,
            p->has_sequences ? "sequences" : "no sequences: random features", p->linked, p->pair_count - p->linked, p->dropped);
     for (int k = 0; k < AGAINST; k++) {
         printf("  %-28s", k == SHUFFLED ? "against shuffled ends" : "against the file's non-links");
@@ -400,7 +419,7 @@ int main(int argc, char **argv)
     }
     error err = {0};
     arena *a = arena_new(NULL);
-    options o = {.steps = argc > 2 ? strtoul(argv[2], NULL, 10) : 100, .seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1,
+    options o = {.steps = argc > 2 ? strtoul(argv[2], NULL, 10) : 120, .seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1,
                  .seeds = argc > 4 ? strtoul(argv[4], NULL, 10) : 3, .threads = argc > 5 ? strtoul(argv[5], NULL, 10) : 0};
     status s = a ? run(a, argv[1], argc > 6 ? (const char *const *)argv + 6 : NULL, argc > 6 ? (size_t)argc - 6 : 0, &o, &err) : STATUS_MEMORY;
     arena_free(a);
