@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RATE = 125, WINDOW = 256, BATCH = 128, LABELLED = 8, LEAST_TESTS = 20, MOST_TESTS = 60, LEAST_MEMBERS = 10 };
+enum { RATE = 125, WINDOW = 256, BATCH = 128, LABELLED = 8, LEAST_TESTS = 20, MOST_TESTS = 60, LEAST_BEATS = 10, LEAST_MEMBERS = 15, TUNING_STEPS = 150 };
 enum { BEAT_FROM = 96, BEAT_TO = 192 }; /* where in a window a beat may lie */
 
 static const double learnt_part = 0.6, tested_from = 0.65, temperature = 0.5, penalty = 1e-3;
@@ -118,7 +118,7 @@ static const lead *marked_lead(const leads *all)
     for (size_t i = 0; i < all->count; i++) {
         const lead *l = &all->items[i];
         size_t to = part_of(l, learnt_part), from = part_of(l, tested_from);
-        if (count_beats(l, 'A', 0, to) >= LEAST_MEMBERS && count_beats(l, 'A', from, l->count) >= LEAST_MEMBERS / 2 &&
+        if (count_beats(l, 'A', 0, to) >= LEAST_BEATS && count_beats(l, 'A', from, l->count) >= LEAST_BEATS / 2 &&
             count_beats(l, 'N', 0, to) >= 100 && count_beats(l, 'N', from, l->count) >= 100)
             return l;
     }
@@ -154,7 +154,7 @@ static status beat_task(arena *a, const leads *all, order_stream *draws, task *t
     return STATUS_OK;
 }
 
-/* Classes of fewer than ten beats are left out. */
+/* Classes of few beats are left out: there would be hardly one to learn from. */
 static status file_task(arena *a, const beat_file *file, order_stream *draws, task *t, error *err)
 {
     *t = (task){.length = BEAT_LENGTH};
@@ -333,7 +333,7 @@ static status tuning_train(tuning *t, const task *k, size_t steps, thread_pool *
             t->labels[i] = k->train.labels[from];
             t->share[i] = 1.0F / BATCH;
         }
-        TRY(fit_step(&t->fit, pool, 1e-3 * falling(step, steps), &loss, err));
+        TRY(fit_step(&t->fit, pool, 2e-3 * falling(step, steps), &loss, err));
     }
     return STATUS_OK;
 }
@@ -366,7 +366,7 @@ static status tune(arena *a, const fit *from, const task *k, const data *d, uint
         return no_memory(err);
     status s = tuning_begin(t, a, from, k, seed, err);
     if (s == STATUS_OK)
-        s = tuning_train(t, k, d->steps / 2 < 150 ? d->steps / 2 : 150, d->pool, err);
+        s = tuning_train(t, k, d->steps < TUNING_STEPS ? d->steps : TUNING_STEPS, d->pool, err);
     if (s == STATUS_OK)
         s = tuning_judge(t, k, d->pool, out, err);
     fit_end(&t->fit);
@@ -472,7 +472,7 @@ int main(int argc, char **argv)
     }
     error err = {0};
     arena *a = arena_new(NULL);
-    data d = {.steps = argc > 3 ? strtoul(argv[3], NULL, 10) : 300, .threads = argc > 6 ? strtoul(argv[6], NULL, 10) : 0};
+    data d = {.steps = argc > 3 ? strtoul(argv[3], NULL, 10) : 250, .threads = argc > 6 ? strtoul(argv[6], NULL, 10) : 0};
     status s = a ? run(a, argv[1], argv[2], &d, argc > 4 ? strtoull(argv[4], NULL, 10) : 1, argc > 5 ? strtoul(argv[5], NULL, 10) : 3, &err)
                  : STATUS_MEMORY;
     arena_free(a);
