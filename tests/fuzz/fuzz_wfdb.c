@@ -29,6 +29,7 @@ static void record(arena *a, slice header, slice samples)
             for (size_t k = 0; k < r.signals[first].count; k++)
                 sum += wfdb_value(&r.signals[first], k);
     }
+    (void)sum;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
@@ -50,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
                 for (size_t k = 0; k < x.items[i].text.length; k++)
                     sum += x.items[i].text.text[k];
             }
+        (void)sum;
     }
     arena_free(a);
     return 0;

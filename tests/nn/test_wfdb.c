@@ -337,6 +337,43 @@ static void a_record_of_two_files_is_read_from_its_folder(void **state)
     arena_free(a);
 }
 
+/* The record and the marks that lie in the folder. */
+static status read_both(const char *hea, const char *atr, error *err)
+{
+    wfdb_record r;
+    wfdb_annotations x;
+    arena *a = arena_new(NULL);
+    status s = wfdb_read(a, hea, &r, err);
+    if (s == STATUS_OK)
+        s = wfdb_annotations_read(a, atr, &x, err);
+    arena_free(a);
+    return s;
+}
+
+static void every_failed_allocation_is_an_error(void **state)
+{
+    (void)state;
+    static const char header[] = "# c\nm 2 250 2\nm.dat 16 1/uV 12 0 1 3 0 I\nm.dat 16\n";
+    static const unsigned char samples[] = {1, 0, 9, 0, 2, 0, 9, 0};
+    arena *a = arena_new(NULL);
+    const char *hea = file_join(a, test_folder(), "m.hea"), *atr = file_join(a, test_folder(), "m.atr");
+    put(hea, header, sizeof header - 1);
+    put(file_join(a, test_folder(), "m.dat"), samples, sizeof samples);
+    put(atr, marks, sizeof marks);
+    bool succeeded = false;
+    for (unsigned long n = 1; n < 1000 && !succeeded; n++) {
+        error err = {0};
+        memory_fail_at(n);
+        status s = read_both(hea, atr, &err);
+        succeeded = memory_count() < n;
+        memory_fail_at(0);
+        if (s != (succeeded ? STATUS_OK : STATUS_MEMORY))
+            fail_msg("allocation %lu failed and the status is '%s': %s", n, status_word(s), err.message);
+    }
+    assert_true(succeeded);
+    arena_free(a);
+}
+
 /* MIT-BIH record 100: 650,000 samples a lead, checksums and first values of its header, the beats as its experts marked them. */
 static void record_100_is_read_whole(void **state)
 {
@@ -419,6 +456,7 @@ int main(void)
         cmocka_unit_test(broken_annotations_are_refused_with_the_reason),
         cmocka_unit_test(no_broken_bit_goes_without_a_word),
         cmocka_unit_test(a_record_of_two_files_is_read_from_its_folder),
+        cmocka_unit_test(every_failed_allocation_is_an_error),
         cmocka_unit_test(record_100_is_read_whole),
         cmocka_unit_test(every_real_record_is_as_its_header_says),
     };
