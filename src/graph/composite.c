@@ -223,7 +223,8 @@ node *op_batch_norm_frozen(node *x, node *weight, node *bias, node *mean, node *
 void op_batch_norm_running(node **mean, node **variance, node *batch_mean, node *batch_variance, int64_t count, double momentum)
 {
     if (count < 2)
-        BUG("batch_norm_running: a variance over %lld rows less one", (long long)count);
+        *variance = batch_variance ? graph_refuse(batch_variance->graph, "batch_norm_running: no variance over %lld rows less one",
+                                                  (long long)count) : NULL;
     node *spread = op_scale(op_stop_gradient(batch_variance), (double)count / (double)(count - 1));
     *mean = op_add(op_scale(*mean, 1 - momentum), op_scale(op_stop_gradient(batch_mean), momentum));
     *variance = op_add(op_scale(*variance, 1 - momentum), op_scale(spread, momentum));
@@ -233,10 +234,11 @@ node *op_group_norm(node *x, int64_t groups, node *weight, node *bias, double ep
 {
     if (!x)
         return NULL;
+    char text[NODE_TEXT];
     if (x->shape.rank < 2 || groups < 1 || shape_last(x->shape) % groups != 0)
-        BUG("group_norm: %lld groups of the %lld channels of x [N, ..., C]", (long long)groups,
-            x->shape.rank ? (long long)shape_last(x->shape) : 0);
-    int64_t channels = shape_last(x->shape), n = x->shape.size[0], each = n ? shape_count(x->shape) / n / channels : 0;
+        return graph_refuse(x->graph, "group_norm: expected x [N, ..., C] with channels for %lld groups, found %s", (long long)groups,
+                            node_text(x, text));
+    int64_t channels = shape_last(x->shape), n = x->shape.size[0], each = n && channels ? shape_count(x->shape) / n / channels : 0;
     node *w = op_reshape(wide(x), SHAPE(n, each, groups, channels / groups));
     node *centred = op_sub(w, op_reduce_mean(w, AXES(1, 3), true));
     node *variance = op_reduce_mean(op_square(centred), AXES(1, 3), true);

@@ -43,16 +43,17 @@ static node *norm(node *x, node *weight, node *bias, int64_t kept, double epsilo
     *mean = *variance = NULL;
     if (!x)
         return NULL;
-    char text[128];
+    char text[NODE_TEXT], first[NODE_TEXT], second[NODE_TEXT];
     if (!node_is_float(x) || x->shape.rank < (int)kept + 1 || shape_count(x->shape) == 0)
-        BUG("batch_norm: expected x [..., C] of floats and not empty, with %lld leading axes, found %s", (long long)kept,
-            shape_text(x->shape, text));
+        return graph_refuse(x->graph, "batch_norm: expected x [..., C] of floats and not empty, with %lld leading axes, found %s",
+                            (long long)kept, node_text(x, text));
     element_type type = weight ? node_type(weight) : bias ? node_type(bias) : wide_type(node_type(x));
     shape channels = SHAPE(shape_last(x->shape));
     weight = weight ? weight : graph_fill(x->graph, type, channels, 1);
     bias = bias ? bias : graph_fill(x->graph, type, channels, 0);
     if (weight && bias && (!fits(x, weight) || !fits(x, bias) || weight->type != bias->type))
-        BUG("batch_norm: expected weight and bias [C] of one type, that of x %s or f32 where x is bf16", shape_text(x->shape, text));
+        return graph_refuse(x->graph, "batch_norm: expected weight and bias [C] of one type, that of x or f32 where x is bf16, found %s "
+                            "and %s for %s", node_text(weight, first), node_text(bias, second), node_text(x, text));
     *mean = norm_part(x, weight, bias, kept, epsilon, 1);
     *variance = norm_part(x, weight, bias, kept, epsilon, 2);
     return norm_part(x, weight, bias, kept, epsilon, 0);

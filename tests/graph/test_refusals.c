@@ -187,6 +187,9 @@ static node *substitute(given x)
     X(pair_distances, op_pair_distances(x.row), "pair_distances", "'row' f32 [5]")                                     \
     X(flow, op_flow(x.words, 2), "flow", "'words' i32 [2, 3]")                                                         \
     X(nt_xent, op_nt_xent(x.row, 0.5), "nt_xent", "'row' f32 [5]")                                                     \
+    X(batch_norm, op_batch_norm(x.a, x.row, NULL, 1e-5, NULL, NULL), "batch_norm", "'left' f32 [2, 3]", "'row' f32 [5]") \
+    X(batch_norm_words, op_batch_norm(x.words, NULL, NULL, 1e-5, NULL, NULL), "batch_norm", "'words' i32 [2, 3]")      \
+    X(group_norm, op_group_norm(x.a, 2, NULL, NULL, 1e-5), "group_norm", "'left' f32 [2, 3]", "2 groups")              \
     X(scan, scan(x), "scan", "'left' f32 [2, 3]", "f32 [4, 3]")                                                        \
     X(grad, grad(x), "seed", "'right' f32 [4, 5]", "tanh of 'left' f32 [2, 3]")                                        \
     X(grad_of_words, grad_of_words(x), "derivative", "'words' i32 [2, 3]")                                             \
@@ -236,7 +239,7 @@ static void every_operation_has_a_case(void **state)
     (void)state;
     /* Made of what always fits: one source of any shape and type, or sources that other builders checked. */
     static const op_code fitting[] = {OP_INPUT, OP_CONSTANT, OP_FILL, OP_IDENTITY, OP_CAST, OP_STOP_GRADIENT, OP_AFTER, OP_SOFTMAX_GRAD,
-                                      OP_RMS_NORM_GRAD, OP_SILU_MUL_GRAD, OP_ATTENTION_GRAD, OP_CROSS_ENTROPY_GRAD, OP_CONV_INPUT_GRAD,
+                                      OP_RMS_NORM_GRAD, OP_SILU_MUL_GRAD, OP_ATTENTION_GRAD, OP_CROSS_ENTROPY_GRAD, OP_BATCH_NORM_GRAD, OP_CONV_INPUT_GRAD,
                                       OP_CONV_WEIGHT_GRAD, OP_MAX_POOL_GRAD, OP_WINDOWS_SUM};
     for (op_code op = 0; op < OP_COUNT; op++) {
         const op_info *info = op_info_of(op);
