@@ -167,7 +167,7 @@ static bool fits_scores(op_code op, node *q, const node_attributes *a)
     return false;
 }
 
-node *fused_attention_part(node *q, node *k, node *v, node *start, node_attributes a, int part)
+node *fused_attention_part(node *q, node *k, node *v, node *start, node *mask, node_attributes a, int part)
 {
     if (!q || !k || !v || !start)
         return NULL;
@@ -180,19 +180,28 @@ node *fused_attention_part(node *q, node *k, node *v, node *start, node_attribut
         !expect(a.a[2] == 0 || (a.a[2] > 0 && s.size[0] % a.a[2] == 0), OP_ATTENTION, "tokens that are whole rows (options)", NODES(q)) ||
         !expect(is_tensor(start, TYPE_I32, SHAPE(s.size[0])), OP_ATTENTION, "start i32 [T] of q [T, H, D]", NODES(q, start)))
         return NULL;
-    return part_node(OP_ATTENTION, part ? wide_type(node_type(q)) : node_type(q), part ? shape_without_last(s) : s,
-                     (node *[]){q, k, v, start}, a, part);
+    if (mask && !expect(mask->type == TYPE_U8 && mask->shape.rank == 2 && mask->shape.size[0] == s.size[0], OP_MASKED_ATTENTION,
+                        "mask u8 [T, L] of q [T, H, D]", NODES(q, mask)))
+        return NULL;
+    return part_node(mask ? OP_MASKED_ATTENTION : OP_ATTENTION, part ? wide_type(node_type(q)) : node_type(q), part ? shape_without_last(s) : s,
+                     (node *[]){q, k, v, start, mask}, a, part);
 }
 
 node *op_attention(node *q, node *k, node *v, node *start, attention_options o)
 {
-    return fused_attention_part(q, k, v, start, attention_attributes(q, o), 0);
+    return fused_attention_part(q, k, v, start, NULL, attention_attributes(q, o), 0);
 }
 
-node *fused_attention_grad(node *const sources[7], node_attributes a, int part)
+node *op_masked_attention(node *q, node *k, node *v, node *start, node *mask, attention_options o)
+{
+    return mask ? fused_attention_part(q, k, v, start, mask, attention_attributes(q, o), 0) : NULL;
+}
+
+node *fused_attention_grad(node *const sources[8], node_attributes a, int part)
 {
     const node *of = sources[part];
-    return of ? part_node(OP_ATTENTION_GRAD, node_type(of), of->shape, sources, a, part) : NULL;
+    op_code op = sources[7] ? OP_MASKED_ATTENTION_GRAD : OP_ATTENTION_GRAD;
+    return of ? part_node(op, node_type(of), of->shape, sources, a, part) : NULL;
 }
 
 node *fused_cross_entropy_part(node *logits, node *target, node *weight, int part)

@@ -166,11 +166,12 @@ static kernel_scores scores_of(const node *n)
     return (kernel_scores){.scale = a->x[0], .cap = a->x[1], .window = (size_t)a->a[0], .both_ways = a->a[1]};
 }
 
-static kernel_attention attention_of(const node *n, const void *start)
+static kernel_attention attention_of(const node *n, const void *start, const void *mask)
 {
     const node *q = n->sources[0], *k = n->sources[1];
     size_t size = axis(q, 2), queries = axis(q, 1) * size, keys = axis(k, 1) * size;
-    return (kernel_attention){.type = type_of(q), .tokens = axis(q, 0), .query_heads = axis(q, 1), .key_heads = axis(k, 1),
+    return (kernel_attention){.mask = mask, .mask_width = mask ? axis(n->sources[n->source_count - 1], 1) : 0,
+                              .type = type_of(q), .tokens = axis(q, 0), .query_heads = axis(q, 1), .key_heads = axis(k, 1),
                               .head_size = size, .scores = scores_of(n), .start = start, .q_stride = queries,
                               .k_stride = keys, .v_stride = keys, .out_stride = queries};
 }
@@ -178,14 +179,14 @@ static kernel_attention attention_of(const node *n, const void *start)
 static void run_attention(const step *s, const step_memory *m)
 {
     const size_t *out_at = s->data;
-    kernel_attention a = attention_of(s->node, m->in[3]);
+    kernel_attention a = attention_of(s->node, m->in[3], s->node->op == OP_MASKED_ATTENTION ? m->in[4] : NULL);
     kernel_attention_forward(&a, m->pool, m->in[0], m->in[1], m->in[2], m->out[0] ? m->out[0] : (char *)m->scratch + *out_at,
                              m->out[1], m->scratch);
 }
 
 status prepare_attention(plan_builder *b, step *s, error *err)
 {
-    kernel_attention a = attention_of(s->node, NULL);
+    kernel_attention a = attention_of(s->node, NULL, NULL);
     size_t *out_at = ARENA_NEW(b->p->arena, size_t);
     if (!out_at)
         return error_set(err, STATUS_MEMORY, "no memory for a plan");
@@ -199,7 +200,7 @@ status prepare_attention(plan_builder *b, step *s, error *err)
 static void run_attention_grad(const step *s, const step_memory *m)
 {
     const size_t *spare = s->data;
-    kernel_attention a = attention_of(s->node, m->in[3]);
+    kernel_attention a = attention_of(s->node, m->in[3], s->node->op == OP_MASKED_ATTENTION_GRAD ? m->in[7] : NULL);
     void *d[3];
     for (int i = 0; i < 3; i++)
         d[i] = m->out[i] ? m->out[i] : (char *)m->scratch + spare[i];
@@ -209,7 +210,7 @@ static void run_attention_grad(const step *s, const step_memory *m)
 
 status prepare_attention_grad(plan_builder *b, step *s, error *err)
 {
-    kernel_attention a = attention_of(s->node, NULL);
+    kernel_attention a = attention_of(s->node, NULL, NULL);
     size_t *spare = ARENA_ARRAY(b->p->arena, size_t, 3);
     if (!spare)
         return error_set(err, STATUS_MEMORY, "no memory for a plan");

@@ -42,8 +42,8 @@ static node *in_blocks(node *x, int64_t row, int64_t groups)
     return op_reshape(op_transpose(split, AXES(0, 2, 3, 1, 4)), SHAPE(blocks, groups, r * row, d));
 }
 
-/* Which keys of its block each query sees: u8 [blocks, 1, 1, row, row]. */
-static node *seen_in_blocks(const node *n, node *start, int64_t blocks, int64_t row)
+/* Which keys of its block each query sees: u8 [blocks, 1, 1, row, row]. mask: NULL, or u8 [T, L], counted from where sequences start. */
+static node *seen_in_blocks(const node *n, node *start, node *mask, int64_t blocks, int64_t row)
 {
     node *query = graph_iota(n->graph, TYPE_I32, SHAPE(row, row), 0), *key = graph_iota(n->graph, TYPE_I32, SHAPE(row, row), 1);
     node *first = op_reshape(start, SHAPE(blocks, 1, 1, row, 1));
@@ -52,21 +52,34 @@ static node *seen_in_blocks(const node *n, node *start, int64_t blocks, int64_t 
     node *seen = both(op_less_equal(first, key), in_sight(n, query, key));
     if (n->attributes->a[1]) /* keys of later sequences start after the query */
         seen = both(seen, op_less_equal(op_reshape(first, SHAPE(blocks, 1, 1, 1, row)), query));
+    if (mask) {
+        node *each = op_reshape(op_cast(mask, TYPE_I32), SHAPE(blocks, 1, 1, row, shape_last(mask->shape)));
+        seen = both(seen, op_less(graph_scalar(n->graph, TYPE_I32, 0), op_gather_last(each, op_sub(key, first))));
+    }
     return seen;
 }
 
-static node *attention_of(const node *n, node *const *sources, int part)
+/* Over keys; where a query sees none, -inf and 0 become numbers that let all weights be 0. */
+static node *sound(node *x, node *blind, double instead)
 {
-    node *q = wide(sources[0]), *k = wide(sources[1]), *v = wide(sources[2]), *start = sources[3];
+    return blind && x ? op_select(blind, graph_scalar(x->graph, node_type(x), instead), x) : x;
+}
+
+static node *attention_of(const node *n, node *const *sources, node *mask, int part)
+{
+    node *q = wide(sources[0]), *k = wide(sources[1]), *v = wide(sources[2]), *start = sources[3], *blind = NULL;
     if (!q || !k || !v || !start)
         return NULL;
     int64_t t = q->shape.size[0], h = q->shape.size[1], d = q->shape.size[2], groups = k->shape.size[1], r = h / groups;
     int64_t row = n->attributes->a[2] ? n->attributes->a[2] : t, blocks = row ? t / row : 1;
     node *scores = op_matmul(in_blocks(q, row, groups), in_blocks(k, row, groups), false, true);
     scores = scored(n, op_reshape(scores, SHAPE(blocks, groups, r, row, row)));
-    scores = op_select(seen_in_blocks(n, start, blocks, row), scores, graph_scalar(q->graph, node_type(q), -INFINITY));
-    node *most = op_stop_gradient(op_reduce_max(scores, AXES(-1), true));
-    node *e = op_exp(op_sub(scores, most)), *sum = op_reduce_sum(e, AXES(-1), true);
+    node *seen = seen_in_blocks(n, start, mask, blocks, row);
+    if (mask)
+        blind = op_equal(op_reduce_max(op_cast(seen, TYPE_I32), AXES(-1), true), graph_scalar(n->graph, TYPE_I32, 0));
+    scores = op_select(seen, scores, graph_scalar(q->graph, node_type(q), -INFINITY));
+    node *most = sound(op_stop_gradient(op_reduce_max(scores, AXES(-1), true)), blind, 0);
+    node *e = op_exp(op_sub(scores, most)), *sum = sound(op_reduce_sum(e, AXES(-1), true), blind, 1);
     if (part) {
         node *lse = op_reshape(op_add(op_log(sum), most), SHAPE(blocks, h, row));
         return op_reshape(op_transpose(lse, AXES(0, 2, 1)), SHAPE(t, h));
@@ -79,7 +92,7 @@ static node *attention_of(const node *n, node *const *sources, int part)
 
 node *lower_attention(node *n)
 {
-    return attention_of(n, n->sources, n->attributes->part);
+    return attention_of(n, n->sources, n->op == OP_MASKED_ATTENTION ? n->sources[4] : NULL, n->attributes->part);
 }
 
 node *lower_attention_grad(node *n)
@@ -87,7 +100,7 @@ node *lower_attention_grad(node *n)
     node *wrapped[4], *gradient = NULL;
     for (int i = 0; i < 4; i++)
         wrapped[i] = op_identity(n->sources[i]);
-    node *out = attention_of(n, wrapped, 0);
+    node *out = attention_of(n, wrapped, n->op == OP_MASKED_ATTENTION_GRAD ? n->sources[7] : NULL, 0);
     return out && graph_grad(out, &wrapped[n->attributes->part], 1, n->sources[6], &gradient) ? gradient : NULL;
 }
 

@@ -100,6 +100,8 @@ typedef enum op_types { FLOATS, NUMBERS, ANY_TYPE } op_types; /* NUMBERS: floats
     X(ROTARY, rotary, 4, 1, grad_rotary, lower_rotary, batch_rotary, 1, 1e-6, 4e-3)                                \
     X(ATTENTION, attention, 4, 2, grad_attention, lower_attention, batch_attention, 9, 1e-5, 4e-3)                 \
     X(ATTENTION_GRAD, attention_grad, 7, 3, NULL, lower_attention_grad, batch_attention, 9, 1e-4, 8e-3)            \
+    X(MASKED_ATTENTION, masked_attention, 5, 2, grad_attention, lower_attention, batch_attention, 9, 1e-5, 4e-3)   \
+    X(MASKED_ATTENTION_GRAD, masked_attention_grad, 8, 3, NULL, lower_attention_grad, batch_attention, 9, 1e-4, 8e-3)\
     X(CROSS_ENTROPY, cross_entropy, 3, 2, grad_cross_entropy, lower_cross_entropy, batch_cross_entropy, 9, 1e-5, 1e-5)\
     X(CROSS_ENTROPY_GRAD, cross_entropy_grad, 5, 1, NULL, lower_cross_entropy_grad, batch_cross_entropy, 9, 1e-5, 4e-3)\
     X(CONV, conv, 2, 1, grad_conv, lower_conv, batch_conv, 2, 1e-5, 4e-3)                                          \
@@ -254,6 +256,10 @@ typedef struct attention_options {
  * of each token's sequence (start[t] <= t, the same within a sequence). Query t sees keys start[t] .. t, and with a window
  * only those less than `window` tokens before it. Scores are never stored. */
 node *op_attention(node *q, node *k, node *v, node *start, attention_options o);
+/* The same with holes: of the keys that the options let query t see, it sees key start[t] + i where mask[t, i] is not 0; mask u8
+ * [T, L] for all heads, with L the longest sequence (keys beyond L are not seen). A query that sees nothing gives zeros. Blocks of 64
+ * tokens by 64 keys without any seen key cost nothing but the look. */
+node *op_masked_attention(node *q, node *k, node *v, node *start, node *mask, attention_options o);
 /* logits [T, V], target i32 [T] (below V; negative: ignored), weight [T] (f32; f64 for f64) -> loss [T] in the weight's type:
  * weight * (logsumexp(logits) - logits[target]). Sum it for the loss. */
 node *op_cross_entropy(node *logits, node *target, node *weight);

@@ -83,8 +83,10 @@ node *fused_rms_norm_part(node *x, node *weight, double epsilon, int part);
 node *fused_rms_norm_grad(node *x, node *weight, node *rstd, node *dy, double epsilon, int part);
 node *fused_silu_mul_grad(node *gate, node *up, node *dy, int part);
 node *fused_rotary(node *x, node *position, node *cosine, node *sine, int32_t flags);
-node *fused_attention_part(node *q, node *k, node *v, node *start, node_attributes a, int part);
-node *fused_attention_grad(node *const sources[7], node_attributes a, int part);
+/* mask NULL: all that the options let see. */
+node *fused_attention_part(node *q, node *k, node *v, node *start, node *mask, node_attributes a, int part);
+/* q, k, v, start, result, log-sums, the result's gradient, and the mask or NULL. */
+node *fused_attention_grad(node *const sources[8], node_attributes a, int part);
 /* x[0]: scale, x[1]: soft cap, a[0]: window, a[1]: both ways. */
 node_attributes attention_attributes(const node *q, attention_options o);
 node *fused_cross_entropy_part(node *logits, node *target, node *weight, int part);

@@ -192,7 +192,7 @@ node *batch_rotary(node *n, node *const *sources, const bool *batched, int64_t s
 /* Examples are packed as sequences of their own: `start` counts from the example's first token. */
 node *batch_attention(node *n, node *const *sources, const bool *batched, int64_t size)
 {
-    node *all[7];
+    node *all[8] = {NULL};
     int64_t tokens = n->sources[0]->shape.size[0];
     for (int i = 0; i < n->source_count; i++) {
         all[i] = stretched(n, sources, batched, size, i);
@@ -201,9 +201,10 @@ node *batch_attention(node *n, node *const *sources, const bool *batched, int64_
         all[i] = joined(all[i]);
     }
     int part = n->attributes->part;
+    bool forward = n->op == OP_ATTENTION || n->op == OP_MASKED_ATTENTION;
     node_attributes a = *n->attributes;
     a.a[2] = a.a[2] ? a.a[2] : tokens;
-    node *y = n->op == OP_ATTENTION ? fused_attention_part(all[0], all[1], all[2], all[3], a, part) : fused_attention_grad(all, a, part);
+    node *y = forward ? fused_attention_part(all[0], all[1], all[2], all[3], all[4], a, part) : fused_attention_grad(all, a, part);
     return op_reshape(y, batched_shape(n, size));
 }
 

@@ -53,8 +53,9 @@ void grad_rotary(backward *b, node *n, node *dy)
 void grad_attention(backward *b, node *n, node *dy)
 {
     node **s = n->sources;
-    node *lse = fused_attention_part(s[0], s[1], s[2], s[3], *n->attributes, 1);
-    node *sources[7] = {s[0], s[1], s[2], s[3], n, lse, dy};
+    node *mask = n->op == OP_MASKED_ATTENTION ? s[4] : NULL;
+    node *lse = fused_attention_part(s[0], s[1], s[2], s[3], mask, *n->attributes, 1);
+    node *sources[8] = {s[0], s[1], s[2], s[3], n, lse, dy, mask};
     for (int i = 0; i < 3; i++)
         if (backward_wants(b, s[i]))
             backward_add(b, s[i], fused_attention_grad(sources, *n->attributes, i));

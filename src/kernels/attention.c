@@ -78,6 +78,7 @@ typedef struct attention_job {
 typedef struct forward_space {
     float *q, *acc, *m, *l, *kf, *kt, *vf;
     uint8_t *first, *seen;
+    uint64_t *sees;
 } forward_space;
 
 static size_t forward_carve(const kernel_attention *a, char *at_, forward_space *s)
@@ -93,6 +94,7 @@ static size_t forward_carve(const kernel_attention *a, char *at_, forward_space 
     s->vf = carve(&c, KEYS * dp, sizeof(float));
     s->first = carve(&c, rows, 1);
     s->seen = carve(&c, rows, 1);
+    s->sees = carve(&c, rows, sizeof(uint64_t));
     return c.used;
 }
 
@@ -136,6 +138,39 @@ static void see(const kernel_attention *a, size_t from, size_t rows, size_t key,
     }
 }
 
+/* Bit j: whether byte j of `count` (at most KEYS) is not 0. */
+static uint64_t bits_of(const uint8_t *bytes, size_t count)
+{
+    uint64_t bits = 0;
+    for (size_t j = 0; j < count; j += 8) {
+        uint64_t x = 0, low = UINT64_C(0x7f7f7f7f7f7f7f7f), one = UINT64_C(0x0101010101010101);
+        memcpy(&x, bytes + j, count - j < 8 ? count - j : 8);
+        x = ((((x & low) + low) | x) >> 7) & one;
+        bits |= (x * UINT64_C(0x0102040810204080) >> 56) << j;
+    }
+    return bits;
+}
+
+/* The same rows under the mask: which keys of the block each sees. Returns whether any sees anything. */
+static bool see_masked(const kernel_attention *a, size_t from, size_t rows, size_t key, size_t count, const uint8_t *first,
+                       const uint8_t *seen, uint64_t *sees)
+{
+    size_t group = a->query_heads / a->key_heads;
+    uint64_t any = 0;
+    for (size_t r = 0; r < rows; r++) {
+        size_t t = from + r / group, at_ = key - (size_t)a->start[t];
+        if (r % group == 0) {
+            size_t there = at_ < a->mask_width ? a->mask_width - at_ : 0;
+            uint64_t bits = there ? bits_of(a->mask + t * a->mask_width + at_, there < count ? there : count) : 0;
+            uint64_t to = seen[r] < KEYS ? (UINT64_C(1) << seen[r]) - 1 : UINT64_MAX;
+            any |= bits & to & ~((UINT64_C(1) << first[r]) - 1);
+            sees[r] = bits;
+        } else
+            sees[r] = sees[r - 1];
+    }
+    return any != 0;
+}
+
 /* Goes through the blocks of keys that the chunk sees. */
 static void forward_blocks(const attention_job *job, chunk c, size_t head, forward_space *s)
 {
@@ -144,12 +179,14 @@ static void forward_blocks(const attention_job *job, chunk c, size_t head, forwa
     size_t end = window_last(a->scores, c.to - 1, c.end);
     for (size_t key = window_block(window, c.first, c.from); key < end; key += KEYS) {
         size_t count = end - key < KEYS ? end - key : KEYS, v_stride;
-        const float *v = load_block(job, key, count, head, s->kf, s->kt, s->vf, &v_stride);
         size_t from = window_begin(a->scores, key, c.from), skip = (from - c.from) * group; /* rows that see nothing of it */
         size_t rows = (window_end(window, key, c.to) - from) * group;
         see(a, from, rows, key, count, s->first, s->seen);
+        if (a->mask && !see_masked(a, from, rows, key, count, s->first, s->seen, s->sees))
+            continue;
+        const float *v = load_block(job, key, count, head, s->kf, s->kt, s->vf, &v_stride);
         fast()->attend(KERNEL_F32, rows, d, dp, s->q + skip * dp, s->kt, v, v_stride, (float)a->scores.cap,
-                       window ? s->first : NULL, s->seen, NULL, s->m + skip, s->l + skip, s->acc + skip * dp);
+                       window ? s->first : NULL, s->seen, a->mask ? s->sees : NULL, NULL, s->m + skip, s->l + skip, s->acc + skip * dp);
     }
 }
 
@@ -172,7 +209,8 @@ static void forward_task(void *context, size_t task, size_t worker)
     forward_blocks(job, c, head, &s);
     for (size_t r = 0; r < rows; r++) {
         size_t t = c.from + r / group, h = head * group + r % group;
-        fast()->attend_end(a->type, d, dp, s.m[r], s.l[r], s.acc + r * dp,
+        bool blind = a->mask && s.l[r] == 0;
+        fast()->attend_end(a->type, d, dp, blind ? 0 : s.m[r], blind ? 1 : s.l[r], s.acc + r * dp,
                            to(job->out, a->type, t * a->out_stride + h * d),
                            job->lse ? job->lse + t * a->query_heads + h : NULL);
     }
@@ -201,6 +239,7 @@ typedef struct backward_space {
     float *kf, *kt, *vf, *vt, *dk, *dv; /* for a block of keys */
     float *p, *ds;
     uint8_t *first, *seen;
+    uint64_t *sees;
 } backward_space;
 
 static size_t backward_carve(const kernel_attention *a, size_t longest, char *at_, backward_space *s)
@@ -219,6 +258,7 @@ static size_t backward_carve(const kernel_attention *a, size_t longest, char *at
     s->ds = carve(&c, PART * group * KEYS, sizeof(float));
     s->first = carve(&c, PART * group, 1);
     s->seen = carve(&c, PART * group, 1);
+    s->sees = carve(&c, PART * group, sizeof(uint64_t));
     return c.used;
 }
 
@@ -260,9 +300,11 @@ static void backward_block(const attention_job *job, chunk c, size_t key, size_t
     for (size_t t = window_begin(a->scores, key, c.from), end = window_end(a->scores.window, key, c.to); t < end; t += PART) {
         size_t rows = (end - t < PART ? end - t : PART) * group, row = (t - c.from) * group;
         see(a, t, rows, key, count, s->first, s->seen);
+        if (a->mask && !see_masked(a, t, rows, key, count, s->first, s->seen, s->sees))
+            continue;
         fast()->attend_backward(rows, d, dp, s->seen[rows - 1], s->q + row * dp, s->dout + row * dp, s->kt, s->vt, s->kf,
-                                (float)a->scores.cap, a->scores.window ? s->first : NULL, s->seen, s->lse + row,
-                                s->delta + row, s->p, s->ds, s->dq + row * dp, s->dk, s->dv);
+                                (float)a->scores.cap, a->scores.window ? s->first : NULL, s->seen, a->mask ? s->sees : NULL,
+                                s->lse + row, s->delta + row, s->p, s->ds, s->dq + row * dp, s->dk, s->dv);
     }
     for (size_t j = 0; j < count; j++) {
         fast()->attend_end(a->type, d, dp, 0, 1, s->dk + j * dp, to(job->dk, a->type, (key + j) * a->k_stride + head * d),

@@ -169,7 +169,7 @@ static void attend_page(const cache_job *job, size_t start, size_t skip, size_t 
         stride = dp;
     }
     fast()->attend(type, rows - skip, d, dp, s->q + skip * dp, k, v, stride, (float)job->scores.cap,
-                   job->scores.window ? s->first + skip : NULL, s->seen + skip, ahead, s->m + skip, s->l + skip,
+                   job->scores.window ? s->first + skip : NULL, s->seen + skip, NULL, ahead, s->m + skip, s->l + skip,
                    s->acc + skip * dp);
 }
 

@@ -370,6 +370,10 @@ typedef struct kernel_attention {
     kernel_scores scores;
     const int32_t *start; /* [tokens]; tokens of a sequence are neighbours */
     size_t q_stride, k_stride, v_stride, out_stride; /* the gradients have the strides of what they belong to */
+    /* NULL, or [tokens][mask_width]: of the keys that the scores let it see, token t sees key start[t] + i where mask[t][i] is not 0,
+     * and none beyond mask_width. A token that sees nothing gets zeros, and an lse of 0. */
+    const uint8_t *mask;
+    size_t mask_width;
 } kernel_attention;
 
 size_t kernel_attention_scratch_bytes(const kernel_attention *a, size_t threads);

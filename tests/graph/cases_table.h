@@ -397,6 +397,7 @@ static bool rotary_case(test_case *c, int op, int variant)
     return true;
 }
 
+/* With a mask: drawn, as wide as the longest sequence or narrower. */
 static bool attention_case(test_case *c, int op, int variant)
 {
     static const int32_t starts[80] = {0, 0, 0, 3, 3, 5, 5, 5, 5, 5, 5}, one[80] = {0};
@@ -427,13 +428,15 @@ static bool attention_case(test_case *c, int op, int variant)
     shape qs = SHAPE(t, v[variant].h, d), ks = SHAPE(t, v[variant].g, d);
     node *q = real(c, qs, -1, 1), *k = real(c, ks, -1, 1), *val = real(c, ks, -1, 1), *start = given(c, SHAPE(t), v[variant].start);
     node_attributes how = attention_attributes(q, v[variant].o);
-    node *lse = fused_attention_part(q, k, val, start, how, 1), *o = op_attention(q, k, val, start, v[variant].o);
-    if (op == OP_ATTENTION) {
+    bool forward = op == OP_ATTENTION || op == OP_MASKED_ATTENTION, masked = op == OP_MASKED_ATTENTION || op == OP_MASKED_ATTENTION_GRAD;
+    node *mask = masked ? add_input(c, TYPE_U8, SHAPE(t, variant == 3 ? 5 : t), 0, 1, NULL) : NULL;
+    node *lse = fused_attention_part(q, k, val, start, mask, how, 1), *o = fused_attention_part(q, k, val, start, mask, how, 0);
+    if (forward) {
         out(c, o);
         out(c, lse);
         return true;
     }
-    node *sources[7] = {q, k, val, start, o, lse, real(c, qs, -1, 1)};
+    node *sources[8] = {q, k, val, start, o, lse, real(c, qs, -1, 1), mask};
     for (int i = 0; i < 3; i++)
         out(c, fused_attention_grad(sources, how, i));
     return true;
@@ -542,6 +545,8 @@ static case_builder *const structural_cases[OP_COUNT] = {
     [OP_ROTARY] = rotary_case,
     [OP_ATTENTION] = attention_case,
     [OP_ATTENTION_GRAD] = attention_case,
+    [OP_MASKED_ATTENTION] = attention_case,
+    [OP_MASKED_ATTENTION_GRAD] = attention_case,
     [OP_CROSS_ENTROPY] = cross_entropy_case,
     [OP_CROSS_ENTROPY_GRAD] = cross_entropy_case,
     [OP_ADAMW] = adamw_case,

@@ -18,8 +18,9 @@ static problem packed(arena *a, kernel_type type, size_t heads, size_t key_heads
     size_t tokens = 0, size = kernel_type_size(type), done = 0;
     for (size_t i = 0; i < sequences; i++)
         tokens += lengths[i];
-    problem p = {.a = {type, tokens, heads, key_heads, d, {.scale = 1 / sqrt((double)d)}, NULL, heads * d, key_heads * d,
-                       key_heads * d, heads * d}};
+    problem p = {.a = {.type = type, .tokens = tokens, .query_heads = heads, .key_heads = key_heads, .head_size = d,
+                       .scores = {.scale = 1 / sqrt((double)d)}, .q_stride = heads * d, .k_stride = key_heads * d,
+                       .v_stride = key_heads * d, .out_stride = heads * d}};
     p.q_count = tokens * heads * d;
     p.k_count = tokens * key_heads * d;
     p.q = arena_alloc(a, p.q_count * size + 8);

@@ -2,7 +2,8 @@
  *
  * A row is one head of one query token: q times scale in f32, padded with zeros to dp (a multiple of 16). Rows of a tile
  * share the key head. A row sees the keys first[r] .. seen[r] - 1 of the block, at least one; the others count nothing,
- * whatever memory holds from `seen` on. `first` NULL: all from 0. cap 0: scores are not capped.
+ * whatever memory holds from `seen` on. `first` NULL: all from 0. cap 0: scores are not capped. `sees` NULL: all of these; else bit j of
+ * sees[r] says whether key j is among them, and a row may see nothing of a block.
  */
 
 /* Lanes 0 .. n - 1 of x, `other` in the rest. */
@@ -22,6 +23,17 @@ SIMD_FN void cap_scores(size_t rows, size_t keys, float cap, float *s)
     for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < keys; i += LANES)
             v_store(s + r * KEYS + i, capped(v_load(s + r * KEYS + i), cap));
+}
+
+/* `value` at the keys before `end` that a row does not see. */
+SIMD_FN void put_unseen(float *s, uint64_t sees, size_t end, float value)
+{
+    for (uint64_t holes = ~sees; holes; holes &= holes - 1) {
+        size_t j = (size_t)__builtin_ctzll(holes);
+        if (j >= end)
+            return;
+        s[j] = value;
+    }
 }
 
 /* The largest of the scores first .. seen - 1, which stand alone afterwards: the others become -inf. */
@@ -55,18 +67,20 @@ SIMD_FN float exp_seen(float *s, size_t seen, float level)
 }
 
 /* Scores become weights against the new running maxima m; what was summed before is rescaled to them. */
-SIMD_FN void softmax_step(size_t rows, float *s, const uint8_t *first, const uint8_t *seen, float *m, float *l, float *acc,
-                          size_t dp)
+SIMD_FN void softmax_step(size_t rows, float *s, const uint8_t *first, const uint8_t *seen, const uint64_t *sees, float *m, float *l,
+                          float *acc, size_t dp)
 {
     float level[TILE_ROWS], factor[LANES] = {0};
     for (size_t r = 0; r < rows; r++) {
+        if (sees)
+            put_unseen(s + r * KEYS, sees[r], seen[r], -INFINITY);
         float highest = seen_highest(s + r * KEYS, first ? first[r] : 0, seen[r]);
         level[r] = m[r] > highest ? m[r] : highest;
-        factor[r] = m[r] - level[r];
+        factor[r] = level[r] > -INFINITY ? m[r] - level[r] : 0;
     }
     v_store(factor, v_exp(v_load(factor)));
     for (size_t r = 0; r < rows; r++) {
-        float now = exp_seen(s + r * KEYS, seen[r], level[r]);
+        float now = exp_seen(s + r * KEYS, seen[r], level[r] > -INFINITY ? level[r] : 0);
         if (level[r] != m[r]) {
             for (size_t i = 0; i < dp; i += LANES)
                 v_store(acc + r * dp + i, v_mul(v_load(acc + r * dp + i), v_set(factor[r])));
@@ -80,15 +94,15 @@ SIMD_FN void softmax_step(size_t rows, float *s, const uint8_t *first, const uin
 /* One block for `rows` (at most TILE_ROWS) rows: kt [d][KEYS] and v [KEYS][v_stride], both of `type`. `seen` and `first`
  * do not fall from row to row. Each row takes its keys in order: those that not all rows see, before and after the others. */
 SIMD_FN void attend_of(kernel_type type, size_t rows, size_t d, size_t dp, const float *q, const void *kt, const void *v,
-                       size_t v_stride, float cap, const uint8_t *first, const uint8_t *seen, const void *ahead, float *m,
-                       float *l, float *acc)
+                       size_t v_stride, float cap, const uint8_t *first, const uint8_t *seen, const uint64_t *sees,
+                       const void *ahead, float *m, float *l, float *acc)
 {
     float s[TILE_ROWS * KEYS];
     size_t from = first ? first[rows - 1] : 0, to = seen[0] > from ? seen[0] : from;
     dot_rows(type, rows, seen[rows - 1], d, q, dp, kt, s, KEYS, v);
     if (cap > 0)
         cap_scores(rows, seen[rows - 1], cap, s);
-    softmax_step(rows, s, first, seen, m, l, acc, dp);
+    softmax_step(rows, s, first, seen, sees, m, l, acc, dp);
     for (size_t r = 0; first && r < rows; r++)
         mix_rows(type, 1, dp, first[r], seen[r] < from ? seen[r] : from, s + r * KEYS, KEYS, 1, v, v_stride, acc + r * dp, dp,
                  NULL);
@@ -98,16 +112,19 @@ SIMD_FN void attend_of(kernel_type type, size_t rows, size_t d, size_t dp, const
 }
 
 static void attend(kernel_type type, size_t rows, size_t d, size_t dp, const float *q, const void *kt, const void *v,
-                   size_t v_stride, float cap, const uint8_t *first, const uint8_t *seen, const void *ahead, float *m, float *l,
-                   float *acc)
+                   size_t v_stride, float cap, const uint8_t *first, const uint8_t *seen, const uint64_t *sees, const void *ahead,
+                   float *m, float *l, float *acc)
 {
     for (size_t r = 0; r < rows; r += TILE_ROWS) {
         size_t n = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
         const uint8_t *from = first ? first + r : NULL;
+        const uint64_t *holes = sees ? sees + r : NULL;
         if (type == KERNEL_BF16)
-            attend_of(KERNEL_BF16, n, d, dp, q + r * dp, kt, v, v_stride, cap, from, seen + r, ahead, m + r, l + r, acc + r * dp);
+            attend_of(KERNEL_BF16, n, d, dp, q + r * dp, kt, v, v_stride, cap, from, seen + r, holes, ahead, m + r, l + r,
+                      acc + r * dp);
         else
-            attend_of(KERNEL_F32, n, d, dp, q + r * dp, kt, v, v_stride, cap, from, seen + r, ahead, m + r, l + r, acc + r * dp);
+            attend_of(KERNEL_F32, n, d, dp, q + r * dp, kt, v, v_stride, cap, from, seen + r, holes, ahead, m + r, l + r,
+                      acc + r * dp);
     }
 }
 
@@ -149,8 +166,8 @@ static void transposed_block(size_t count, size_t d, size_t dp, const float *row
  * is what): p and ds [rows][KEYS] are made and used here. */
 static void attend_backward(size_t rows, size_t d, size_t dp, size_t keys, const float *q, const float *dout,
                             const float *kt, const float *vt, const float *k, float cap, const uint8_t *first,
-                            const uint8_t *seen, const float *lse, const float *delta, float *p, float *ds, float *dq,
-                            float *dk, float *dv)
+                            const uint8_t *seen, const uint64_t *sees, const float *lse, const float *delta, float *p,
+                            float *ds, float *dq, float *dk, float *dv)
 {
     dot_rows(KERNEL_F32, rows, keys, d, q, dp, kt, p, KEYS, NULL);
     dot_rows(KERNEL_F32, rows, keys, d, dout, dp, vt, ds, KEYS, NULL);
@@ -169,6 +186,10 @@ static void attend_backward(size_t rows, size_t d, size_t dp, size_t keys, const
                 change = v_mul(change, v_sub(v_set(1), v_mul(t, t)));
             }
             v_store(dr + i, change);
+        }
+        if (sees) {
+            put_unseen(pr, sees[r], keys, 0);
+            put_unseen(dr, sees[r], keys, 0);
         }
     }
     mix_rows(KERNEL_F32, rows, dp, 0, keys, ds, KEYS, 1, k, dp, dq, dp, NULL);

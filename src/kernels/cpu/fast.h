@@ -85,13 +85,13 @@ typedef struct fast_table {
     void (*scaled_row)(kernel_type type, size_t d, size_t dp, const void *row, float factor, float *to);
     void (*transposed_block)(size_t count, size_t d, size_t dp, const float *rows, float *to);
     void (*attend)(kernel_type type, size_t rows, size_t d, size_t dp, const float *q, const void *kt, const void *v,
-                   size_t v_stride, float cap, const uint8_t *first, const uint8_t *seen, const void *ahead, float *m, float *l,
-                   float *acc);
+                   size_t v_stride, float cap, const uint8_t *first, const uint8_t *seen, const uint64_t *sees, const void *ahead,
+                   float *m, float *l, float *acc);
     void (*attend_end)(kernel_type type, size_t d, size_t dp, float m, float l, const float *acc, void *out, float *lse);
     void (*attend_backward)(size_t rows, size_t d, size_t dp, size_t keys, const float *q, const float *dout,
                             const float *kt, const float *vt, const float *k, float cap, const uint8_t *first,
-                            const uint8_t *seen, const float *lse, const float *delta, float *p, float *ds, float *dq,
-                            float *dk, float *dv);
+                            const uint8_t *seen, const uint64_t *sees, const float *lse, const float *delta, float *p,
+                            float *ds, float *dq, float *dk, float *dv);
     float (*dot)(kernel_type type, size_t count, const void *a, const void *b);
 } fast_table;
 

@@ -45,6 +45,12 @@ static size_t sight_end(const kernel_attention *a, size_t t)
     return window_last(a->scores, t, end);
 }
 
+static bool masked_out(const kernel_attention *a, size_t t, size_t j)
+{
+    size_t i = j - (size_t)a->start[t];
+    return a->mask && (i >= a->mask_width || !a->mask[t * a->mask_width + i]);
+}
+
 void reference_attention_forward(const kernel_attention *a, const void *q, const void *k, const void *v, void *out,
                                  void *lse)
 {
@@ -57,18 +63,22 @@ void reference_attention_forward(const kernel_attention *a, const void *q, const
             size_t first = window_first(a->scores.window, (size_t)a->start[t], t), end = sight_end(a, t);
             double highest = -INFINITY, sum = 0;
             for (size_t j = first; j < end; j++)
-                highest = fmax(highest, score(&r, j * a->k_stride + h / group * d, 1));
+                if (!masked_out(a, t, j))
+                    highest = fmax(highest, score(&r, j * a->k_stride + h / group * d, 1));
             double value[MAX_HEAD] = {0};
             for (size_t j = first; j < end; j++) {
+                if (masked_out(a, t, j))
+                    continue;
                 double p = exp(score(&r, j * a->k_stride + h / group * d, 1) - highest);
                 sum += p;
                 for (size_t i = 0; i < d; i++)
                     value[i] += p * reference_get(a->type, v, j * a->v_stride + h / group * d + i);
             }
+            bool blind = a->mask && sum == 0;
             for (size_t i = 0; i < d; i++)
-                reference_set(a->type, out, t * a->out_stride + h * d + i, value[i] / sum);
+                reference_set(a->type, out, t * a->out_stride + h * d + i, blind ? 0 : value[i] / sum);
             if (lse)
-                reference_set(wide(a->type), lse, t * a->query_heads + h, highest + log(sum));
+                reference_set(wide(a->type), lse, t * a->query_heads + h, blind ? 0 : highest + log(sum));
         }
 }
 
@@ -90,6 +100,8 @@ static void backward_row(const kernel_attention *a, const row *r, size_t t, size
     double sum[MAX_HEAD] = {0};
     for (size_t j = window_first(a->scores.window, (size_t)a->start[t], t), end = sight_end(a, t); j < end; j++) {
         size_t k_at = j * a->k_stride + head, v_at = j * a->v_stride + head;
+        if (masked_out(a, t, j))
+            continue;
         double capped = score(r, k_at, 1), p = exp(capped - lse);
         double ds = p * (dot(a->type, d, dout, out_at, r->v, v_at) - delta) * slope(r, capped) * a->scores.scale;
         for (size_t i = 0; i < d; i++) {
