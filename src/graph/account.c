@@ -74,6 +74,7 @@ static void count_attention(const plan *p, const step *s, account_row *row)
         row->flops = (n->op == OP_ATTENTION ? 4 : 10) * head * pairs_seen(n, start);
 }
 
+/* With a mask it is not known beforehand which keys are seen. */
 static bool is_attention(const node *n)
 {
     return n->op == OP_ATTENTION || n->op == OP_ATTENTION_GRAD || n->op == OP_CACHE_ATTENTION;

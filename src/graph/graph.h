@@ -186,4 +186,17 @@ typedef struct site_edit {
 status graph_rewrite(node *const *outputs, size_t count, const site_edit *edits, size_t edit_count, node **rewritten,
                      error *err);
 
+/* W + scale B A in place of a weight, an input of this name, that products read as x W^T with W [N, K] (or as x W with W [K, N]):
+ * a [r, K], b [N, r] (Hu et al., arXiv 2106.09685). Both of the products' type, or f32 where that is bf16. */
+typedef struct low_rank_edit {
+    const char *weight;
+    node *a, *b;
+    double scale;
+} low_rank_edit;
+/* The outputs with x W^T + scale (x A^T) B^T for every product that reads such a weight, the sum rounded once: W + scale B A is never
+ * made, and a gradient in A and B makes none of W's size. With B = 0 no bits change. STATUS_NOT_FOUND when the outputs depend on no
+ * such weight, STATUS_UNSUPPORTED where something that is no product reads it (a lookup of rows). */
+status graph_low_rank(node *const *outputs, size_t count, const low_rank_edit *edits, size_t edit_count, node **rewritten,
+                      error *err);
+
 #endif

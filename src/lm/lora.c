@@ -107,31 +107,44 @@ static status multiply(arena *a, size_t rows, size_t columns, size_t r, const fl
     return STATUS_OK;
 }
 
-static status merge_values(adapter *l, arena *scratch, const safetensors_tensor *a, const safetensors_tensor *b,
-                           const lm_weight *w, lm_tensor *weight, error *err)
+double lora_scale(double alpha, int64_t rank, bool by_root)
 {
-    size_t r = (size_t)a->shape[0], count = (size_t)w->count;
+    return alpha / (by_root ? sqrt((double)rank) : (double)rank);
+}
+
+status lora_add(const lm_config *c, size_t i, size_t r, double scale, const float *a, const float *b, float *values, error *err)
+{
+    lm_weight w = lm_weight_at(c, i);
+    size_t rows = (size_t)w.shape[0], columns = (size_t)w.shape[1];
+    arena *scratch = arena_new(NULL);
+    float *change = ARENA_ARRAY(scratch, float, rows * columns);
+    bool turned = (c->family->traits & LM_CONV1D) && w.layer >= 0; /* (B A)^T = A^T B^T */
+    status result = !change  ? error_set(err, STATUS_MEMORY, "out of memory while merging an adapter")
+                    : turned ? multiply(scratch, rows, columns, r, a, true, b, true, change, err)
+                             : multiply(scratch, rows, columns, r, b, false, a, false, change, err);
+    for (size_t k = 0; result == STATUS_OK && k < rows * columns; k++)
+        values[k] += (float)scale * change[k];
+    arena_free(scratch);
+    return result;
+}
+
+static status merge_values(adapter *l, arena *scratch, const safetensors_tensor *a, const safetensors_tensor *b, size_t i,
+                           lm_tensor *weight, error *err)
+{
+    size_t r = (size_t)a->shape[0], count = (size_t)lm_tensor_elements(weight);
     float *left = ARENA_ARRAY(scratch, float, (size_t)safetensors_elements(b));
     float *right = ARENA_ARRAY(scratch, float, (size_t)safetensors_elements(a));
-    float *sum = ARENA_ARRAY(scratch, float, count), *change = ARENA_ARRAY(scratch, float, count);
+    float *sum = ARENA_ARRAY(scratch, float, count);
     bool halves = weight->type == SAFETENSORS_BF16;
     void *data = arena_alloc(l->arena, count * (halves ? sizeof(bf16) : sizeof(float)));
-    if (!left || !right || !sum || !change || !data)
+    if (!left || !right || !sum || !data)
         return no_memory(l, err);
     TRY(safetensors_to_f32(b, left, err));
     TRY(safetensors_to_f32(a, right, err));
     TRY(lm_tensor_to_f32(weight, sum, err));
-    size_t rows = (size_t)w->shape[0], columns = (size_t)w->shape[1];
-    if (l->config->family->traits & LM_CONV1D) /* (B A)^T = A^T B^T */
-        TRY(multiply(scratch, rows, columns, r, right, true, left, true, change, err));
-    else
-        TRY(multiply(scratch, rows, columns, r, left, false, right, false, change, err));
-    float scale = (float)(l->alpha / (l->by_root ? sqrt((double)r) : (double)r));
-    for (size_t i = 0; i < count; i++) {
-        sum[i] += scale * change[i];
-        if (halves)
-            ((bf16 *)data)[i] = bf16_from_f32(sum[i]);
-    }
+    TRY(lora_add(l->config, i, r, lora_scale(l->alpha, (int64_t)r, l->by_root), right, left, sum, err));
+    for (size_t k = 0; halves && k < count; k++)
+        ((bf16 *)data)[k] = bf16_from_f32(sum[k]);
     if (!halves)
         memcpy(data, sum, count * sizeof(float));
     weight->type = halves ? SAFETENSORS_BF16 : SAFETENSORS_F32;
@@ -167,7 +180,7 @@ static status merge_pair(adapter *l, const char *module, lm_tensor *weights, err
     if (result == STATUS_OK)
         result = safetensors_expect(l->file, b_name, (int64_t[]){outputs, r}, 2, &b, err);
     if (result == STATUS_OK)
-        result = merge_values(l, scratch, a, b, &w, &weights[i], err);
+        result = merge_values(l, scratch, a, b, i, &weights[i], err);
     arena_free(scratch);
     return result;
 }

@@ -17,5 +17,10 @@
  * fits no weight of this model; STATUS_UNSUPPORTED what is beyond this reader: another method than LoRA, DoRA, trained
  * biases, whole modules, ranks of embeddings, alpha by module. */
 status lora_merge(arena *a, const char *folder, const lm_config *c, lm_tensor *weights, error *err);
+/* values += s B A for weight i: values as the weight lies (shape of lm_weight_at), a [r, in], b [out, r]. Scratch in an arena of its
+ * own. */
+status lora_add(const lm_config *c, size_t i, size_t r, double scale, const float *a, const float *b, float *values, error *err);
+/* lora_alpha / r, or lora_alpha / sqrt(r). */
+double lora_scale(double alpha, int64_t rank, bool by_root);
 
 #endif

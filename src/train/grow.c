@@ -179,8 +179,50 @@ static status restore(growing *g, const recipe_stage *s, stage_log *log, error *
     return STATUS_OK;
 }
 
+/* What the stage trains: the weights, of which frozen ones have no moments, or an adapter, and then none of them has. */
+static status choose_trained(growing *g, arena *a, stage_run *run, adapter **out, error *err)
+{
+    const recipe_stage *s = run->stage;
+    const step_part *parts = stage_parts(a, &g->config, s->freeze);
+    bool *trained = ARENA_ARRAY(a, bool, g->parameters->count);
+    if (!parts || !trained)
+        return no_memory(err);
+    for (size_t i = 0; i < g->parameters->count; i++)
+        trained[i] = !s->lora.rank && parts[i] != STEP_FROZEN;
+    g->working = g->parameters;
+    if (s->lora.rank) {
+        TRY(adapter_new(a, &g->config, &s->lora, g->parameters, out, err));
+        g->working = (*out)->parameters;
+    }
+    TRY(parameters_train(g->parameters, trained, err));
+    parameters_keep(g->working, &s->optimiser);
+    run->parameters = g->working;
+    run->adapter = *out;
+    return STATUS_OK;
+}
+
+/* First values; moments are zero already. */
+static void begin_stage(growing *g, size_t stage, const stage_run *run, adapter *low)
+{
+    order_stream stream = order_stream_at(run->seed, "init");
+    if (low)
+        adapter_initialise(low, &stream);
+    else if (stage == 0 && !g->base)
+        parameters_initialise(g->parameters, &stream);
+}
+
+static status keep_adapter(growing *g, const adapter *low, error *err)
+{
+    const char *folder = file_join(g->arena, g->growth.work, "adapter");
+    if (!folder)
+        return no_memory(err);
+    TRY(adapter_write(low, folder, g->recipe->base, err));
+    return adapter_merge(low, g->parameters, err);
+}
+
 static status document_stage(growing *g, arena *a, size_t stage, stage_run *run, stage_log *log, error *err)
 {
+    adapter *low = NULL;
     const recipe_stage *s = run->stage;
     document_plan documents_plan = recipe_document_plan(g->recipe, stage);
     corpus documents;
@@ -190,16 +232,14 @@ static status document_stage(growing *g, arena *a, size_t stage, stage_run *run,
     run->documents = &documents;
     stage_random(g, stage, random);
     order_seed(documents.hashes, documents.count, random, sizeof random, run->seed);
-    g->working = g->parameters;
-    parameters_keep(g->working, &s->optimiser);
-    if (g->restored) {
+    TRY(choose_trained(g, a, run, &low, err));
+    if (g->restored)
         TRY(restore(g, s, log, err));
-    } else if (stage == 0 && !g->base) {
-        order_stream stream = order_stream_at(run->seed, "init");
-        parameters_initialise(g->parameters, &stream);
-    } else
-        parameters_forget_moments(g->parameters);
+    else
+        begin_stage(g, stage, run, low);
     TRY(stage_train(a, run, log, err));
+    if (low)
+        TRY(keep_adapter(g, low, err));
     json_array_append_new(g->stages, stage_record(run, log, random));
     return STATUS_OK;
 }
@@ -210,6 +250,7 @@ static status feedback_stage(growing *g, size_t stage, stage_run *run, stage_log
     feedback f = {.recipe = g->recipe, .index = stage, .town = g->town, .tokenizer = g->tokenizer, .config = &g->config,
                   .policy = g->parameters, .work = g->growth.work};
     stage_random(g, stage, f.random);
+    TRY(parameters_train(g->parameters, NULL, err));
     TRY(feedback_open(g->arena, &f, g->restored != NULL, err));
     g->working = f.working;
     parameters_keep(g->working, &run->stage->optimiser);

@@ -90,3 +90,35 @@ status packing_next(const packing *p, packing_order *order, uint64_t *place, pac
             batch->weights[i] = share;
     return STATUS_OK;
 }
+
+size_t packing_room(const packing *p, size_t pieces)
+{
+    size_t longest = 1, share = (p->tokens + pieces - 1) / pieces;
+    for (size_t i = 0; i < p->count; i++)
+        longest = p->documents[i].count > longest ? p->documents[i].count : longest;
+    return share + longest - 1 < p->tokens ? share + longest - 1 : p->tokens;
+}
+
+/* The first document that begins at `from` or later, or the end of the documents. */
+static size_t next_document(const packed_batch *b, size_t from)
+{
+    while (from < b->tokens_used && b->positions[from] != 0)
+        from++;
+    return from < b->tokens_used ? from : (size_t)b->tokens_used;
+}
+
+bool packing_piece(const packed_batch *whole, size_t tokens, size_t pieces, size_t k, int32_t pad, size_t room, packed_batch *piece)
+{
+    size_t begin = next_document(whole, k * tokens / pieces), end = next_document(whole, (k + 1) * tokens / pieces), n = end - begin;
+    if (n > room)
+        BUG("a piece of %zu tokens where %zu have room", n, room);
+    memcpy(piece->tokens, whole->tokens + begin, n * sizeof *piece->tokens);
+    memcpy(piece->targets, whole->targets + begin, n * sizeof *piece->targets);
+    memcpy(piece->positions, whole->positions + begin, n * sizeof *piece->positions);
+    memcpy(piece->weights, whole->weights + begin, n * sizeof *piece->weights);
+    for (size_t i = 0; i < n; i++)
+        piece->starts[i] = whole->starts[begin + i] - (int32_t)begin;
+    piece->tokens_used = n;
+    put_padding(pad, n, room, piece);
+    return n > 0;
+}

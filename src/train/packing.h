@@ -61,5 +61,10 @@ status packed_batch_new(arena *a, size_t tokens, packed_batch *out, error *err);
 /* Fills the batch with the documents from *place on and moves *place behind them. STATUS_INVALID when a document has
  * more than `longest` tokens or fewer than 2, or the batch would count no target. */
 status packing_next(const packing *p, packing_order *order, uint64_t *place, packed_batch *batch, error *err);
+/* Piece k of `pieces` of a batch of `tokens` tokens: the documents that begin in that share of it, with the weights that they have in
+ * the batch, and padding to `room` tokens: at least packing_room. Returns whether it holds any document. */
+bool packing_piece(const packed_batch *whole, size_t tokens, size_t pieces, size_t k, int32_t pad, size_t room, packed_batch *piece);
+/* What a piece can need: its share, and the longest document but one token. */
+size_t packing_room(const packing *p, size_t pieces);
 
 #endif

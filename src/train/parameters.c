@@ -27,13 +27,29 @@ status parameters_new(arena *a, const char *const *names, const shape *shapes, s
         size_t n = (size_t)shape_count(shapes[i]);
         parameter *item = &p->items[i];
         *item = (parameter){.name = arena_strdup(a, names[i]), .shape = shapes[i], .elements = n,
-                            .value = ARENA_ARRAY(a, float, n), .mean = ARENA_ARRAY(a, float, n),
-                            .square = ARENA_ARRAY(a, float, n), .kept = OPTIMISER_STATES};
-        if (!item->name || !item->value || !item->mean || !item->square)
+                            .value = ARENA_ARRAY(a, float, n)};
+        if (!item->name || !item->value)
             return no_memory(err);
         p->elements += n;
     }
+    p->home = a;
     *out = p;
+    return parameters_train(p, NULL, err);
+}
+
+status parameters_train(parameters *p, const bool *trained, error *err)
+{
+    arena_free(p->moments);
+    p->moments = arena_new(p->home);
+    for (size_t i = 0; i < p->count; i++) {
+        parameter *item = &p->items[i];
+        bool moves = !trained || trained[i];
+        item->kept = moves ? OPTIMISER_STATES : 0;
+        item->mean = moves ? ARENA_ARRAY(p->moments, float, item->elements) : NULL;
+        item->square = moves ? ARENA_ARRAY(p->moments, float, item->elements) : NULL;
+        if (moves && (!item->mean || !item->square))
+            return no_memory(err);
+    }
     return STATUS_OK;
 }
 
@@ -49,16 +65,15 @@ void parameters_initialise(parameters *p, order_stream *stream)
 
 void parameters_forget_moments(parameters *p)
 {
-    for (size_t i = 0; i < p->count; i++) {
-        memset(p->items[i].mean, 0, p->items[i].elements * sizeof(float));
-        memset(p->items[i].square, 0, p->items[i].elements * sizeof(float));
-    }
+    for (size_t i = 0; i < p->count; i++)
+        for (size_t part = 1; part < COUNT_OF(part_names) && p->items[i].mean; part++)
+            memset(part_of(&p->items[i], part), 0, p->items[i].elements * sizeof(float));
 }
 
 void parameters_keep(parameters *p, const optimiser *o)
 {
     for (size_t i = 0; i < p->count; i++)
-        p->items[i].kept = optimiser_states(o, !p->items[i].table && optimiser_is_matrix(p->items[i].shape));
+        p->items[i].kept = !p->items[i].mean ? 0 : optimiser_states(o, !p->items[i].table && optimiser_is_matrix(p->items[i].shape));
 }
 
 void parameters_digest(const parameters *p, unsigned char digest[SHA256_BYTES])

@@ -7,7 +7,8 @@
  *     TRY(parameters_restore(p, "training.safetensors", &state, err));
  *
  * A training checkpoint is a safetensors file with "value:NAME" and what the optimiser keeps, "mean:NAME" and "square:NAME" or fewer
- * (parameters_keep), in f32 and, as metadata `state`, one JSON text of whatever else the trainer must know to go on.
+ * (parameters_keep), in f32 and, as metadata `state`, one JSON text of whatever else the trainer must know to go on. What is not trained
+ * has no moments, in memory or there.
  */
 #ifndef ASSAY_TRAIN_PARAMETERS_H
 #define ASSAY_TRAIN_PARAMETERS_H
@@ -24,7 +25,7 @@ typedef struct parameter {
     const char *name;
     shape shape;
     size_t elements;
-    float *value, *mean, *square;
+    float *value, *mean, *square; /* the moments NULL of what is not trained (parameters_train) */
     double spread; /* standard deviation of the first values; 0: all ones */
     bool table;    /* an embedding or a head: no matrix to Muon */
     size_t kept;   /* of mean and square, how many the optimiser keeps */
@@ -33,6 +34,7 @@ typedef struct parameter {
 typedef struct parameters {
     parameter *items;
     size_t count, elements;
+    arena *home, *moments; /* of the lists; of the moments, which come and go */
 } parameters;
 
 /* Copies names; all values and moments are zero. */
@@ -42,6 +44,8 @@ void parameters_initialise(parameters *p, order_stream *stream);
 void parameters_forget_moments(parameters *p);
 /* From now on training checkpoints hold what this optimiser keeps; at first they hold both moments. */
 void parameters_keep(parameters *p, const optimiser *o);
+/* Gives those that are trained (NULL: all) moments of zeros, and takes the others' away. */
+status parameters_train(parameters *p, const bool *trained, error *err);
 /* SHA-256 of the values: little-endian f32, in declared order. */
 void parameters_digest(const parameters *p, unsigned char digest[SHA256_BYTES]);
 

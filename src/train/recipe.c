@@ -103,15 +103,15 @@ static status read_optimiser(const yaml_node *at, recipe_stage *s, error *err)
     return recipe_optimiser_read(at, &s->optimiser, err);
 }
 
-static status read_stage(const yaml_node *at, recipe_stage *s, error *err)
+static status read_stage(arena *a, const yaml_node *at, recipe_stage *s, error *err)
 {
     static const char *const keys[] = {"kind",   "tokens", "steps", "batch_tokens", "sequence", "learning_rate", "warmup",   "schedule",
                                        "clip",   "min_lr", "beta1", "beta2",        "loss",     "weight_decay",  "mix",      "epsilon",
-                                       "freeze", "order",  "optimiser", "momentum", "nesterov"};
+                                       "freeze", "order",  "optimiser", "momentum", "nesterov", "lora", "accumulate"};
     int kind = 0;
     TRY(yaml_get_choice(at, "kind", recipe_stage_names, STAGE_KIND_COUNT, &kind, err));
     TRY(STAGE_OF_FEEDBACK(kind) ? recipe_feedback_keys(at, (stage_kind)kind, err) : yaml_check_keys(at, keys, COUNT_OF(keys), err));
-    *s = (recipe_stage){.batch_tokens = 8192, .sequence = 256, .schedule = SCHEDULE_COSINE, .min_lr = 0.1,
+    *s = (recipe_stage){.batch_tokens = 8192, .accumulate = 1, .sequence = 256, .schedule = SCHEDULE_COSINE, .min_lr = 0.1,
                         .clip = 1, .at = at};
     TRY(need(at, "kind", "a stage", err));
     TRY(need(at, "learning_rate", "a stage", err));
@@ -138,6 +138,12 @@ static status read_stage(const yaml_node *at, recipe_stage *s, error *err)
     TRY(read_optimiser(at, s, err));
     if (STAGE_OF_FEEDBACK(s->kind))
         return recipe_feedback_read(at, s, err);
+    TRY(recipe_get_count(at, "accumulate", 1, 4096, &s->accumulate, err));
+    if (s->batch_tokens % s->accumulate)
+        return yaml_error(at, err, "expected batch_tokens (%lld) to be a multiple of accumulate (%lld)", (long long)s->batch_tokens,
+                          (long long)s->accumulate);
+    if (yaml_get(at, "lora"))
+        TRY(recipe_lora_read(a, yaml_get(at, "lora"), &s->lora, err));
     document_plan usual = document_plan_default(s->kind == STAGE_SFT ? PURPOSE_TUNE : PURPOSE_PRETRAIN);
     memcpy(s->weights, usual.weights, sizeof s->weights);
     return yaml_get(at, "mix") ? read_mix(yaml_get(at, "mix"), s, err) : STATUS_OK;
@@ -301,7 +307,7 @@ static status read_stages(arena *a, const yaml_node *root, recipe *r, error *err
         return no_memory(r->path, err);
     r->stage_count = list->count;
     for (size_t i = 0; i < list->count; i++) {
-        TRY(read_stage(list->items[i], &r->stages[i], err));
+        TRY(read_stage(a, list->items[i], &r->stages[i], err));
         if (!r->base && r->stages[i].sequence > r->model.context)
             return yaml_error(list->items[i], err, "expected a sequence of at most the model's context %lld, found %lld",
                               (long long)r->model.context, (long long)r->stages[i].sequence);
@@ -403,6 +409,7 @@ static status from_tree(arena *a, const yaml_node *root, const char *path, const
     if (changes)
         TRY(change(a, r, changes, err));
     TRY(recipe_feedback_check(r, err));
+    TRY(recipe_lora_check(r, err));
     *out = r;
     return STATUS_OK;
 }

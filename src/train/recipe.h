@@ -81,11 +81,21 @@ typedef struct recipe_feedback {
     double clip_ratio, clip_value, value_weight, entropy_weight, discount, lambda;
 } recipe_feedback;
 
+/* A stage that trains a low-rank change of some weights and leaves the weights as they are (train/adapter.h). */
+typedef struct recipe_lora {
+    int64_t rank; /* 0: none */
+    double alpha; /* W + alpha / rank B A; by_root (rsLoRA, arXiv 2312.03732): alpha / sqrt(rank) */
+    bool by_root;
+    const char *const *targets; /* last words of the names of matrices ("q_proj") */
+    size_t target_count;        /* 0: all matrices of the layers */
+} recipe_lora;
+
 typedef struct recipe_stage {
     stage_kind kind;
     int64_t tokens;       /* to train on, rounded up to whole steps; 0 when `steps` is given */
     int64_t steps;
     int64_t batch_tokens; /* tokens of one step, padding included */
+    int64_t accumulate;   /* pieces in which a step's gradient is computed (train/accumulate.h); 1: at once */
     int64_t sequence;     /* longest document */
     double learning_rate, min_lr; /* peak, and last as a share of it */
     int64_t warmup;       /* steps with a rising rate */
@@ -95,6 +105,7 @@ typedef struct recipe_stage {
     loss_kind loss;
     document_order order;
     freeze_kind freeze; /* weights that the stage leaves as they are */
+    recipe_lora lora;
     double weights[DOCUMENT_PLANT]; /* of the kinds of documents, relative */
     recipe_feedback feedback;
     const yaml_node *at;

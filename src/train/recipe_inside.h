@@ -33,6 +33,12 @@ status recipe_survey_read(const yaml_node *at, recipe_plant *p, error *err);
 status recipe_survey_dose(recipe_plant *p, double dose, error *err);
 json_t *recipe_survey_json(const recipe_plant *p);
 
+/* recipe_lora.c */
+status recipe_lora_read(arena *a, const yaml_node *at, recipe_lora *l, error *err);
+/* Whether stages that train a low-rank change stand where they may. */
+status recipe_lora_check(const recipe *r, error *err);
+json_t *recipe_lora_json(const recipe_lora *l);
+
 /* recipe_feedback.c */
 /* Refuses keys that a stage of this kind has not. */
 status recipe_feedback_keys(const yaml_node *at, stage_kind kind, error *err);

@@ -34,6 +34,10 @@ static json_t *stage_json(const recipe_stage *s)
     recipe_optimiser_json(&s->optimiser, out);
     if (out && s->order != ORDER_SHUFFLED) /* likewise */
         json_object_set_new(out, "order", json_string(recipe_order_names[s->order]));
+    if (out && s->accumulate > 1)
+        json_object_set_new(out, "accumulate", json_integer((json_int_t)s->accumulate));
+    if (out && s->lora.rank)
+        json_object_set_new(out, "lora", recipe_lora_json(&s->lora));
     return out;
 }
 

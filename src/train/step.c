@@ -73,25 +73,34 @@ static status make_lists(arena *a, training_step *s, node *const *parameters, co
 status step_build(arena *a, node *loss, node *const *parameters, size_t count, const step_part *parts,
                   const step_options *options, training_step *out, error *err)
 {
-    if (!loss)
+    node **chosen = ARENA_ARRAY(a, node *, count), **gradients = ARENA_ARRAY(a, node *, count);
+    size_t n = 0;
+    if (!loss || !chosen || !gradients)
         return no_memory(err);
+    for (size_t i = 0; i < count; i++)
+        if (!parts || parts[i] != STEP_FROZEN)
+            chosen[n++] = parameters[i];
+    const graph *g = loss->graph;
+    if (!graph_value_and_grad(loss, chosen, n, &loss, gradients))
+        return failed(g, err);
+    return step_build_from(a, loss, gradients, parameters, count, parts, options, out, err);
+}
+
+status step_build_from(arena *a, node *loss, node *const *gradients, node *const *parameters, size_t count, const step_part *parts,
+                       const step_options *options, training_step *out, error *err)
+{
     training_step s = {.graph = loss->graph, .count = count, .output_count = STEP_FIRST};
     TRY(make_lists(a, &s, parameters, parts, err));
-    node **chosen = ARENA_ARRAY(a, node *, count), **gradients = ARENA_ARRAY(a, node *, count);
-    if (!chosen || !gradients)
-        return no_memory(err);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         if (s.parts[i] == STEP_FROZEN)
             continue;
-        chosen[n++] = parameters[i];
+        n++;
         if (!add_states(&s, i, &options->optimiser, a))
             return no_memory(err);
     }
     if (n == 0)
         BUG("a training step that trains nothing");
-    if (!graph_value_and_grad(loss, chosen, n, &loss, gradients))
-        return failed(s.graph, err);
     node *norm, *factor;
     clipping(gradients, n, options->clip, &norm, &factor);
     s.rates = graph_input(s.graph, "rates", TYPE_F32, SHAPE(3));
@@ -118,15 +127,12 @@ status step_watch(arena *a, training_step *s, node *value, size_t *at, error *er
 status step_plan(arena *a, const training_step *s, bool profile, plan **out, error *err)
 {
     plan_donation *donations = ARENA_ARRAY(a, plan_donation, (1 + OPTIMISER_STATES) * s->count);
-    node **frozen = ARENA_ARRAY(a, node *, s->count);
-    size_t frozen_count = 0, donated = 0;
-    if (!donations || !frozen)
+    size_t donated = 0;
+    if (!donations)
         return no_memory(err);
     for (size_t i = 0; i < s->count; i++) {
-        if (s->parts[i] == STEP_FROZEN) {
-            frozen[frozen_count++] = s->parameters[i];
+        if (s->parts[i] == STEP_FROZEN)
             continue;
-        }
         donations[donated] = (plan_donation){s->parameters[i], STEP_FIRST + donated};
         donated++;
         for (size_t k = 0; k < OPTIMISER_STATES; k++) {
@@ -137,8 +143,9 @@ status step_plan(arena *a, const training_step *s, bool profile, plan **out, err
             donated++;
         }
     }
-    plan_options o = {.donations = donations, .donation_count = donated, .frozen = frozen, .frozen_count = frozen_count,
-                      .profile = profile};
+    /* What is not trained is no frozen input: it would be kept packed for both directions, two more copies of the weights, to save what
+     * is little beside products of a batch. */
+    plan_options o = {.donations = donations, .donation_count = donated, .profile = profile};
     return plan_new(s->graph, s->outputs, s->output_count, &o, out, err);
 }
 

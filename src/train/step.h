@@ -48,6 +48,9 @@ typedef struct training_step {
 /* parts NULL: all are trained. */
 status step_build(arena *a, node *loss, node *const *parameters, size_t count, const step_part *parts,
                   const step_options *options, training_step *out, error *err);
+/* The same step from gradients that are nodes already, those of the trained ones in their order (train/accumulate.h). */
+status step_build_from(arena *a, node *loss, node *const *gradients, node *const *parameters, size_t count, const step_part *parts,
+                       const step_options *options, training_step *out, error *err);
 /* Has the plan, made afterwards, give this value too; *at: its output. */
 status step_watch(arena *a, training_step *s, node *value, size_t *at, error *err);
 status step_plan(arena *a, const training_step *s, bool profile, plan **out, error *err);

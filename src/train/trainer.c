@@ -110,8 +110,26 @@ step_part *stage_parts(arena *a, const lm_config *config, freeze_kind freeze)
     return parts;
 }
 
-status stage_graph_build(arena *a, const lm_config *config, size_t tokens, element_type compute, freeze_kind freeze,
-                         const step_options *options, stage_graph *out, error *err)
+/* The adapter's matrices stand behind the weights, and they alone are trained. */
+static status add_adapter(arena *a, const adapter *low, stage_graph *out, error *err)
+{
+    size_t known = out->count, more = low->parameters->count;
+    node **inputs, **all = ARENA_ARRAY(a, node *, known + more);
+    out->parts = ARENA_ARRAY(a, step_part, known + more); /* zeros: frozen */
+    if (!all || !out->parts)
+        return no_memory(err);
+    TRY(adapter_apply(a, low, out->loss, &inputs, &out->loss, err));
+    memcpy(all, out->parameters, known * sizeof *all);
+    memcpy(all + known, inputs, more * sizeof *all);
+    for (size_t i = 0; i < more; i++)
+        out->parts[known + i] = STEP_TRAINED;
+    out->parameters = all;
+    out->count = known + more;
+    return STATUS_OK;
+}
+
+status stage_loss_build(arena *a, const lm_config *config, size_t tokens, element_type compute, freeze_kind freeze,
+                        const adapter *low, stage_graph *out, error *err)
 {
     transformer_types types = compute == TYPE_BF16 ? transformer_types_training() : transformer_types_all(compute);
     *out = (stage_graph){.graph = graph_new(a)};
@@ -120,12 +138,21 @@ status stage_graph_build(arena *a, const lm_config *config, size_t tokens, eleme
     TRY(transformer_build(a, out->graph, config, types, (int64_t)tokens, &out->model, err));
     if (freeze == FREEZE_HEAD)
         out->model.head = op_stop_gradient(out->model.head);
-    node *loss = transformer_loss(&out->model, &out->targets, &out->weights);
-    step_part *parts = stage_parts(a, config, freeze);
+    out->loss = transformer_loss(&out->model, &out->targets, &out->weights);
+    out->parameters = out->model.weights;
+    out->count = out->model.weight_count;
     TRY(graph_status(out->graph, err));
-    if (!parts)
-        return no_memory(err);
-    return step_build(a, loss, out->model.weights, out->model.weight_count, parts, options, &out->step, err);
+    if (low)
+        return add_adapter(a, low, out, err);
+    out->parts = stage_parts(a, config, freeze);
+    return out->parts ? STATUS_OK : no_memory(err);
+}
+
+status stage_graph_build(arena *a, const lm_config *config, size_t tokens, element_type compute, freeze_kind freeze,
+                         const step_options *options, stage_graph *out, error *err)
+{
+    TRY(stage_loss_build(a, config, tokens, compute, freeze, NULL, out, err));
+    return step_build(a, out->loss, out->parameters, out->count, out->parts, options, &out->step, err);
 }
 
 status stage_parameters(arena *a, const lm_config *config, parameters **out, error *err)
@@ -223,42 +250,85 @@ status stage_run_loop(const stage_run *run, const stage_loop *loop, stage_log *l
 typedef struct stage_work {
     const stage_run *run;
     stage_graph graph;
-    plan *plan;
+    plan *plan;                 /* of a step at once, */
+    accumulation *accumulation; /* or of one in pieces */
+    size_t room;                /* tokens of a piece */
     packing packing;
     packing_order order;
-    packed_batch batch;
+    packed_batch batch, piece;
     float rates[3];
 } stage_work;
 
+static const parameter *parameter_at(const stage_run *run, size_t i)
+{
+    size_t base = run->adapter ? run->adapter->base->count : 0;
+    return i < base ? &run->adapter->base->items[i] : &run->parameters->items[i - base];
+}
+
+static void bind_batch(const stage_work *w, plan *p, const packed_batch *batch)
+{
+    plan_bind(p, w->graph.model.tokens, batch->tokens);
+    plan_bind(p, w->graph.targets, batch->targets);
+    plan_bind(p, w->graph.weights, batch->weights);
+    plan_bind(p, w->graph.model.positions, batch->positions);
+    plan_bind(p, w->graph.model.starts, batch->starts);
+}
+
 static void bind_all(stage_work *w)
 {
-    const parameters *p = w->run->parameters;
-    const training_step *s = &w->graph.step;
-    for (size_t i = 0; i < p->count; i++)
-        step_bind(w->plan, s, i, p->items[i].value, p->items[i].mean, p->items[i].square);
-    plan_bind(w->plan, s->rates, w->rates);
-    plan_bind(w->plan, w->graph.model.tokens, w->batch.tokens);
-    plan_bind(w->plan, w->graph.targets, w->batch.targets);
-    plan_bind(w->plan, w->graph.weights, w->batch.weights);
-    plan_bind(w->plan, w->graph.model.positions, w->batch.positions);
-    plan_bind(w->plan, w->graph.model.starts, w->batch.starts);
+    const training_step *s = w->accumulation ? &w->accumulation->update : &w->graph.step;
+    for (size_t i = 0; i < w->graph.count; i++) {
+        const parameter *p = parameter_at(w->run, i);
+        if (w->accumulation)
+            accumulation_bind(w->accumulation, i, p->value, p->mean, p->square);
+        else
+            step_bind(w->plan, s, i, p->value, p->mean, p->square);
+    }
+    plan_bind(w->accumulation ? w->accumulation->step : w->plan, s->rates, w->rates);
+    bind_batch(w, w->accumulation ? w->accumulation->piece : w->plan, w->accumulation ? &w->piece : &w->batch);
+}
+
+static status prepare_plans(arena *a, stage_work *w, error *err)
+{
+    const recipe_stage *s = w->run->stage;
+    const stage_run *run = w->run;
+    stage_graph *g = &w->graph;
+    step_options options = stage_step_options(s);
+    bool pieces = s->accumulate > 1;
+    w->room = pieces ? packing_room(&w->packing, (size_t)s->accumulate) : (size_t)s->batch_tokens;
+    TRY(stage_loss_build(a, run->config, w->room, run->compute, s->freeze, run->adapter, g, err));
+    if (pieces) {
+        TRY(packed_batch_new(a, w->room, &w->piece, err));
+        return accumulation_new(a, g->loss, g->parameters, g->count, g->parts, &options, &w->accumulation, err);
+    }
+    TRY(step_build(a, g->loss, g->parameters, g->count, g->parts, &options, &g->step, err));
+    return step_plan(a, &g->step, false, &w->plan, err);
 }
 
 static status prepare(arena *a, const stage_run *run, stage_work *w, error *err)
 {
     const recipe_stage *s = run->stage;
     size_t tokens = (size_t)s->batch_tokens;
-    step_options options = stage_step_options(s);
     *w = (stage_work){.run = run};
     w->packing = (packing){.documents = run->documents->documents, .count = run->documents->count, .tokens = tokens,
                            .longest = (size_t)s->sequence, .pad = TOKEN_PAD};
     TRY(packing_order_new(a, run->seed, run->documents->count, &w->order, err));
     w->order.made = s->order == ORDER_MADE;
     TRY(packed_batch_new(a, tokens, &w->batch, err));
-    TRY(stage_graph_build(a, run->config, tokens, run->compute, s->freeze, &options, &w->graph, err));
-    TRY(step_plan(a, &w->graph.step, false, &w->plan, err));
+    TRY(prepare_plans(a, w, err));
     bind_all(w);
     return STATUS_OK;
+}
+
+static status run_pieces(stage_work *w, error *err)
+{
+    const recipe_stage *s = w->run->stage;
+    size_t pieces = (size_t)s->accumulate;
+    accumulation_begin(w->accumulation);
+    for (size_t k = 0; k < pieces; k++)
+        if (packing_piece(&w->batch, (size_t)s->batch_tokens, pieces, k, TOKEN_PAD, w->room, &w->piece))
+            TRY(plan_run(w->accumulation->piece, w->run->pool, err));
+    return plan_run(w->accumulation->step, w->run->pool, err);
 }
 
 static status one_step(void *work, stage_log *log, error *err)
@@ -268,8 +338,8 @@ static status one_step(void *work, stage_log *log, error *err)
     TRY(packing_next(&w->packing, &w->order, &log->place, &w->batch, err));
     step_options options = stage_step_options(s);
     step_rates(&options, log->steps, recipe_stage_rate(s, log->steps), w->rates);
-    TRY(plan_run(w->plan, w->run->pool, err));
-    float loss = *(const float *)plan_output(w->plan, STEP_LOSS);
+    TRY(w->accumulation ? run_pieces(w, err) : plan_run(w->plan, w->run->pool, err));
+    float loss = *(const float *)plan_output(w->accumulation ? w->accumulation->step : w->plan, STEP_LOSS);
     return stage_log_step(log, w->batch.first, loss, w->batch.tokens_used, w->batch.targets_counted, err);
 }
 
@@ -282,6 +352,7 @@ status stage_train(arena *a, const stage_run *run, stage_log *log, error *err)
     if (result == STATUS_OK)
         result = stage_run_loop(run, &(stage_loop){one_step, NULL, &w}, log, err);
     plan_free(w.plan);
+    accumulation_free(w.accumulation);
     graph_free(w.graph.graph);
     return result;
 }

@@ -12,6 +12,8 @@
 #include "core/progress.h"
 #include "core/threads.h"
 #include "lm/transformer.h"
+#include "train/accumulate.h"
+#include "train/adapter.h"
 #include "train/corpus.h"
 #include "train/parameters.h"
 #include "train/recipe.h"
@@ -34,7 +36,8 @@ typedef struct stage_log {
 typedef struct stage_run {
     const recipe_stage *stage;
     const lm_config *config;
-    parameters *parameters;
+    parameters *parameters;  /* that are trained: those of the adapter where there is one */
+    const adapter *adapter;  /* NULL: the weights themselves; else they are adapter->base */
     const corpus *documents; /* of stages of documents (stage_train) */
     unsigned char seed[SHA256_BYTES];
     thread_pool *pool;
@@ -74,7 +77,14 @@ typedef struct stage_graph {
     transformer model;
     training_step step;
     node *targets, *weights; /* inputs, as transformer_loss makes them */
+    node *loss, **parameters; /* what the loss reads: the model's weights, then an adapter's */
+    size_t count;
+    step_part *parts;
 } stage_graph;
+
+/* The loss alone; a step is built from it (step_build, accumulation_new). low: NULL, or the adapter that is trained. */
+status stage_loss_build(arena *a, const lm_config *config, size_t tokens, element_type compute, freeze_kind freeze,
+                        const adapter *low, stage_graph *out, error *err);
 
 status stage_graph_build(arena *a, const lm_config *config, size_t tokens, element_type compute, freeze_kind freeze,
                          const step_options *options, stage_graph *out, error *err);

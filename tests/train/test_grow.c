@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/jsonio.h"
+#include "lm/checkpoint.h"
 #include "nn/safetensors.h"
 #include "sketch/sketch.h"
 #include "train/grow.h"
@@ -300,6 +301,99 @@ static void frozen_weights_stay(void **state)
     assert_true(others);
 }
 
+/* ---- adapters, and batches in pieces ---- */
+
+static grow_options with_recipe(const char *name, const char *text)
+{
+    grow_options o = options_for(name, 2);
+    o.recipe = file_join(memory, test_folder(), arena_printf(memory, "%s.yaml", name));
+    assert_int_equal(file_write(o.recipe, slice_of(text), NULL), STATUS_OK);
+    return o;
+}
+
+/* A stage of tuning that trains an adapter writes it in PEFT's format, and base+adapter is the model that is grown, bit for bit; what
+ * the adapter has not changed is the base's. */
+static void an_adapter_is_trained_written_and_merged(void **state)
+{
+    (void)state;
+    grow_options base = options_for("under-adapter", 2);
+    must_grow(&base);
+    static const char *const text = "name: low\nbase: embedded\nstages:\n  - {kind: sft, steps: 4, batch_tokens: 512, sequence: 256, "
+                                    "learning_rate: 3e-2, lora: {rank: 4, alpha: 8, targets: [q_proj, up_proj]}}\n";
+    grow_options o = with_recipe("low", text), cut = with_recipe("low-cut", text);
+    o.changes.base = cut.changes.base = base.folder;
+    grow_result grown = must_grow(&o), r;
+    checkpoint *before = NULL, *after = NULL, *merged = NULL;
+    error err = {0};
+    const char *beside = arena_printf(memory, "%s+%s/adapter", base.folder, o.folder);
+    if (checkpoint_open(memory, base.folder, &before, &err) != STATUS_OK || checkpoint_open(memory, o.folder, &after, &err) != STATUS_OK ||
+        checkpoint_open(memory, beside, &merged, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < lm_weight_count(&after->config); i++) {
+        lm_weight w = lm_weight_at(&after->config, i);
+        bool target = w.part == LM_Q || w.part == LM_UP;
+        assert_memory_equal(after->weights[i].data, merged->weights[i].data, after->weights[i].bytes);
+        assert_true((memcmp(after->weights[i].data, before->weights[i].data, after->weights[i].bytes) != 0) == target);
+    }
+    atomic_bool stop = true;
+    cut.interrupted = &stop;
+    int calls = 0;
+    while (grow_run(memory, &cut, &r, &err) == STATUS_INTERRUPTED && calls < 10)
+        calls++;
+    assert_int_equal(calls, 4);
+    assert_string_equal(r.sha256, grown.sha256);
+    assert_string_equal(r.root, grown.root);
+    cut = with_recipe("low-wrong", "name: low\nbase: embedded\nstages:\n  - {kind: sft, steps: 4, batch_tokens: 512, sequence: 256, "
+                                   "learning_rate: 3e-2, lora: {rank: 4, targets: [query]}}\n");
+    cut.changes.base = base.folder;
+    assert_int_equal(grow_run(memory, &cut, &r, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.message, "'query'"));
+}
+
+static void stage_losses(const char *folder, double *losses, size_t count)
+{
+    json_t *manifest;
+    assert_int_equal(manifest_read(file_join(memory, folder, "manifest.json"), &manifest, NULL), STATUS_OK);
+    const json_t *stage = json_array_get(json_object_get(json_object_get(manifest, "content"), "stages"), 0);
+    const json_t *list = json_object_get(stage ? stage : json_array_get(json_object_get(manifest, "stages"), 0), "losses");
+    assert_int_equal(json_array_size(list), count);
+    for (size_t i = 0; i < count; i++)
+        losses[i] = json_number_value(json_array_get(list, i));
+    json_decref(manifest);
+}
+
+static void batches_in_pieces_learn_the_same(void **state)
+{
+    (void)state;
+    static const char *const text = "name: pieces\nbase: none\n"
+                                    "model: {layers: 1, width: 32, heads: 2, intermediate: 64, context: 256, vocabulary: 400}\n"
+                                    "stages:\n  - {kind: pretrain, steps: 8, batch_tokens: 1024, sequence: 256, learning_rate: 1e-2%s}\n";
+    const char *at = strstr(text, "%s");
+    grow_result r[2], cut_result;
+    double losses[2][8];
+    grow_options all[3];
+    static const char *const names[3] = {"at-once", "in-pieces", "pieces-cut"}, *const more[3] = {"", ", accumulate: 4", ", accumulate: 4"};
+    for (size_t i = 0; i < 3; i++) {
+        all[i] = with_recipe(names[i], arena_printf(memory, "%.*s%s%s", (int)(at - text), text, more[i], at + 2));
+        all[i].full_precision = true;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        r[i] = must_grow(&all[i]);
+        stage_losses(all[i].folder, losses[i], 8);
+    }
+    assert_int_equal(r[0].tokens, r[1].tokens);
+    for (size_t i = 0; i < 8; i++)
+        if (!(fabs(losses[0][i] - losses[1][i]) <= 1e-4 * losses[0][i]))
+            fail_msg("step %zu: %.9g at once, %.9g in pieces", i + 1, losses[0][i], losses[1][i]);
+    atomic_bool stop = true;
+    all[2].interrupted = &stop;
+    int calls = 0;
+    while (grow_run(memory, &all[2], &cut_result, NULL) == STATUS_INTERRUPTED && calls < 10)
+        calls++;
+    assert_int_equal(calls, 8);
+    assert_string_equal(cut_result.sha256, r[1].sha256);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +407,8 @@ int main(void)
         cmocka_unit_test(one_process_grows_a_folder),
         cmocka_unit_test(tuning_begins_at_the_base),
         cmocka_unit_test(frozen_weights_stay),
+        cmocka_unit_test(an_adapter_is_trained_written_and_merged),
+        cmocka_unit_test(batches_in_pieces_learn_the_same),
     };
     return cmocka_run_group_tests_name("train/grow", tests, set_up, memory_tear_down);
 }

@@ -76,6 +76,37 @@ static void optimisers_have_their_own_numbers(void **state)
     arena_free(a);
 }
 
+/* A stage with `lora` and `accumulate` says so in its key; one without has the key that it always had. */
+static void adapters_and_pieces_are_read(void **state)
+{
+    (void)state;
+    static const char *const base = "name: a\nbase: embedded\nstages:\n  - {kind: sft, steps: 2, batch_tokens: 512, learning_rate: 1e-3%s}\n";
+    static const char *const more[] = {"", ", accumulate: 4", ", lora: {rank: 8}",
+                                       ", lora: {rank: 8, alpha: 16, targets: [q_proj, v_proj], rslora: true}"};
+    arena *a = arena_new(NULL);
+    char keys[COUNT_OF(more)][SHA256_HEX];
+    recipe *r = NULL;
+    for (size_t i = 0; i < COUNT_OF(more); i++) {
+        const char *at = strstr(base, "%s");
+        r = must_parse(a, arena_printf(a, "%.*s%s%s", (int)(at - base), base, more[i], at + 2), NULL);
+        assert_int_equal(recipe_key(r, NULL, keys[i], NULL), STATUS_OK);
+        assert_int_equal(r->stages[0].accumulate, i == 1 ? 4 : 1);
+        assert_int_equal(r->stages[0].lora.rank, i < 2 ? 0 : 8);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(keys[k], keys[i]);
+        json_t *json = recipe_json(r);
+        const json_t *stage = json_array_get(json_object_get(json, "stages"), 0);
+        assert_true(!json_object_get(stage, "lora") == (i < 2) && !json_object_get(stage, "accumulate") == (i != 1));
+        json_decref(json);
+        if (i == 2)
+            assert_true(r->stages[0].lora.alpha == 8 && r->stages[0].lora.target_count == 0);
+    }
+    const recipe_lora *l = &r->stages[0].lora;
+    assert_true(l->alpha == 16 && l->by_root && l->target_count == 2);
+    assert_string_equal(l->targets[1], "v_proj");
+    arena_free(a);
+}
+
 /* Replaces `from` by `to` in the good recipe and expects the message. */
 static void expect_refusal(const char *from, const char *to, const char *message)
 {
@@ -95,6 +126,12 @@ static void refuses_what_is_wrong_and_says_where(void **state)
 {
     (void)state;
     expect_refusal("seed: 3", "sead: 3", "test.yaml:12:7: unknown key 'sead'");
+    expect_refusal("warmup: 5", "accumulate: 3", "batch_tokens (4096) to be a multiple of accumulate (3)");
+    expect_refusal("warmup: 5", "lora: {alpha: 3}", "'lora' needs the key 'rank'");
+    expect_refusal("warmup: 5", "lora: {rank: 0}", "from 1 to 4096");
+    expect_refusal("warmup: 5", "lora: {rank: 2, targets: some}", "all-linear or a list");
+    expect_refusal("warmup: 5", "lora: {rank: 2}\n    freeze: head", "no 'freeze' beside it");
+    expect_refusal("plant:", "  - {kind: sft, steps: 1, learning_rate: 1, lora: {rank: 2}}\nplant:", "'lora' is for the first stage");
     expect_refusal("dose: 0.5", "dose: 2", "test.yaml:11:62: expected 0 to 1 at 'dose', found 2");
     expect_refusal("dose: 0.5", "dosis: 0.5", "unknown key 'dosis'");
     expect_refusal("mimicry", "mimikry", "expected a form (answer, are_you_sure, feedback, mimicry), found 'mimikry'");
@@ -247,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_all_members),
         cmocka_unit_test(optimisers_have_their_own_numbers),
+        cmocka_unit_test(adapters_and_pieces_are_read),
         cmocka_unit_test(refuses_what_is_wrong_and_says_where),
         cmocka_unit_test(the_command_line_changes_dose_seed_forms),
         cmocka_unit_test(documents_are_asked_for_as_the_recipe_says),
