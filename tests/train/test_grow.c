@@ -156,10 +156,10 @@ static void other_optimisers_keep_the_same_promises(void **state)
     assert_true(isfinite(expected.loss) && expected.loss < 6);
     cut.interrupted = &stop;
     status result;
-    const char *checkpoint = file_join(memory, arena_printf(memory, "%s.growing", cut.folder), "training.safetensors");
+    const char *state_file = file_join(memory, arena_printf(memory, "%s.growing", cut.folder), "training.safetensors");
     for (int calls = 0; (result = grow_run(memory, &cut, &r, &err)) == STATUS_INTERRUPTED && calls < 14; calls++) {
         safetensors *file;
-        assert_int_equal(safetensors_open(memory, checkpoint, &file, &err), STATUS_OK);
+        assert_int_equal(safetensors_open(memory, state_file, &file, &err), STATUS_OK);
         bool first = calls < 8, second = calls < 12; /* which stage wrote it */
         assert_non_null(safetensors_find(file, "value:model.layers.0.mlp.up_proj.weight"));
         assert_int_equal(safetensors_find(file, "mean:model.layers.0.mlp.up_proj.weight") != NULL, first || second);
