@@ -159,7 +159,8 @@ static void attention(bench *b)
     int32_t *start = arena_alloc(a, t * 4);
     for (size_t i = 0; i < t; i++)
         start[i] = (int32_t)(i / LENGTH * LENGTH);
-    kernel_attention how = {KERNEL_BF16, t, HEADS, KEY_HEADS, HEAD, {.scale = 0.125}, start, wide, wide, wide, HEADS * HEAD};
+    kernel_attention how = {.type = KERNEL_BF16, .tokens = t, .query_heads = HEADS, .key_heads = KEY_HEADS, .head_size = HEAD, .scores = {.scale = 0.125},
+                            .start = start, .q_stride = wide, .k_stride = wide, .v_stride = wide, .out_stride = HEADS * HEAD};
     char *qkv = filled(a, t * wide, 2, 1), *d = filled(a, t * wide, 2, 1), *out = filled(a, t * HEADS * HEAD, 2, 1);
     char *dout = filled(a, t * HEADS * HEAD, 2, 1);
     float *lse = arena_alloc(a, t * HEADS * 4);
