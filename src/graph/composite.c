@@ -195,20 +195,6 @@ node *op_logsumexp_signed(node *x, node *sign, node **sign_of_sum)
     return back(log_of_sum(op_abs(sum), top), x);
 }
 
-node *op_layer_norm(node *x, node *weight, node *bias, double epsilon)
-{
-    if (!x)
-        return NULL;
-    node *w = wide(x), *centred = op_sub(w, op_reduce_mean(w, AXES(-1), true));
-    node *variance = op_reduce_mean(op_square(centred), AXES(-1), true);
-    node *y = op_mul(centred, op_rsqrt(op_shift(variance, epsilon)));
-    if (weight)
-        y = op_mul(y, wide(weight));
-    if (bias)
-        y = op_add(y, wide(bias));
-    return back(y, x);
-}
-
 node *op_batch_norm_frozen(node *x, node *weight, node *bias, node *mean, node *variance, double epsilon)
 {
     if (!x || !variance)
@@ -222,32 +208,17 @@ node *op_batch_norm_frozen(node *x, node *weight, node *bias, node *mean, node *
 
 void op_batch_norm_running(node **mean, node **variance, node *batch_mean, node *batch_variance, int64_t count, double momentum)
 {
-    if (count < 2)
-        *variance = batch_variance ? graph_refuse(batch_variance->graph, "batch_norm_running: no variance over %lld rows less one",
-                                                  (long long)count) : NULL;
+    char text[NODE_TEXT];
+    if (!*mean || !*variance || !batch_mean || !batch_variance)
+        return;
+    if (count < 2) {
+        *mean = *variance = graph_refuse(batch_mean->graph, "batch_norm_running: no variance over %lld rows less one, for %s",
+                                         (long long)count, node_text(batch_variance, text));
+        return;
+    }
     node *spread = op_scale(op_stop_gradient(batch_variance), (double)count / (double)(count - 1));
     *mean = op_add(op_scale(*mean, 1 - momentum), op_scale(op_stop_gradient(batch_mean), momentum));
     *variance = op_add(op_scale(*variance, 1 - momentum), op_scale(spread, momentum));
-}
-
-node *op_group_norm(node *x, int64_t groups, node *weight, node *bias, double epsilon)
-{
-    if (!x)
-        return NULL;
-    char text[NODE_TEXT];
-    if (x->shape.rank < 2 || groups < 1 || shape_last(x->shape) % groups != 0)
-        return graph_refuse(x->graph, "group_norm: expected x [N, ..., C] with channels for %lld groups, found %s", (long long)groups,
-                            node_text(x, text));
-    int64_t channels = shape_last(x->shape), n = x->shape.size[0], each = n && channels ? shape_count(x->shape) / n / channels : 0;
-    node *w = op_reshape(wide(x), SHAPE(n, each, groups, channels / groups));
-    node *centred = op_sub(w, op_reduce_mean(w, AXES(1, 3), true));
-    node *variance = op_reduce_mean(op_square(centred), AXES(1, 3), true);
-    node *y = op_reshape(op_mul(centred, op_rsqrt(op_shift(variance, epsilon))), x->shape);
-    if (weight)
-        y = op_mul(y, wide(weight));
-    if (bias)
-        y = op_add(y, wide(bias));
-    return back(y, x);
 }
 
 node *op_norm(node *x)

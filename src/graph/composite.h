@@ -51,18 +51,12 @@ node *op_logsumexp(node *x);
 /* log |sum of sign exp(x)| and, in *sign_of_sum, that sum's sign (1, -1, or 0 where the sum is 0 and its logarithm -inf). sign:
  * of x's shape and type; constant to derivatives. */
 node *op_logsumexp_signed(node *x, node *sign, node **sign_of_sum);
-/* (x - mean) / sqrt(variance + epsilon) * weight + bias (Ba, Kiros and Hinton 2016, eq. 4); weight and bias [N] of x's type, or
- * f32 where x is bf16, or NULL. */
-node *op_layer_norm(node *x, node *weight, node *bias, double epsilon);
 /* Batch normalisation with statistics that are given: x [..., C], mean and variance [C] in f32 (f64 for f64), weight and bias as at
  * op_batch_norm. All of them may be differentiated. */
 node *op_batch_norm_frozen(node *x, node *weight, node *bias, node *mean, node *variance, double epsilon);
 /* What running statistics [C] become after a batch whose statistics over `count` rows op_batch_norm gave: old (1 - momentum) + new
  * momentum, the variance over count - 1 rows (as PyTorch keeps them). count at least 2; constants to derivatives. */
 void op_batch_norm_running(node **mean, node **variance, node *batch_mean, node *batch_variance, int64_t count, double momentum);
-/* x [N, ..., C] in `groups` of neighbouring channels (a divisor of C), which share the statistics of their example (Wu and He
- * 2018). */
-node *op_group_norm(node *x, int64_t groups, node *weight, node *bias, double epsilon);
 node *op_norm(node *x); /* Euclidean, [L ..., N] -> [L ...]; every derivative is 0 at 0 */
 
 /* ---- order ---- */

@@ -109,8 +109,8 @@ typedef enum op_types { FLOATS, NUMBERS, ANY_TYPE } op_types; /* NUMBERS: floats
     X(CONV_WEIGHT_GRAD, conv_weight_grad, 2, 1, grad_conv_weight_grad, lower_conv_weight_grad, NULL, 2, 1e-5, 4e-3)\
     X(MAX_POOL, max_pool, 1, 1, grad_max_pool, lower_max_pool, batch_images, 1, 0, 0)                              \
     X(MAX_POOL_GRAD, max_pool_grad, 3, 1, NULL, lower_max_pool_grad, batch_images, 1, 1e-6, 4e-3)                  \
-    X(BATCH_NORM, batch_norm, 3, 3, grad_batch_norm, lower_batch_norm, batch_batch_norm, 9, 1e-5, 4e-3)            \
-    X(BATCH_NORM_GRAD, batch_norm_grad, 5, 3, NULL, lower_batch_norm_grad, batch_batch_norm, 9, 1e-5, 4e-3)        \
+    X(NORMALISE, normalise, 3, 3, grad_normalise, lower_normalise, batch_normalise, 9, 1e-5, 4e-3)                 \
+    X(NORMALISE_GRAD, normalise_grad, 5, 3, NULL, lower_normalise_grad, batch_normalise, 9, 1e-5, 4e-3)            \
     X(SUM_SQUARES, sum_squares, 1, 1, grad_sum_squares, lower_sum_squares, NULL, 2, 1e-5, 1e-5)                    \
     X(ADAMW, adamw, 5, 3, NULL, lower_adamw, NULL, 9, 1e-5, 1e-5)                                                  \
     X(CACHE_APPEND, cache_append, 7, 2, NULL, lower_cache_append, NULL, 1, 0, 0)                                   \
@@ -270,13 +270,19 @@ node *op_conv(node *x, node *weight, int64_t groups, window_options o);
 node *op_conv_1d(node *x, node *weight, int64_t groups, window_options o);
 /* The largest element of each window; ties share the derivative. */
 node *op_max_pool(node *x, const int64_t kernel[2], window_options o);
-/* Batch normalisation (Ioffe and Szegedy 2015): x [..., C] -> (x - mean) / sqrt(variance + epsilon) * weight + bias, where mean and
- * variance [C] are those of each channel over all other axes. weight and bias [C] of x's type, or f32 where x is bf16, or NULL (1
- * and 0). The statistics, in f32 (f64 for f64; the variance over the rows, not one fewer), go to *mean and *variance unless
- * these are NULL. For trained networks: op_batch_norm_frozen (graph/composite.h). Arithmetic in f32, rounded once. */
+/* Normalisations: (x - mean) / sqrt(variance + epsilon) * weight + bias, x [..., C], weight and bias [C] of x's type, or f32 where x
+ * is bf16, or NULL (1 and 0). They differ in what mean and variance (over the elements, not one fewer) are taken of. Arithmetic in
+ * f32, rounded once.
+ *
+ * Batch normalisation (Ioffe and Szegedy 2015): each channel over all other axes. The statistics [C], in f32 (f64 for f64), go to
+ * *mean and *variance unless these are NULL. For trained networks: op_batch_norm_frozen (graph/composite.h). */
 node *op_batch_norm(node *x, node *weight, node *bias, double epsilon, node **mean, node **variance);
-/* The same with statistics of its own for each element of the first axis: x [N, ..., C] (Ulyanov and others 2016). */
+/* Each channel of each element of the first axis (Ulyanov, Vedaldi and Lempitsky 2016). x [N, ..., C]. */
 node *op_instance_norm(node *x, node *weight, node *bias, double epsilon);
+/* The same for groups of neighbouring channels together (Wu and He 2018); `groups` divides C. */
+node *op_group_norm(node *x, int64_t groups, node *weight, node *bias, double epsilon);
+/* Each row of the last axis (Ba, Kiros and Hinton 2016, eq. 4). */
+node *op_layer_norm(node *x, node *weight, node *bias, double epsilon);
 node *op_sum_squares(node *x); /* scalar, f32 (f64 for f64) */
 
 /* AdamW with decoupled decay (Loshchilov and Hutter 2019): value, mean and square (m and v), gradient of one float type

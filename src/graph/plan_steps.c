@@ -47,8 +47,8 @@ static step_prepare *const preparers[OP_COUNT] = {
     [OP_CONV_WEIGHT_GRAD] = prepare_conv,
     [OP_MAX_POOL] = prepare_max_pool,
     [OP_MAX_POOL_GRAD] = prepare_max_pool_grad,
-    [OP_BATCH_NORM] = prepare_batch_norm,
-    [OP_BATCH_NORM_GRAD] = prepare_batch_norm_grad,
+    [OP_NORMALISE] = prepare_normalise,
+    [OP_NORMALISE_GRAD] = prepare_normalise_grad,
     [OP_SUM_SQUARES] = prepare_sum_squares,
     [OP_ADAMW] = prepare_adamw,
     [OP_CACHE_APPEND] = prepare_cache_append,
@@ -135,8 +135,7 @@ static bool is_plain(const node *n)
         [OP_TRANSPOSE] = true,    [OP_SLICE] = true,        [OP_PAD] = true,            [OP_CONCAT] = true,
         [OP_GATHER_ROWS] = true,  [OP_PUT_ROWS] = true,     [OP_TAKE_LAST] = true,      [OP_GATHER_LAST] = true,
         [OP_SCATTER_LAST] = true, [OP_CUMULATIVE_SUM] = true, [OP_ARGSORT] = true,      [OP_WINDOWS] = true,
-        [OP_WINDOWS_SUM] = true,  [OP_CHOLESKY] = true,     [OP_TRIANGULAR_SOLVE] = true, [OP_MAX_POOL] = true,
-        [OP_MAX_POOL_GRAD] = true,
+        [OP_CHOLESKY] = true,     [OP_TRIANGULAR_SOLVE] = true,
     };
     return plain[n->op] || n->type == TYPE_F64 || n->type == TYPE_I32;
 }

@@ -64,16 +64,16 @@ grad_rule grad_elementwise, grad_cast, grad_select, grad_reduce_sum, grad_reduce
     grad_gather_last, grad_scatter_last, grad_cumulative_sum, grad_after, grad_cholesky, grad_triangular_solve,
     grad_matmul, grad_linear, grad_softmax, grad_rms_norm, grad_silu_mul, grad_rotary, grad_attention,
     grad_cross_entropy, grad_sum_squares, grad_windows, grad_windows_sum, grad_conv, grad_conv_input_grad,
-    grad_conv_weight_grad, grad_max_pool, grad_batch_norm;
+    grad_conv_weight_grad, grad_max_pool, grad_normalise;
 jvp_rule jvp_elementwise, jvp_cast, jvp_select, jvp_linear, jvp_bilinear, jvp_reduce_max, jvp_after, jvp_cholesky, jvp_triangular_solve;
 batch_rule batch_elementwise, batch_random, batch_reduce, batch_broadcast, batch_reshape, batch_transpose, batch_axis,
     batch_gather_rows, batch_scatter_rows, batch_put_rows, batch_leading, batch_matmul, batch_after, batch_linear,
     batch_rms_norm, batch_rotary, batch_attention, batch_cross_entropy, batch_images,
-    batch_conv, batch_batch_norm;
+    batch_conv, batch_normalise;
 lower_rule lower_linear, lower_softmax, lower_softmax_grad, lower_log_softmax, lower_rms_norm, lower_rms_norm_grad,
     lower_silu_mul, lower_silu_mul_grad, lower_rotary, lower_attention, lower_attention_grad, lower_cross_entropy,
     lower_cross_entropy_grad, lower_conv, lower_conv_input_grad, lower_conv_weight_grad, lower_max_pool,
-    lower_max_pool_grad, lower_batch_norm, lower_batch_norm_grad, lower_sum_squares, lower_adamw, lower_cache_append, lower_cache_attention;
+    lower_max_pool_grad, lower_normalise, lower_normalise_grad, lower_sum_squares, lower_adamw, lower_cache_append, lower_cache_attention;
 
 /* What fused reverse rules build; sources as their kernels take them. Where an operation has several results, `part`
  * says which. */

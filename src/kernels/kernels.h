@@ -289,20 +289,23 @@ void kernel_rms_norm_backward(kernel_type type, kernel_type weight_type, thread_
                               const void *x, const void *weight, const void *rstd, const void *dy, const void *add,
                               void *dx, void *dweight, void *scratch);
 
-/* x [outer][count][inner]: each of the `outer` groups has its own statistics, over its `count` rows, for each of `inner` channels
- * (Ioffe and Szegedy 2015, algorithm 1): y = (x - mean) / sqrt(variance + epsilon) * weight + bias. f32 and bf16; all sizes at
- * least 1. weight and bias [inner] of weight_type; mean and variance (over count, not count - 1) [outer][inner]. y may be
- * NULL, and be x. The gradients: dx (may be NULL, and be dy), dweight and dbias [inner] over all groups (may be NULL). */
-typedef struct kernel_batch_norm {
+/* Normalisation: x [outer][count][inner] is `outer` times `count` rows of `inner` channels; `share` neighbouring channels (a divisor
+ * of inner) are a group. Each group of each outer has its own mean and variance (over all count * share elements of it), and y =
+ * (x - mean) / sqrt(variance + epsilon) * weight + bias. Batch normalisation (Ioffe and Szegedy 2015, algorithm 1): outer 1,
+ * share 1; instance normalisation: outer images; group normalisation (Wu and He 2018): larger shares; layer normalisation:
+ * outer rows, count 1, share inner. Types f32 and bf16; all sizes at least 1. weight and bias [inner] of weight_type; mean and
+ * variance [outer][inner / share]. y may be NULL, and be x. The gradients: dx (may be NULL, and be dy), dweight and dbias [inner]
+ * over everything (may be NULL). */
+typedef struct kernel_norm {
     kernel_type type, weight_type;
-    size_t outer, count, inner;
+    size_t outer, count, inner, share;
     double epsilon;
-} kernel_batch_norm;
-size_t kernel_batch_norm_scratch_bytes(const kernel_batch_norm *b);
-void kernel_batch_norm_forward(const kernel_batch_norm *b, thread_pool *pool, const void *x, const void *weight, const void *bias,
-                               void *y, float *mean, float *variance, void *scratch);
-void kernel_batch_norm_backward(const kernel_batch_norm *b, thread_pool *pool, const void *x, const void *weight, const float *mean,
-                                const float *variance, const void *dy, void *dx, float *dweight, float *dbias, void *scratch);
+} kernel_norm;
+size_t kernel_norm_scratch_bytes(const kernel_norm *b);
+void kernel_norm_forward(const kernel_norm *b, thread_pool *pool, const void *x, const void *weight, const void *bias, void *y,
+                         float *mean, float *variance, void *scratch);
+void kernel_norm_backward(const kernel_norm *b, thread_pool *pool, const void *x, const void *weight, const float *mean,
+                          const float *variance, const void *dy, void *dx, float *dweight, float *dbias, void *scratch);
 
 /* loss[r] = weights[r] * (logsumexp(logits[r]) - logits[r][target[r]]); lse[r] = logsumexp(logits[r]). Rows with weight
  * 0 or target -1 give loss 0 (their lse is still right). weights NULL: all 1. loss, lse, weights are f32 (f64 for f64).

@@ -18,10 +18,8 @@
     X(binary_cross_entropy, 9, 1e-6, 4e-3)                                                                         \
     X(logsumexp, 9, 1e-6, 4e-3)                                                                                    \
     X(logsumexp_signed, 9, 2e-5, 4e-3)                                                                             \
-    X(layer_norm, 9, 1e-5, 4e-3)                                                                                   \
     X(batch_norm_frozen, 9, 1e-5, 4e-3)                                                                            \
     X(batch_norm_running, 0, 1e-6, 4e-3)                                                                           \
-    X(group_norm, 9, 1e-5, 4e-3)                                                                                   \
     X(norm, 9, 1e-6, 4e-3)                                                                                         \
     X(sort, 1, 0, 0)                                                                                               \
     X(top_k, 1, 0, 0)                                                                                              \
@@ -94,9 +92,6 @@ static bool over_rows(test_case *c, int row, int variant)
     } else if (row == ROW_logsumexp_signed) {
         out(c, op_logsumexp_signed(x, op_sign(op_shift(graph_iota(c->g, c->type, s, -1), -1.5)), &sign));
         out(c, sign);
-    } else if (row == ROW_layer_norm) {
-        node *weight = variant == 1 ? NULL : wide_real(c, SHAPE(shape_last(s)), 0.5, 2);
-        out(c, op_layer_norm(x, weight, variant < 2 ? NULL : wide_real(c, SHAPE(shape_last(s)), -1, 1), 0.1));
     } else if (row == ROW_batch_norm_frozen || row == ROW_batch_norm_running) {
         shape w = SHAPE(shape_last(s));
         node *mean = wide_real(c, w, -1, 1), *variance = wide_real(c, w, 0.2, 2);
@@ -118,19 +113,6 @@ static bool over_rows(test_case *c, int row, int variant)
     } else {
         out(c, op_permutation_parity(op_argsort(x, false), c->type));
     }
-    return true;
-}
-
-static bool grouped(test_case *c, int row, int variant)
-{
-    (void)row;
-    const shape x[] = {SHAPE(2, 3, 6), SHAPE(3, 4), SHAPE(1, 2, 3, 8), SHAPE(2, 5, 34)};
-    const int64_t groups[] = {3, 1, 8, 2};
-    if (variant >= (int)COUNT_OF(x))
-        return false;
-    shape w = SHAPE(shape_last(x[variant]));
-    node *weight = variant == 1 ? NULL : wide_real(c, w, 0.5, 2), *bias = variant < 2 ? NULL : wide_real(c, w, -1, 1);
-    out(c, op_group_norm(real(c, x[variant], -2, 2), groups[variant], weight, bias, 0.1));
     return true;
 }
 
@@ -220,8 +202,7 @@ static bool drawn(test_case *c, int row, int variant)
 
 case_builder *case_of(int row)
 {
-    return row == ROW_group_norm            ? grouped
-           : row <= ROW_binary_cross_entropy ? pointwise
+    return row <= ROW_binary_cross_entropy ? pointwise
            : row <= ROW_permutation_parity ? over_rows
            : row <= ROW_scatter_along      ? along
            : row <= ROW_flow               ? sampled

@@ -344,27 +344,44 @@ static bool rms_norm_case(test_case *c, int op, int variant)
     return true;
 }
 
-static bool batch_norm_case(test_case *c, int op, int variant)
+/* groups: -1: a batch's, 0: of rows. */
+static bool normalise_case(test_case *c, int op, int variant)
 {
-    const shape shapes[] = {SHAPE(6, 3), SHAPE(2, 3, 2, 5), SHAPE(3, 4, 17), SHAPE(1, 2), SHAPE(2, 1300, 13), SHAPE(40, 33)};
-    if (variant >= 2 * (int)COUNT_OF(shapes))
+    const struct {
+        shape x;
+        int64_t groups;
+        bool mixed, without;
+    } v[] = {{SHAPE(6, 3), -1, false, false},        {SHAPE(2, 3, 2, 5), -1, true, false}, {SHAPE(1, 2), -1, true, true},
+             {SHAPE(2, 65, 133), -1, true, false},   {SHAPE(3, 4, 17), 17, true, false},
+             {SHAPE(2, 3, 6), 3, false, false},      {SHAPE(3, 4), 1, true, true},         {SHAPE(1, 2, 3, 8), 8, true, false},
+             {SHAPE(2, 5, 134), 2, true, false},     {SHAPE(3, 2, 4, 130), 1, true, false}, {SHAPE(5), 0, false, false},
+             {SHAPE(3, 7), 0, true, true},           {SHAPE(2, 3, 4), 0, false, false},    {SHAPE(4, 1), 0, true, false},
+             {SHAPE(133, 37), 0, true, false}};
+    if (variant >= (int)COUNT_OF(v))
         return false;
-    shape s = shapes[variant / 2], w = SHAPE(shape_last(s));
-    bool mixed = variant % 2, kept = mixed && s.rank > 2;
-    node *x = real(c, s, -2, 2), *parts[3], *d[3];
-    node *weight = mixed ? wide_real(c, w, 0.5, 2) : real(c, w, 0.5, 2), *bias = mixed ? wide_real(c, w, -1, 1) : real(c, w, -1, 1);
-    if (kept)
-        parts[0] = op_instance_norm(x, weight, bias, 0.1);
-    else
+    shape s = v[variant].x, w = SHAPE(shape_last(s));
+    node *x = real(c, s, -2, 2), *parts[3] = {NULL}, *wrt[3] = {x}, *d[3], *weight = NULL, *bias = NULL;
+    if (!v[variant].without) {
+        weight = v[variant].mixed ? wide_real(c, w, 0.5, 2) : real(c, w, 0.5, 2);
+        bias = v[variant].mixed ? wide_real(c, w, -1, 1) : real(c, w, -1, 1);
+    }
+    if (v[variant].groups < 0)
         parts[0] = op_batch_norm(x, weight, bias, 0.1, &parts[1], &parts[2]);
-    if (op == OP_BATCH_NORM) {
-        for (int i = 0; i < (kept ? 1 : 3); i++)
+    else
+        parts[0] = v[variant].groups == 0 ? op_layer_norm(x, weight, bias, 0.1)
+                   : v[variant].groups == shape_last(s) ? op_instance_norm(x, weight, bias, 0.1)
+                                                        : op_group_norm(x, v[variant].groups, weight, bias, 0.1);
+    if (op == OP_NORMALISE) {
+        for (int i = 0; i < 3 && parts[i]; i++)
             out(c, parts[i]);
         return true;
     }
-    if (!graph_grad(parts[0], (node *[]){x, weight, bias}, 3, real(c, s, -1, 1), d))
+    size_t count = weight ? 3 : 1;
+    wrt[1] = weight;
+    wrt[2] = bias;
+    if (!graph_grad(parts[0], wrt, count, real(c, s, -1, 1), d))
         return false;
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < count; i++)
         out(c, d[i]);
     return true;
 }
@@ -538,8 +555,8 @@ static case_builder *const structural_cases[OP_COUNT] = {
     [OP_SUM_SQUARES] = row_case,
     [OP_RMS_NORM] = rms_norm_case,
     [OP_RMS_NORM_GRAD] = rms_norm_case,
-    [OP_BATCH_NORM] = batch_norm_case,
-    [OP_BATCH_NORM_GRAD] = batch_norm_case,
+    [OP_NORMALISE] = normalise_case,
+    [OP_NORMALISE_GRAD] = normalise_case,
     [OP_SILU_MUL] = silu_case,
     [OP_SILU_MUL_GRAD] = silu_case,
     [OP_ROTARY] = rotary_case,

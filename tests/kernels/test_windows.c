@@ -112,15 +112,15 @@ static void statistics_far_from_zero(void **state)
     (void)state;
     arena *a = arena_new(NULL);
     enum { COUNT = 3000, INNER = 19 };
-    kernel_batch_norm b = {.type = KERNEL_F32, .weight_type = KERNEL_F32, .outer = 1, .count = COUNT, .inner = INNER, .epsilon = 1e-5};
+    kernel_norm b = {.type = KERNEL_F32, .weight_type = KERNEL_F32, .outer = 1, .count = COUNT, .inner = INNER, .share = 1, .epsilon = 1e-5};
     float *x = filled(a, KERNEL_F32, COUNT * INNER, 3), *y = ARENA_ARRAY(a, float, COUNT * INNER), mean[INNER], variance[INNER];
     float ones[INNER], zeros[INNER] = {0};
-    void *scratch = arena_alloc(a, kernel_batch_norm_scratch_bytes(&b));
+    void *scratch = arena_alloc(a, kernel_norm_scratch_bytes(&b));
     for (size_t i = 0; i < COUNT * INNER; i++)
         x[i] += 4096;
     for (size_t c = 0; c < INNER; c++)
         ones[c] = 1;
-    SAME_BITS(y, COUNT * INNER * sizeof(float), kernel_batch_norm_forward(&b, use, x, ones, zeros, y, mean, variance, scratch));
+    SAME_BITS(y, COUNT * INNER * sizeof(float), kernel_norm_forward(&b, use, x, ones, zeros, y, mean, variance, scratch));
     for (size_t c = 0; c < INNER; c++) {
         double m = 0, v = 0;
         for (size_t r = 0; r < COUNT; r++)

@@ -66,14 +66,20 @@ typedef struct fast_table {
     /* y[rows][64] (row stride y_stride) = x[rows][k] w[k][64], summed over k in order. */
     void (*product)(size_t rows, size_t k, const float *x, size_t x_stride, const void *w, float *y, size_t y_stride);
 
-    /* Normalisation channel by channel: body_normalise.h. */
+    /* Normalisation, by channels and by rows; y and dx of rows may be NULL: body_normalise.h. */
     void (*channel_moments)(kernel_type type, size_t count, size_t inner, const void *x, float *mean, float *squares);
     void (*channel_scale)(kernel_type type, size_t count, size_t inner, const void *x, const float *mean, const float *scale,
                           const float *bias, void *y);
     void (*channel_sums)(kernel_type type, size_t count, size_t inner, const void *x, const float *mean, const void *dy, float *sum,
                          float *dot);
     void (*channel_backward)(kernel_type type, size_t count, size_t inner, const void *x, const float *mean, const void *dy,
-                             const float *scale, const float *shift, const float *slope, void *dx);
+                             const float *weight, const float *scale, const float *shift, const float *slope, void *dx);
+
+    void (*row_norm)(kernel_type type, size_t rows, size_t width, float epsilon, const void *x, const float *weight,
+                     const float *bias, void *y, float *mean, float *variance);
+    /* dweight and dbias [width] are added to. */
+    void (*row_norm_backward)(kernel_type type, size_t rows, size_t width, float epsilon, const void *x, const float *weight,
+                              const float *mean, const float *variance, const void *dy, void *dx, float *dweight, float *dbias);
 
     /* y = the largest of the places, channel by channel (-inf where there are none); dx of the places that hold it, y, += their
      * share of dy; y = the sum of the places, in order. Pointers are at the patch's first place. */
