@@ -114,10 +114,10 @@ node *graph_find(node *const *outputs, size_t count, const char *name);
 
 /* ---- derivatives ---- */
 /* Reverse mode: gradients[i] becomes the derivative of sum(y * seed) with respect to wrt[i], of wrt[i]'s shape and
- * type (zeros where y does not depend on it). seed has y's shape and type; NULL means ones. wrt may be any float
- * nodes, also ones that depend on each other: each gradient is the total one. Fused operations use their own rule once;
- * anything without a rule is lowered first, so gradients can be differentiated again. Returns false when memory is
- * out. */
+ * type (zeros where y does not depend on it). seed has y's shape and type; NULL means ones. wrt may be any float nodes but
+ * graph_fill's (what is filled with one value is folded away), also ones that depend on each other: each gradient is the
+ * total one. Fused operations use their own rule once; anything without a rule is lowered first, so gradients can be
+ * differentiated again. Returns false when memory is out. */
 bool graph_grad(node *y, node *const *wrt, size_t count, node *seed, node **gradients);
 /* The same (seed: ones), and *value, which equals y but reads what the gradient computes again where y reads checkpoints
  * (graph_checkpoint_begin): who asks for *value instead of y has what nothing else reads computed once, not twice. */
