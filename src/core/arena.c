@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { BLOCK_BYTES = 16 * 1024, BIG_PIECE = 4 * 1024, BIG_PAGE = 2 << 20, ON_BIG_PAGES = 2 * BIG_PAGE };
+enum { SPARSE_BYTES = 256 * 1024, BLOCK_BYTES = 16 * 1024, BIG_PIECE = 4 * 1024, BIG_PAGE = 2 << 20, ON_BIG_PAGES = 2 * BIG_PAGE };
 
 typedef struct block {
     struct block *next;
@@ -210,6 +210,33 @@ char *arena_printf(arena *a, const char *format, ...)
     char *text = arena_vprintf(a, format, args);
     va_end(args);
     return text;
+}
+
+typedef struct mapping {
+    void *memory;
+    size_t size;
+} mapping;
+
+static void unmap(void *context)
+{
+    const mapping *m = context;
+    munmap(m->memory, m->size);
+}
+
+void *arena_sparse(arena *a, size_t count, size_t size)
+{
+    if (size == 0 || count < SPARSE_BYTES / size)
+        return arena_array(a, count, size);
+    if (count > PTRDIFF_MAX / 2 / size)
+        return NULL;
+    mapping *m = ARENA_NEW(a, mapping);
+    if (!m)
+        return NULL;
+    m->size = count * size;
+    m->memory = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (m->memory == MAP_FAILED || !arena_on_free(a, unmap, m))
+        return NULL;
+    return m->memory;
 }
 
 int arena_on_free(arena *a, void (*run)(void *context), void *context)

@@ -29,6 +29,9 @@ void *arena_alloc(arena *a, size_t size); /* zeroed */
 void *arena_array(arena *a, size_t count, size_t size); /* zeroed; NULL on overflow too */
 /* Grows an array that lies in the arena: a new zeroed piece of `count` with the first `old_count` copied. */
 void *arena_regrow(arena *a, const void *old, size_t old_count, size_t count, size_t size);
+/* A zeroed array of which few places will be used: those that nobody touches cost nothing, however many they are. Not counted by
+ * arena_bytes. */
+void *arena_sparse(arena *a, size_t count, size_t size);
 char *arena_strdup(arena *a, const char *text);
 char *arena_strndup(arena *a, const char *text, size_t length);
 char *arena_printf(arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -38,6 +41,7 @@ int arena_on_free(arena *a, void (*run)(void *context), void *context);
 size_t arena_bytes(const arena *a); /* of this arena and its children */
 
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define ARENA_SPARSE(a, type, count) ((type *)arena_sparse((a), (count), sizeof(type)))
 #define ARENA_ARRAY(a, type, count) ((type *)arena_array((a), (count), sizeof(type)))
 
 /* 64-byte aligned, not zeroed; large pieces on big pages where the system has them. */

@@ -32,13 +32,29 @@ void backward_add(backward *b, node *source, node *contribution)
 }
 
 /* ---- which nodes depend on the variables, smoothly ---- */
+/* The first node that can matter: the first variable (nothing before it depends on one), or the first output, or where the
+ * checkpoint begins in which that lies. So the gradient of a step of a loop does not cost more with every step before it. */
+static uint32_t first_that_matters(node *const *outputs, size_t output_count, node *const *wrt, size_t count)
+{
+    uint32_t first = outputs[0]->id;
+    for (size_t i = 0; i < output_count; i++)
+        first = outputs[i]->id < first ? outputs[i]->id : first;
+    for (size_t i = 0; i < count; i++)
+        first = wrt[i]->id < first ? wrt[i]->id : first;
+    const graph *g = outputs[0]->graph;
+    for (; first > 0 && graph_node_at(g, first)->segment; first--)
+        if (graph_node_at(g, first - 1)->segment != graph_node_at(g, first)->segment)
+            break;
+    return first;
+}
+
 static bool *mark_active(arena *a, node *const *list, size_t n, node *const *wrt, size_t count)
 {
     uint32_t last = list[n - 1]->id;
     for (size_t i = 0; i < count; i++)
         if (wrt[i]->id > last)
             last = wrt[i]->id;
-    bool *active = ARENA_ARRAY(a, bool, (size_t)last + 1);
+    bool *active = ARENA_SPARSE(a, bool, (size_t)last + 1);
     if (!active)
         return NULL;
     for (size_t i = 0; i < count; i++) {
@@ -115,7 +131,8 @@ bool graph_lower_active(arena *a, node **outputs, size_t outputs_count, node **w
 {
     for (;;) {
         size_t n;
-        node **list = graph_reach(a, outputs, outputs_count, &n);
+        uint32_t first = first_that_matters(outputs, outputs_count, wrt, count);
+        node **list = graph_reach_from(a, outputs, outputs_count, first, &n);
         node **originals = ARENA_ARRAY(a, node *, count);
         bool *active = list ? mark_active(a, list, n, wrt, count) : NULL;
         if (!active || !originals)
@@ -135,7 +152,7 @@ bool graph_lower_active(arena *a, node **outputs, size_t outputs_count, node **w
             l.moving[list[i]->segment] = l.moving[list[i]->segment] || active[list[i]->id];
         if (count)
             memcpy(originals, wrt, count * sizeof *wrt);
-        if (!graph_rebuild(outputs, outputs_count, lower_without_rule, &l, outputs))
+        if (!graph_rebuild_from(outputs, outputs_count, first, lower_without_rule, &l, outputs))
             return false;
         for (size_t i = 0; i < count; i++)
             if (!wrt[i])
@@ -185,10 +202,10 @@ void backward_step(backward *b, node *n)
 static bool reverse_sweep(arena *a, node *y, node *const *wrt, size_t count, node *seed, node **gradients, node **again)
 {
     size_t n;
-    node **list = graph_reach(a, &y, 1, &n);
+    node **list = graph_reach_from(a, &y, 1, first_that_matters(&y, 1, wrt, count), &n);
     backward b = {.arena = a, .active = list ? mark_active(a, list, n, wrt, count) : NULL, .capacity = (size_t)y->id + 1,
                   .again = again};
-    b.gradients = b.active ? ARENA_ARRAY(a, node *, b.capacity) : NULL;
+    b.gradients = b.active ? ARENA_SPARSE(a, node *, b.capacity) : NULL;
     if (!b.gradients)
         return false;
     b.gradients[y->id] = b.active[y->id] ? seed : NULL;
@@ -232,7 +249,7 @@ static bool gradients_of(node *y, node *const *wrt, size_t count, node *seed, no
     if (good && count)
         memcpy(variables, wrt, count * sizeof *wrt);
     good = good && graph_lower_active(a, &y, 1, variables, count, true);
-    node **again = good ? ARENA_ARRAY(a, node *, (size_t)y->id + 1) : NULL;
+    node **again = good ? ARENA_SPARSE(a, node *, (size_t)y->id + 1) : NULL;
     good = again && reverse_sweep(a, y, variables, count, seed, gradients, again) &&
            (!value || graph_rebuild(&y, 1, read_copies, again, value));
     if (!good)
@@ -255,12 +272,12 @@ static bool forward_sweep(arena *a, node *const *outputs, size_t output_count, n
                           size_t count, node **output_tangents)
 {
     size_t n;
-    node **list = graph_reach(a, outputs, output_count, &n);
+    node **list = graph_reach_from(a, outputs, output_count, first_that_matters(outputs, output_count, wrt, count), &n);
     if (!list)
         return false;
     uint32_t last = list[n - 1]->id;
-    node **moved = ARENA_ARRAY(a, node *, (size_t)last + 1);
-    bool *fixed = ARENA_ARRAY(a, bool, (size_t)last + 1);
+    node **moved = ARENA_SPARSE(a, node *, (size_t)last + 1);
+    bool *fixed = ARENA_SPARSE(a, bool, (size_t)last + 1);
     if (!moved || !fixed)
         return false;
     for (size_t i = 0; i < count; i++) {

@@ -290,6 +290,11 @@ node *graph_name(node *n, const char *format, ...)
 
 node **graph_reach(arena *a, node *const *outputs, size_t count, size_t *found)
 {
+    return graph_reach_from(a, outputs, count, 0, found);
+}
+
+node **graph_reach_from(arena *a, node *const *outputs, size_t count, uint32_t first, size_t *found)
+{
     *found = 0;
     if (count == 0 || !outputs[0])
         return NULL;
@@ -301,13 +306,13 @@ node **graph_reach(arena *a, node *const *outputs, size_t count, size_t *found)
             last = outputs[i]->id;
     }
     const graph *g = outputs[0]->graph;
-    unsigned char *seen = arena_alloc(a, (size_t)last + 1);
+    unsigned char *seen = ARENA_SPARSE(a, unsigned char, (size_t)last + 1);
     if (!seen)
         return NULL;
     for (size_t i = 0; i < count; i++)
         seen[outputs[i]->id] = 1;
     size_t n = 0;
-    for (size_t id = (size_t)last + 1; id-- > 0;) {
+    for (size_t id = (size_t)last + 1; id-- > first;) {
         if (!seen[id])
             continue;
         n++;
@@ -317,7 +322,7 @@ node **graph_reach(arena *a, node *const *outputs, size_t count, size_t *found)
     node **list = ARENA_ARRAY(a, node *, n);
     if (!list)
         return NULL;
-    for (size_t id = 0; id <= last; id++)
+    for (size_t id = first; id <= last; id++)
         if (seen[id])
             list[(*found)++] = g->nodes[id];
     return list;

@@ -32,12 +32,22 @@ static bool lower_for_plan(plan_builder *b)
     }
 }
 
-static bool in_list(node *const *list, size_t count, const node *n)
+int32_t input_number(const plan *p, const node *input)
 {
-    for (size_t i = 0; i < count; i++)
-        if (list[i] == n)
-            return true;
-    return false;
+    size_t low = 0, high = p->sorted_inputs;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (p->inputs[middle].n->id < input->id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < p->sorted_inputs && p->inputs[low].n == input)
+        return (int32_t)low;
+    for (size_t i = p->sorted_inputs; i < p->input_count; i++)
+        if (p->inputs[i].n == input)
+            return (int32_t)i;
+    return NONE;
 }
 
 /* Entries of what the outputs need, the table of inputs, the table of results. */
@@ -62,9 +72,16 @@ static status list_nodes(plan_builder *b, const plan_options *o, error *err)
     for (size_t i = 0; i < b->n; i++) {
         b->entries[i].n = list[i];
         b->index[list[i]->id] = (int32_t)i;
-        if (list[i]->op == OP_INPUT)
-            p->inputs[p->input_count++] = (plan_input){.n = list[i], .donated_to = NONE,
-                                                       .frozen = in_list(o->frozen, o->frozen_count, list[i])};
+        if (list[i]->op != OP_INPUT)
+            continue;
+        b->entries[i].input = (int32_t)p->input_count;
+        p->inputs[p->input_count++] = (plan_input){.n = list[i], .donated_to = NONE};
+    }
+    p->sorted_inputs = p->input_count;
+    for (size_t i = 0; i < o->frozen_count; i++) {
+        int32_t k = input_number(p, o->frozen[i]);
+        if (k != NONE)
+            p->inputs[k].frozen = true;
     }
     return STATUS_OK;
 }
@@ -75,21 +92,22 @@ static status take_donations(plan_builder *b, const plan_options *o, error *err)
     char left[NODE_TEXT], right[NODE_TEXT];
     for (size_t d = 0; d < o->donation_count; d++) {
         const node *in = o->donations[d].input;
-        size_t out = o->donations[d].output, k = 0;
+        size_t out = o->donations[d].output;
         if (out >= b->output_count)
             BUG("input %s is donated to output %zu, which does not exist", in->site, out);
         if (!shape_equal(in->shape, b->outputs[out]->shape) || in->type != b->outputs[out]->type || in->format != QUANT_PLAIN)
             return error_set(err, STATUS_INVALID, "the buffer of input %s cannot hold output %zu, %s", node_text(in, left), out,
                              node_text(b->outputs[out], right));
-        while (k < p->input_count && p->inputs[k].n != in)
-            k++;
-        if (k == p->input_count) /* no output reads it: it is only a place to write to */
+        int32_t k = input_number(p, in);
+        if (k == NONE) { /* no output reads it: it is only a place to write to */
+            k = (int32_t)p->input_count;
             p->inputs[p->input_count++] = (plan_input){.n = in, .donated_to = NONE, .needed = true};
+        }
         if (p->inputs[k].donated_to != NONE || p->results[out].donor != NONE || p->inputs[k].frozen)
             BUG("input %s or output %zu is donated twice, or frozen", in->site, out);
         p->inputs[k].donated_to = (int32_t)out;
         p->inputs[k].needed = true;
-        p->results[out].donor = (int32_t)k;
+        p->results[out].donor = k;
     }
     return STATUS_OK;
 }
@@ -185,18 +203,18 @@ void plan_bind_mutable(plan *p, const node *input, void *elements)
 {
     if (!input || input->op != OP_INPUT)
         BUG("only inputs can be bound");
-    for (size_t i = 0; i < p->input_count; i++)
-        if (p->inputs[i].n == input) {
-            p->inputs[i].bound = elements;
-            p->dirty = p->dirty || p->inputs[i].frozen;
-        }
+    int32_t i = input_number(p, input);
+    if (i == NONE)
+        return;
+    p->inputs[i].bound = elements;
+    p->dirty = p->dirty || p->inputs[i].frozen;
 }
 
 void plan_bind(plan *p, const node *input, const void *elements)
 {
-    for (size_t i = 0; i < p->input_count; i++)
-        if (p->inputs[i].n == input && p->inputs[i].donated_to != NONE)
-            BUG("input %s is donated: bind it with plan_bind_mutable", input->site);
+    int32_t i = input && input->op == OP_INPUT ? input_number(p, input) : NONE;
+    if (i != NONE && p->inputs[i].donated_to != NONE)
+        BUG("input %s is donated: bind it with plan_bind_mutable", input->site);
     union { /* read only: nothing is written through it */
         const void *from;
         void *to;

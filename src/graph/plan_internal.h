@@ -72,6 +72,7 @@ typedef struct entry {
     int32_t first_part; /* fused operations with parts: the first node of the call; else itself */
     int32_t parts[PARTS_MAX]; /* of a first part: the nodes of the call, NONE where nobody wants one */
     int32_t step;
+    int32_t input;  /* of inputs: its number in the plan */
     int32_t place;  /* of roots */
     bool once;      /* depends on constants and frozen inputs alone */
     bool escapes;   /* needs storage: used outside its group, or an output */
@@ -160,7 +161,7 @@ struct plan {
     place *places;
     size_t place_count;
     plan_input *inputs;
-    size_t input_count;
+    size_t input_count, sorted_inputs; /* sorted: those in front are in order of their nodes' ids */
     plan_result *results;
     size_t result_count;
     size_t slab_bytes, kept_bytes, worker_stride, threads;
@@ -180,6 +181,8 @@ status plan_make_steps(plan_builder *b, error *err);
 status plan_lay_out(plan_builder *b, const plan_options *o, error *err);
 
 int32_t entry_of(const plan_builder *b, const node *n); /* of the node that stands for it */
+/* The number of an input of the plan; NONE: no output reads it, and it is not donated. */
+int32_t input_number(const plan *p, const node *input);
 int32_t group_find(plan_builder *b, int32_t g);
 bool is_elementwise(const node *n);
 int32_t new_place(plan_builder *b, place_kind kind, size_t bytes);

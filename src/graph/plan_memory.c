@@ -65,12 +65,10 @@ static bool can_write_over(const plan *p, int32_t r, int32_t input_place)
     return true;
 }
 
-static int32_t place_of_input(const plan *p, int32_t input)
+/* Where the input is read; NONE: nobody reads it. */
+static int32_t place_of_input(const plan_builder *b, int32_t input)
 {
-    for (size_t i = 0; i < p->place_count; i++)
-        if (p->places[i].kind == PLACE_INPUT && p->places[i].input == input)
-            return (int32_t)i;
-    return NONE;
+    return (size_t)input < b->p->sorted_inputs ? b->entries[b->index[b->p->inputs[input].n->id]].place : NONE;
 }
 
 static bool owns_place(const plan *p, const plan_result *r)
@@ -112,7 +110,7 @@ static status settle_outputs(plan_builder *b, error *err)
         if (x->kind != PLACE_SLAB)
             continue;
         x->kind = PLACE_KEPT;
-        if (r->donor != NONE && can_write_over(p, r->at.place, place_of_input(p, r->donor))) {
+        if (r->donor != NONE && can_write_over(p, r->at.place, place_of_input(b, r->donor))) {
             x->kind = PLACE_INPUT;
             x->input = r->donor;
             r->in_place = true;

@@ -110,18 +110,11 @@ static void set_root(plan_builder *b, int32_t i)
     }
 }
 
-static bool frozen_input(const plan_builder *b, const node *n)
+static bool is_once(const plan_builder *b, const entry *e)
 {
-    for (size_t i = 0; i < b->p->input_count; i++)
-        if (b->p->inputs[i].n == n)
-            return b->p->inputs[i].frozen;
-    return false;
-}
-
-static bool is_once(const plan_builder *b, const node *n)
-{
+    const node *n = e->n;
     if (n->op == OP_INPUT)
-        return frozen_input(b, n);
+        return b->p->inputs[e->input].frozen;
     for (int i = 0; i < n->source_count; i++)
         if (!b->entries[entry_of(b, n->sources[i])].once)
             return false;
@@ -151,7 +144,7 @@ status plan_reduce(plan_builder *b, error *err)
         for (int k = 0; k < PARTS_MAX && e->first_part == i; k++)
             e->parts[k] = NONE;
         b->entries[e->first_part].parts[n->attributes->part] = i;
-        e->once = is_once(b, n);
+        e->once = is_once(b, e);
         set_root(b, i);
     }
     return STATUS_OK;

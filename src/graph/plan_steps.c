@@ -214,11 +214,10 @@ static status leaf(plan_builder *b, int32_t i, error *err)
         return no_memory(err);
     place *at = &b->p->places[e->place];
     at->constant = e->n->data;
-    for (size_t k = 0; e->n->op == OP_INPUT && k < b->p->input_count; k++)
-        if (b->p->inputs[k].n == e->n) {
-            at->input = (int32_t)k;
-            b->p->inputs[k].needed = true;
-        }
+    if (e->n->op == OP_INPUT) {
+        at->input = e->input;
+        b->p->inputs[e->input].needed = true;
+    }
     if (stored_expands(b, e->n))
         return stored_expand(b, i, e->place, &e->place, err);
     return STATUS_OK;

@@ -3,17 +3,22 @@
 
 bool graph_rebuild(node *const *outputs, size_t count, node_change *change, void *context, node **rebuilt)
 {
+    return graph_rebuild_from(outputs, count, 0, change, context, rebuilt);
+}
+
+bool graph_rebuild_from(node *const *outputs, size_t count, uint32_t first, node_change *change, void *context, node **rebuilt)
+{
     arena *a = arena_new(NULL);
     size_t n;
-    node **list = graph_reach(a, outputs, count, &n);
-    node **map = list ? ARENA_ARRAY(a, node *, (size_t)list[n - 1]->id + 1) : NULL;
+    node **list = graph_reach_from(a, outputs, count, first, &n);
+    node **map = list && n ? ARENA_SPARSE(a, node *, (size_t)list[n - 1]->id + 1) : NULL;
     bool good = map != NULL;
     for (size_t i = 0; good && i < n; i++) {
         node *m = list[i], *sources[UINT8_MAX];
         char old[NODE_TEXT], new[NODE_TEXT];
         bool same = true;
         for (int s = 0; s < m->source_count; s++) {
-            sources[s] = map[m->sources[s]->id];
+            sources[s] = m->sources[s]->id < first ? m->sources[s] : map[m->sources[s]->id];
             same = same && sources[s] == m->sources[s];
         }
         node *copy = same ? m : node_with_sources(m, sources, true);

@@ -35,6 +35,8 @@ element_type node_type(const node *n);
 bool node_is_float(const node *n);
 /* The nodes that the outputs depend on, in order of their ids; NULL when memory is out. */
 node **graph_reach(arena *a, node *const *outputs, size_t count, size_t *found);
+/* Those of them with ids from `first` on: what a loop over a part of a graph costs must not grow with what stands in front of it. */
+node **graph_reach_from(arena *a, node *const *outputs, size_t count, uint32_t first, size_t *found);
 
 /* Elementwise: d result / d source[i] as a node, NULL for zero. */
 typedef node *partial_rule(node *n, int i);
@@ -108,5 +110,7 @@ node *lower_by_gradient(node *n, value_builder *value, node *seed, int which);
  * the changed sources, and returns the node to use. */
 typedef node *node_change(void *context, node *original, node *rebuilt);
 bool graph_rebuild(node *const *outputs, size_t count, node_change *change, void *context, node **rebuilt);
+/* Those before `first` stay as they are and are not visited; none of the outputs is one of them. */
+bool graph_rebuild_from(node *const *outputs, size_t count, uint32_t first, node_change *change, void *context, node **rebuilt);
 
 #endif
