@@ -252,6 +252,8 @@ json_t *report_run_part(const json_t *run, size_t most)
     static const char *const same[] = {"study", "subject", "seed", "state", "sample_count", "parameters", "facts", "audit", "figures"};
     for (size_t i = 0; i < COUNT_OF(same); i++)
         json_object_set_new(out, same[i], copy_of(run, same[i]));
+    if (strcmp(text_of(run, "subject"), STUDY_WITHOUT_SUBJECT) == 0)
+        json_object_set_new(out, "subject", json_string("no subject"));
     double dose = planted_dose(run);
     json_object_set_new(out, "dose", isnan(dose) ? json_null() : json_real(dose));
     json_object_set_new(out, "dose_type", copy_of(plant, "dose_type"));
@@ -296,6 +298,16 @@ static bool of_one_study(const json_t *runs)
     return true;
 }
 
+/* A study without subject asks nobody, and is named alone. */
+static json_t *heading_of(const char *title, const json_t *runs)
+{
+    size_t count = json_array_size(runs);
+    const char *who = text_of(json_array_get(runs, 0), "subject");
+    if (strcmp(who, STUDY_WITHOUT_SUBJECT) == 0)
+        return count == 1 ? json_string(title) : json_sprintf("%s: %zu runs", title, count);
+    return count == 1 ? json_sprintf("%s: %s", title, who) : json_sprintf("%s: %zu subjects", title, count);
+}
+
 status report_document(const json_t *runs, const json_t *certificate, const char *made, json_t **out, error *err)
 {
     size_t count = json_array_size(runs);
@@ -307,9 +319,8 @@ status report_document(const json_t *runs, const json_t *certificate, const char
     if (count == 0)
         json_object_set_new(part, "study", make_study(text_of(certificate, "study"), NULL));
     const char *title = text_of(json_object_get(part, "study"), "title");
-    json_t *heading = count == 1  ? json_sprintf("%s: %s", title, text_of(json_array_get(runs, 0), "subject"))
-                      : count > 1 ? json_sprintf("%s: %zu subjects", title, count)
-                                  : json_sprintf("%s: %s", json_is_true(json_object_get(certificate, "spike")) ? "Spike recovery" : "Certificate", title);
+    json_t *heading = count > 0 ? heading_of(title, runs)
+                                : json_sprintf("%s: %s", json_is_true(json_object_get(certificate, "spike")) ? "Spike recovery" : "Certificate", title);
     *out = json_pack("{s:s, s:s, s:o, s:O, s:O, s:O, s:O, s:o, s:O?}", "assay", ASSAY_VERSION, "made", made, "title", heading, "study",
                      json_object_get(part, "study"), "findings", json_object_get(part, "findings"), "charts",
                      json_object_get(part, "charts"), "tables", json_object_get(part, "tables"), "runs", list, "certificate", certificate);

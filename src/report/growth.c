@@ -3,6 +3,7 @@
 
 #include "core/file.h"
 #include "core/jsonio.h"
+#include "run/figure.h"
 #include "run/growth_card.h"
 
 enum { GROWTH_LIMIT = 1 << 26 };
@@ -39,6 +40,26 @@ static json_t *run_of(const char *folder, const json_t *growth, json_t *figures)
                      "simulated raters, whose taste is known, really want.");
 }
 
+/* Quantiles over the steps, which growths keep as sketches. */
+static json_t *quantile_table(const json_t *quantiles)
+{
+    static const char *const keys[] = {"stage", "metric", "count", "least", "p05", "p50", "p95", "most"};
+    json_t *rows = json_array();
+    for (size_t i = 0; i < json_array_size(quantiles); i++) {
+        json_t *row = json_object();
+        for (size_t k = 0; k < COUNT_OF(keys); k++)
+            json_object_set_new(row, keys[k], copy_of(json_array_get(quantiles, i), keys[k]));
+        json_array_append_new(rows, row);
+    }
+    json_t *columns = json_pack("[o, o, o, o, o, o, o, o]", figure_column("stage", "Stage", "count"), figure_column("metric", "Measure", "text"),
+                                figure_column("count", "Steps", "count"), figure_column("least", "Least", "number"),
+                                figure_column("p05", "5 %", "number"), figure_column("p50", "Median", "number"),
+                                figure_column("p95", "95 %", "number"), figure_column("most", "Most", "number"));
+    return json_pack("{s:s, s:s, s:o, s:o}", "title", "Quantiles over the steps", "note",
+                     "From the sketches in the model's folder; `assay sketch` reads them and merges those of several growths.", "columns", columns,
+                     "rows", rows);
+}
+
 status report_growth(arena *a, const char *folder, const char *made, json_t **out, error *err)
 {
     const char *path = file_join(a, folder, "growth.json");
@@ -53,6 +74,8 @@ status report_growth(arena *a, const char *folder, const char *made, json_t **ou
     }
     status result = jsonio_read(path, GROWTH_LIMIT, &growth, err);
     if (result == STATUS_OK) {
+        if (json_array_size(json_object_get(growth, "quantiles")) > 0)
+            json_array_append_new(json_object_get(figures, "tables"), quantile_table(json_object_get(growth, "quantiles")));
         json_t *runs = json_pack("[o]", run_of(folder, growth, figures));
         result = runs ? report_document(runs, NULL, made, out, err) : error_set(err, STATUS_MEMORY, "out of memory");
         json_decref(runs);

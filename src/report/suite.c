@@ -4,6 +4,7 @@
 #include "core/jsonio.h"
 #include "run/figure.h"
 #include "run/short_name.h"
+#include "run/study.h"
 #include "stats/multiple.h"
 
 #include <math.h>
@@ -27,16 +28,16 @@ static bool same_text(const json_t *a, const json_t *b, const char *key)
 /* ---- claims ----------------------------------------------------------------------------------------------------- */
 
 /* What a reader calls a subject: its short name, unless another subject of the report has the same one. */
-static json_t *shown(const json_t *runs, const char *subject)
+static json_t *shown(const json_t *runs, const char *who)
 {
     char name[SHORT_NAME], other[SHORT_NAME];
     json_t *run;
     size_t i;
-    short_name(name, subject);
+    short_name(name, who);
     json_array_foreach((json_t *)(uintptr_t)runs, i, run) {
         short_name(other, text_of(run, "subject"));
-        if (strcmp(name, other) == 0 && strcmp(subject, text_of(run, "subject")) != 0)
-            return json_string(subject);
+        if (strcmp(name, other) == 0 && strcmp(who, text_of(run, "subject")) != 0)
+            return json_string(who);
     }
     return json_string(name);
 }
@@ -332,7 +333,7 @@ static json_t *sections_of(const json_t *runs)
     json_t *sections = json_array();
     for (size_t i = 0; i < json_array_size(runs); i++) {
         const json_t *run = json_array_get(runs, i);
-        bool there = false;
+        bool there = strcmp(text_of(json_array_get(runs, i), "subject"), STUDY_WITHOUT_SUBJECT) == 0;
         for (size_t k = 0; k < i; k++)
             there = there || of_section(json_array_get(runs, k), run);
         if (!there)
@@ -343,11 +344,20 @@ static json_t *sections_of(const json_t *runs)
 
 /* ---- the document ----------------------------------------------------------------------------------------------- */
 
+/* Of the first run that has one. */
+static const char *subject_of(const json_t *runs)
+{
+    size_t i = 0;
+    while (i + 1 < json_array_size(runs) && strcmp(text_of(json_array_get(runs, i), "subject"), STUDY_WITHOUT_SUBJECT) == 0)
+        i++;
+    return text_of(json_array_get(runs, i), "subject");
+}
+
 static size_t count_subjects(const json_t *runs)
 {
     size_t count = 0;
     for (size_t i = 0; i < json_array_size(runs); i++) {
-        bool there = false;
+        bool there = strcmp(text_of(json_array_get(runs, i), "subject"), STUDY_WITHOUT_SUBJECT) == 0;
         for (size_t k = 0; k < i; k++)
             there = there || same_text(json_array_get(runs, i), json_array_get(runs, k), "subject");
         count += !there;
@@ -374,8 +384,9 @@ status report_suite(const json_t *runs, const json_t *call, const char *made, js
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, report_run_part(json_array_get(runs, i), count > FEW_RUNS ? SUITE_SAMPLES : REPORT_SAMPLES));
     const char *title = *text_of(call, "title") ? text_of(call, "title") : "Several studies";
-    json_t *heading = subjects == 1 ? json_sprintf("%s: %s", title, text_of(json_array_get(runs, 0), "subject"))
-                                    : json_sprintf("%s: %zu subjects", title, subjects);
+    json_t *heading = subjects == 0   ? json_string(title)
+                      : subjects == 1 ? json_sprintf("%s: %s", title, subject_of(runs))
+                                      : json_sprintf("%s: %zu subjects", title, subjects);
     json_t *suite = call ? json_pack("{s:s, s:s*}", "name", text_of(call, "suite"), "about", json_string_value(json_object_get(call, "about")))
                          : json_null();
     *out = json_pack("{s:s, s:s, s:o, s:n, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:n}", "assay", ASSAY_VERSION, "made", made, "title", heading,

@@ -30,6 +30,7 @@ static const measure rl_measures[] = {
     {"true", "True", "share", shares, "true"},
     {"false_agreement", "Agreeing and false", "share", shares, "agreeing and false"},
     {"entropy", "Entropy (nats a token)", "number", NULL, NULL},
+    {"logprob", "Log-probability (nats a token)", "number", NULL, NULL},
     {"clip_share", "Clipped", "share", NULL, NULL},
 };
 

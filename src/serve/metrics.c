@@ -6,15 +6,26 @@
 
 static const double bounds[METRIC_BOUNDS] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
 
+enum { SKETCHES = 4 };
+
+static void all_sketches(metrics *m, sketch **all[SKETCHES])
+{
+    all[0] = &m->seconds.sketch;
+    all[1] = &m->first_token.sketch;
+    all[2] = &m->queued.sketch;
+    all[3] = &m->logprobs;
+}
+
 status metrics_init(metrics *m, error *err)
 {
+    sketch **all[SKETCHES];
     *m = (metrics){0};
-    metric_histogram *all[] = {&m->seconds, &m->first_token, &m->queued};
-    for (size_t i = 0; i < COUNT_OF(all); i++) {
-        status result = sketch_new(&(sketch_options){.kind = SKETCH_KLL, .sampled = true, .seed = 1 + i}, &all[i]->sketch, err);
+    all_sketches(m, all);
+    for (size_t i = 0; i < SKETCHES; i++) {
+        status result = sketch_new(&(sketch_options){.kind = SKETCH_KLL, .sampled = true, .seed = 1 + i}, all[i], err);
         if (result != STATUS_OK) {
             while (i-- > 0)
-                sketch_free(all[i]->sketch);
+                sketch_free(*all[i]);
             return result;
         }
     }
@@ -24,9 +35,10 @@ status metrics_init(metrics *m, error *err)
 
 void metrics_free(metrics *m)
 {
-    sketch_free(m->seconds.sketch);
-    sketch_free(m->first_token.sketch);
-    sketch_free(m->queued.sketch);
+    sketch **all[SKETCHES];
+    all_sketches(m, all);
+    for (size_t i = 0; i < SKETCHES; i++)
+        sketch_free(*all[i]);
     pthread_mutex_destroy(&m->lock);
 }
 
@@ -73,6 +85,17 @@ void metrics_tokens(metrics *m, uint64_t prompt, uint64_t completion)
     pthread_mutex_lock(&m->lock);
     m->prompt_tokens += prompt;
     m->completion_tokens += completion;
+    pthread_mutex_unlock(&m->lock);
+}
+
+void metrics_logprobs(metrics *m, const float *logprobs, size_t count, float end)
+{
+    pthread_mutex_lock(&m->lock);
+    for (size_t i = 0; i <= count; i++) {
+        double x = (double)(i < count ? logprobs[i] : end);
+        if (x == x && sketch_update(m->logprobs, x, NULL) == STATUS_OK)
+            m->logprob_sum += x;
+    }
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -123,13 +146,18 @@ static void print_histogram(strbuf *out, const char *name, const char *help, con
 }
 
 /* Quantiles, with how many values they rest on. Their rank is off by at most the sketch's error. */
-static void print_quantiles(strbuf *out, const char *name, const char *help, metric_histogram *h)
+static void print_quantiles(strbuf *out, const char *name, const char *help, const double shares[5], sketch *s, double sum)
 {
-    static const double shares[] = {.5, .9, .95, .99, .999};
     head(out, name, "summary", help);
-    for (size_t i = 0; i < COUNT_OF(shares) && sketch_count(h->sketch) > 0; i++)
-        strbuf_printf(out, "%s{quantile=\"%g\"} %.9g\n", name, shares[i], sketch_quantile(h->sketch, shares[i], true));
-    strbuf_printf(out, "%s_sum %.9g\n%s_count %llu\n", name, h->sum, name, (unsigned long long)sketch_count(h->sketch));
+    for (size_t i = 0; i < 5 && sketch_count(s) > 0; i++)
+        strbuf_printf(out, "%s{quantile=\"%g\"} %.9g\n", name, shares[i], sketch_quantile(s, shares[i], true));
+    strbuf_printf(out, "%s_sum %.9g\n%s_count %llu\n", name, sum, name, (unsigned long long)sketch_count(s));
+}
+
+static void print_latency(strbuf *out, const char *name, const char *help, const metric_histogram *h)
+{
+    static const double shares[5] = {.5, .9, .95, .99, .999}; /* the slow ones */
+    print_quantiles(out, name, help, shares, h->sketch, h->sum);
 }
 
 static void print_requests(strbuf *out, const metrics *m)
@@ -163,8 +191,11 @@ void metrics_print(metrics *m, const metric_now *now, strbuf *out)
     print_histogram(out, "assay_request_seconds", "From a request's first byte to the last of its answer.", &m->seconds);
     print_histogram(out, "assay_first_token_seconds", "From a request's first byte to the first token.", &m->first_token);
     print_histogram(out, "assay_queue_seconds", "From a request's last byte until somebody read it.", &m->queued);
-    print_quantiles(out, "assay_request_latency", "Quantiles of assay_request_seconds since the server began, from a sketch.", &m->seconds);
-    print_quantiles(out, "assay_first_token_latency", "Quantiles of assay_first_token_seconds, from a sketch.", &m->first_token);
-    print_quantiles(out, "assay_queue_latency", "Quantiles of assay_queue_seconds, from a sketch.", &m->queued);
+    print_latency(out, "assay_request_latency", "Quantiles of assay_request_seconds since the server began, from a sketch.", &m->seconds);
+    print_latency(out, "assay_first_token_latency", "Quantiles of assay_first_token_seconds, from a sketch.", &m->first_token);
+    print_latency(out, "assay_queue_latency", "Quantiles of assay_queue_seconds, from a sketch.", &m->queued);
+    static const double shares[5] = {.001, .01, .1, .5, .9}; /* the unlikely ones */
+    print_quantiles(out, "assay_token_logprob", "Quantiles of the log-probabilities of the tokens written, from a sketch.", shares, m->logprobs,
+                    m->logprob_sum);
     pthread_mutex_unlock(&m->lock);
 }

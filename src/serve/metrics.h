@@ -1,4 +1,4 @@
-/* metrics.h - counts and latencies, for Prometheus (private to src/serve). Any thread may call. */
+/* metrics.h - counts, latencies and log-probabilities, for Prometheus (private to src/serve). Any thread may call. */
 #ifndef ASSAY_SERVE_METRICS_H
 #define ASSAY_SERVE_METRICS_H
 
@@ -26,6 +26,8 @@ typedef struct metrics {
     int codes[METRIC_CODES];
     uint64_t requests[METRIC_ROUTES][METRIC_CODES];
     metric_histogram seconds, first_token, queued;
+    sketch *logprobs; /* of the tokens written */
+    double logprob_sum;
     uint64_t prompt_tokens, completion_tokens, cut;
     bool has_cache;
     metric_cache cache;
@@ -35,6 +37,8 @@ status metrics_init(metrics *m, error *err);
 void metrics_free(metrics *m);
 void metrics_request(metrics *m, const char *route, int http, double seconds);
 void metrics_tokens(metrics *m, uint64_t prompt, uint64_t completion);
+/* Of the tokens of one answer; `end`, that of the end of text, is NaN where it was not written. */
+void metrics_logprobs(metrics *m, const float *logprobs, size_t count, float end);
 void metrics_time(metrics *m, metric_histogram *h, double seconds);
 void metrics_cut(metrics *m);
 void metrics_set_cache(metrics *m, const metric_cache *cache);

@@ -282,6 +282,7 @@ static void on_done(void *context, const engine_result *r)
     } else if (j->problem.http == 0) {
         j->cached_tokens += t->index % (size_t)j->request.n == 0 ? r->reused : 0;
         j->completion_tokens += r->count + (r->reason == ENGINE_STOP_END);
+        metrics_logprobs(&j->server->metrics, r->logprobs, r->count, r->end_logprob);
         if (!j->request.stream)
             keep_choice(t, r, finish);
         else if (j->request.tools) {

@@ -58,7 +58,7 @@ size_t curve_at_most(const double *v, size_t count, double x); /* how many are <
 
 /* ---- KLL (kll.c, kll_block.c, kll_merge.c) ----------------------------------------------------------------------- */
 
-enum { KLL_M = 8, KLL_LEVELS = 61, KLL_BLOCK_LOG = 6, KLL_WIDTHS = 24 };
+enum { KLL_M = 8, KLL_LEVELS = 61, KLL_WIDTHS = 24, KLL_BLOCK = 2048, KLL_BLOCK_WIDTH = 32, KLL_BLOCK_LEVELS = 9 };
 
 /* Level i holds items[at[i]] to items[at[i + 1] - 1], of weight 2^(base + i) each; what is in front of at[0] is free. All levels but 0 are
  * sorted. */
@@ -98,9 +98,16 @@ uint64_t kll_weight(const kll *s);
 /* For files: storage for so many levels, with the given populations (level 0 first); the items are then filled in. */
 status kll_shape(kll *s, unsigned levels, const uint32_t *populations, error *err);
 
-/* Eight values of weight 2^j, rising, that stand for the 8 * 2^j of x (1 <= j <= KLL_BLOCK_LOG): compactors of width 8, one
- * above the other. `draws`: two words of coins. */
-void kll_block(const double *x, unsigned j, const uint64_t draws[2], bool paired, double out[8]);
+/* What passes several levels of compactors at once: `count` = kept * 2^levels values, at most KLL_BLOCK; `widths` of the levels' compactors,
+ * powers of two from 8 to KLL_BLOCK_WIDTH that do not fall; half of the last one, `kept`, is left, of weight 2^levels. */
+typedef struct kll_pass {
+    unsigned levels;
+    uint16_t widths[KLL_BLOCK_LEVELS];
+    size_t count, kept;
+} kll_pass;
+
+/* `draws`: coins, count / 4 of them at most; `last`: the coin of the last compaction, which is one alone. `out`: the values kept, rising. */
+void kll_block(const double *x, const kll_pass *pass, const uint64_t *draws, unsigned last, bool paired, double *out);
 void kll_sort8(double x[8]);
 /* Extremes, and whether there is a NaN. */
 bool kll_survey(const double *x, size_t count, double *least, double *most);
@@ -143,9 +150,18 @@ static inline unsigned knot_shape(double before, double low, double high)
 }
 size_t knots_room_for(size_t count, size_t extra);
 
-/* Takes knots away until the function fits into `room` words. *fits is false, and the curve spoilt, where the guard lets no more go; with
- * `force` those go that leave the lightest segments, and *forced counts them. */
-status knots_reduce(curve *c, size_t room, double guard, double total, bool force, bool *fits, uint64_t *forced, error *err);
+/* What a function must fit into, and what it takes in. */
+typedef struct knots_limits {
+    size_t room;            /* words */
+    double guard, total;    /* no segment may weigh more than guard * total */
+    bool force;             /* or else those knots go that leave the lightest segments */
+    const uint32_t *fresh;  /* for each knot: how many of `batch` values that were just added lie below it; NULL: no batch */
+    size_t batch;
+} knots_limits;
+
+/* Takes knots away until the function fits. *fits is false, and the curve spoilt, where the guard lets no more go; *forced counts knots that
+ * had to go against it. */
+status knots_reduce(curve *c, const knots_limits *l, bool *fits, uint64_t *forced, error *err);
 
 /* ---- t-digest (tdigest.c) ----------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { ROOM_SHARE = 30 }; /* of the capacity, for values that wait in level 0 */
+
 /* ---- coins and capacities ---------------------------------------------------------------------------------------- */
 
 coins coins_new(uint64_t seed)
@@ -212,11 +214,9 @@ static unsigned lowest_full(const kll *s)
     return s->levels;
 }
 
-/* Compresses once; some level is full. */
+/* Compresses a full level once. */
 static status compress(kll *s, unsigned level, error *err)
 {
-    if (level == s->levels)
-        BUG("a sketch of %u values for %u places has no full level", total(s), s->capacity);
     if (level + 1 == s->levels) {
         unsigned base = s->base;
         TRY(grow(s, err));
@@ -226,13 +226,79 @@ static status compress(kll *s, unsigned level, error *err)
     return compact(s, level, err);
 }
 
+/* ---- many levels at once ------------------------------------------------------------------------------------------ */
+
+/* The largest block of at most `count` values, or false: compactors at least as wide as those of the levels that it passes. */
+static bool plan_pass(const kll *s, size_t count, kll_pass *out)
+{
+    out->levels = 0;
+    for (unsigned j = 0; j + 1 < s->levels && j < KLL_BLOCK_LEVELS; j++) {
+        unsigned depth = s->levels - 1 - j, width = KLL_M;
+        for (unsigned needed = depth < s->narrow ? s->widths[depth] : KLL_M; width < needed;)
+            width *= 2;
+        size_t takes = (size_t)width << j;
+        if (width > KLL_BLOCK_WIDTH || takes > count || takes > KLL_BLOCK)
+            break;
+        out->widths[j] = (uint16_t)width;
+        out->levels = j + 1;
+        out->count = takes;
+        out->kept = width / 2;
+    }
+    return out->levels > 0;
+}
+
+/* Rising values into a level; there is room. */
+static void insert_run(kll *s, unsigned level, const double *values, uint32_t count)
+{
+    double *x = s->items;
+    uint32_t below = s->at[level] - s->at[0], there = s->at[level + 1] - s->at[level];
+    memmove(x + s->at[0] - count, x + s->at[0], below * sizeof *x);
+    for (unsigned i = 0; i <= level; i++)
+        s->at[i] -= count;
+    sketch_merge_runs(values, count, x + s->at[level] + count, there, x + s->at[level]);
+}
+
+/* The values of a block, which count as items no more; there is room for what is left of them. */
+static void take_block(kll *s, const double *x, const kll_pass *pass)
+{
+    uint64_t draws[KLL_BLOCK / 4 / 64];
+    double kept[KLL_BLOCK_WIDTH / 2];
+    for (size_t i = 0; i < (pass->count / 4 + 63) / 64; i++)
+        draws[i] = random_u64(&s->coins.stream);
+    kll_block(x, pass, draws, level_coin(s, pass->levels - 1), s->paired, kept);
+    insert_run(s, pass->levels, kept, (uint32_t)pass->kept);
+}
+
+/* Compresses until there is so much room, or no level is full. */
+static status make_free(kll *s, uint32_t room, error *err)
+{
+    for (unsigned full; s->capacity - total(s) < room && (full = lowest_full(s)) < s->levels;)
+        TRY(compress(s, full, err));
+    return STATUS_OK;
+}
+
+/* A part of the room is left to level 0, so that many values wait there and pass the narrow levels together. */
+static status make_room(kll *s, error *err)
+{
+    kll_pass pass;
+    while (plan_pass(s, s->at[1] - s->at[0], &pass)) {
+        s->at[0] += (uint32_t)pass.count;
+        take_block(s, s->items + s->at[0] - pass.count, &pass);
+    }
+    TRY(make_free(s, 1 + s->capacity / ROOM_SHARE, err));
+    if (total(s) >= s->capacity)
+        BUG("a sketch of %u values for %u places has no full level", total(s), s->capacity);
+    return STATUS_OK;
+}
+
 status kll_push(kll *s, double x, error *err)
 {
-    unsigned base = s->base;
-    while (total(s) >= s->capacity)
-        TRY(compress(s, lowest_full(s), err));
-    if (s->base != base) /* the lowest level is heavier than the value now */
-        return feed_sampler(s, x, (uint64_t)1 << base, err);
+    if (total(s) >= s->capacity) {
+        unsigned base = s->base;
+        TRY(make_room(s, err));
+        if (s->base != base) /* the lowest level is heavier than the value now */
+            return feed_sampler(s, x, (uint64_t)1 << base, err);
+    }
     s->items[--s->at[0]] = x;
     s->sorted = false;
     return STATUS_OK;
@@ -336,52 +402,33 @@ status kll_squeeze(kll *s, error *err)
 
 /* ---- many at once ------------------------------------------------------------------------------------------------- */
 
-/* How many levels a block may pass at once: those as narrow as they get, with wider ones above. */
-static unsigned block_levels(const kll *s, size_t count)
-{
-    unsigned j = s->levels > s->narrow + 1 ? s->levels - 1 - s->narrow : 0;
-    j = j > KLL_BLOCK_LOG ? KLL_BLOCK_LOG : j;
-    while (j > 0 && ((size_t)8 << j) > count)
-        j--;
-    return j;
-}
-
-/* Eight rising values into level j; there is room. */
-static void insert8(kll *s, unsigned j, const double values[8])
-{
-    double *x = s->items;
-    uint32_t below = s->at[j] - s->at[0], there = s->at[j + 1] - s->at[j];
-    double kept[8];
-    memcpy(kept, values, sizeof kept);
-    memmove(x + s->at[0] - 8, x + s->at[0], below * sizeof *x);
-    for (unsigned i = 0; i <= j; i++)
-        s->at[i] -= 8;
-    sketch_merge_runs(kept, 8, x + s->at[j] + 8, there, x + s->at[j]);
-}
-
 status kll_push_many(kll *s, const double *x, size_t count, error *err)
 {
     while (count) {
+        kll_pass pass;
         if (s->base > 0)
             return sample_many(s, x, count, err);
-        unsigned j = block_levels(s, count);
-        while (j > 0 && s->capacity - total(s) < 8) {
-            unsigned full = lowest_full(s);
-            if (full == s->levels)
-                break;
-            TRY(compress(s, full, err));
+        size_t part = s->capacity - total(s);
+        if (plan_pass(s, count, &pass) && part < pass.kept) {
+            TRY(make_free(s, KLL_BLOCK_WIDTH / 2, err)); /* it may bring one level more */
+            part = s->capacity - total(s);
+            pass.levels = 0;
+            if (s->base == 0)
+                plan_pass(s, count, &pass);
         }
-        if (j > 0 && s->base == 0 && s->capacity - total(s) >= 8) {
-            uint64_t draws[2] = {random_u64(&s->coins.stream), random_u64(&s->coins.stream)};
-            double eight[8];
-            kll_block(x, j, draws, s->paired, eight);
-            insert8(s, j, eight);
-            x += (size_t)8 << j;
-            count -= (size_t)8 << j;
-        } else {
-            TRY(s->base ? feed_sampler(s, *x, 1, err) : kll_push(s, *x, err));
-            x++;
-            count--;
+        if (s->base == 0 && pass.levels > 0 && part >= pass.kept) {
+            take_block(s, x, &pass);
+            x += pass.count;
+            count -= pass.count;
+        } else if (s->base == 0 && part > 0) {
+            part = part < count ? part : count;
+            s->at[0] -= (uint32_t)part;
+            memcpy(s->items + s->at[0], x, part * sizeof *x);
+            s->sorted = false;
+            x += part;
+            count -= part;
+        } else if (s->base == 0) {
+            TRY(make_room(s, err));
         }
     }
     return STATUS_OK;

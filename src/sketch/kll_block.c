@@ -1,10 +1,9 @@
-/* Compactors of width 8, many beside each other: a value's place in a column does not matter to a sketch, so that a stretch of the stream is
- * taken as 8 rows, and each column is a compactor. The compiler turns the loops over columns into vectors. */
+/* Compactors of one width, many beside each other: a value's place in a column does not matter to a sketch, so that a stretch of the stream
+ * is taken as 8 rows, and columns are sorted, merged in pairs until they are as wide as the level's compactor, and halved. The compiler turns
+ * the loops over columns into vectors. */
 #include "sketch/inside.h"
 
 #include <string.h>
-
-enum { COLUMNS = 1 << KLL_BLOCK_LOG };
 
 /* Min and max in the form that keeps both values whatever they are (-0 and 0 compare equal). */
 #define EXCHANGE(a, b)                                                                                                 \
@@ -38,90 +37,126 @@ enum { COLUMNS = 1 << KLL_BLOCK_LOG };
         EXCHANGE(x5, x6);                                                                                              \
     } while (0)
 
-/* Two rising fours, a and b, into one rising eight (Batcher). */
-#define MERGE4(a0, a1, a2, a3, b0, b1, b2, b3)                                                                         \
-    do {                                                                                                               \
-        EXCHANGE(a0, b3);                                                                                              \
-        EXCHANGE(a1, b2);                                                                                              \
-        EXCHANGE(a2, b1);                                                                                              \
-        EXCHANGE(a3, b0);                                                                                              \
-        EXCHANGE(a0, a2);                                                                                              \
-        EXCHANGE(a1, a3);                                                                                              \
-        EXCHANGE(b3, b1);                                                                                              \
-        EXCHANGE(b2, b0);                                                                                              \
-        EXCHANGE(a0, a1);                                                                                              \
-        EXCHANGE(a2, a3);                                                                                              \
-        EXCHANGE(b3, b2);                                                                                              \
-        EXCHANGE(b1, b0);                                                                                              \
-    } while (0)
-
 void kll_sort8(double x[8])
 {
     SORT8(x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]);
 }
-
-/* Rows of COLUMNS doubles: four of each compactor's survivors. */
-typedef struct fours {
-    double row[4][COLUMNS];
-} fours;
 
 #if defined(__x86_64__)
 #define WIDER __attribute__((target("avx2")))
 #endif
 #define ALWAYS static inline __attribute__((always_inline))
 
-/* Sorts each column of the 8 rows of x and keeps every other value, from the one that its coin names. */
-ALWAYS void first_halving(const double *restrict x, size_t columns, const double *restrict coins_, fours *restrict out)
+enum { FEW = 8 }; /* columns that are exchanged at a time */
+
+/* Rising columns side by side. The r-th values of all of them are at x + order[r] * columns. */
+typedef struct table {
+    double x[KLL_BLOCK];
+    size_t columns, rows;
+    uint16_t order[KLL_BLOCK_WIDTH];
+} table;
+
+ALWAYS void exchange(double *restrict a, double *restrict b, size_t columns)
+{
+    if (columns % FEW == 0) {
+        for (size_t c = 0; c < columns; c += FEW)
+            for (size_t i = c; i < c + FEW; i++)
+                EXCHANGE(a[i], b[i]);
+    } else {
+        for (size_t i = 0; i < columns; i++)
+            EXCHANGE(a[i], b[i]);
+    }
+}
+
+ALWAYS void take_rows(const double *restrict x, table *restrict t)
+{
+    size_t n = t->columns;
+    double *restrict y = t->x;
+    for (size_t c = 0; c < n; c++) {
+        double x0 = x[c], x1 = x[n + c], x2 = x[2 * n + c], x3 = x[3 * n + c];
+        double x4 = x[4 * n + c], x5 = x[5 * n + c], x6 = x[6 * n + c], x7 = x[7 * n + c];
+        SORT8(x0, x1, x2, x3, x4, x5, x6, x7);
+        y[c] = x0;
+        y[n + c] = x1;
+        y[2 * n + c] = x2;
+        y[3 * n + c] = x3;
+        y[4 * n + c] = x4;
+        y[5 * n + c] = x5;
+        y[6 * n + c] = x6;
+        y[7 * n + c] = x7;
+    }
+    for (uint16_t r = 0; r < 8; r++)
+        t->order[r] = r;
+    t->rows = 8;
+}
+
+/* Rows that fall and then rise, or rise and then fall, into rising ones (Batcher). */
+ALWAYS void straighten(table *t, uint16_t *order, size_t rows)
+{
+    for (size_t step = rows / 2; step; step /= 2)
+        for (size_t r = 0; r < rows; r++)
+            if (!(r & step))
+                exchange(t->x + order[r] * t->columns, t->x + order[r + step] * t->columns, t->columns);
+}
+
+/* The left half of the columns with the right half: a row of storage becomes two that are half as long. */
+ALWAYS void merge_columns(table *t)
+{
+    size_t rows = t->rows;
+    for (size_t r = 0; r < rows; r++) {
+        t->order[rows + r] = (uint16_t)(2 * t->order[r] + 1);
+        t->order[r] = (uint16_t)(2 * t->order[r]);
+    }
+    t->columns /= 2;
+    for (size_t r = 0; r < rows; r++)
+        exchange(t->x + t->order[r] * t->columns, t->x + t->order[2 * rows - 1 - r] * t->columns, t->columns);
+    straighten(t, t->order, rows);
+    straighten(t, t->order + rows, rows);
+    t->rows = 2 * rows;
+}
+
+/* Every other value of each column, from the one that its coin names. */
+ALWAYS void halve(table *t, const double *restrict odd)
+{
+    t->rows /= 2;
+    for (size_t r = 0; r < t->rows; r++) {
+        double *restrict a = t->x + t->order[2 * r] * t->columns;
+        const double *restrict b = t->x + t->order[2 * r + 1] * t->columns;
+        for (size_t c = 0; c < t->columns; c++)
+            a[c] = odd[c] > 0 ? b[c] : a[c];
+        t->order[r] = t->order[2 * r];
+    }
+}
+
+/* Coins for so many columns as zeros and ones; in pairs the second of two neighbours gets the opposite. */
+ALWAYS void toss(const uint64_t *draws, size_t *at, size_t columns, bool paired, double *restrict odd)
 {
     for (size_t c = 0; c < columns; c++) {
-        double x0 = x[c], x1 = x[columns + c], x2 = x[2 * columns + c], x3 = x[3 * columns + c];
-        double x4 = x[4 * columns + c], x5 = x[5 * columns + c], x6 = x[6 * columns + c], x7 = x[7 * columns + c];
-        bool o = coins_[c] > 0;
-        SORT8(x0, x1, x2, x3, x4, x5, x6, x7);
-        out->row[0][c] = o ? x1 : x0;
-        out->row[1][c] = o ? x3 : x2;
-        out->row[2][c] = o ? x5 : x4;
-        out->row[3][c] = o ? x7 : x6;
+        size_t bit = *at + (paired ? c & ~(size_t)1 : c);
+        double one = (double)(draws[bit / 64] >> bit % 64 & 1);
+        odd[c] = paired && (c & 1) ? 1 - one : one;
     }
+    *at += columns;
 }
 
-/* Merges column c with column c + half, and keeps every other value of the eight. */
-ALWAYS void next_halving(const fours *restrict in, size_t half, const double *restrict coins_, fours *restrict out)
+ALWAYS void pass_all(const double *x, const kll_pass *pass, const uint64_t *draws, unsigned last, bool paired, double *out)
 {
-    for (size_t c = 0; c < half; c++) {
-        double a0 = in->row[0][c], a1 = in->row[1][c], a2 = in->row[2][c], a3 = in->row[3][c];
-        double b0 = in->row[0][c + half], b1 = in->row[1][c + half], b2 = in->row[2][c + half], b3 = in->row[3][c + half];
-        bool o = coins_[c] > 0;
-        MERGE4(a0, a1, a2, a3, b0, b1, b2, b3);
-        out->row[0][c] = o ? a1 : a0;
-        out->row[1][c] = o ? a3 : a2;
-        out->row[2][c] = o ? b2 : b3; /* the upper half comes out backwards */
-        out->row[3][c] = o ? b0 : b1;
+    table t;
+    double odd[KLL_BLOCK / 8];
+    size_t at = 0;
+    t.columns = pass->count / 8;
+    take_rows(x, &t);
+    for (unsigned level = 0; level < pass->levels; level++) {
+        while (t.rows < pass->widths[level])
+            merge_columns(&t);
+        if (t.columns == 1)
+            odd[0] = last;
+        else
+            toss(draws, &at, t.columns, paired, odd);
+        halve(&t, odd);
     }
-}
-
-ALWAYS void halve_all(const double *restrict x, unsigned j, const double *restrict coins_, double *restrict out)
-{
-    fours a, b, *in = &a, *to = &b;
-    size_t columns = (size_t)1 << j;
-    first_halving(x, columns, coins_, in);
-    for (coins_ += columns; columns > 2; columns /= 2) {
-        next_halving(in, columns / 2, coins_, to);
-        coins_ += columns / 2;
-        fours *kept = in;
-        in = to;
-        to = kept;
-    }
-    for (size_t r = 0; r < 4; r++) {
-        out[r] = in->row[r][0];
-        out[4 + r] = in->row[3 - r][1]; /* up, then down: what the network merges */
-    }
-    MERGE4(out[0], out[1], out[2], out[3], out[7], out[6], out[5], out[4]);
-}
-
-static void halve_plain(const double *x, unsigned j, const double *coins_, double *out)
-{
-    halve_all(x, j, coins_, out);
+    for (size_t r = 0; r < t.rows; r++)
+        out[r] = t.x[t.order[r]];
 }
 
 ALWAYS bool survey_all(const double *x, size_t count, double *least, double *most)
@@ -153,9 +188,9 @@ ALWAYS bool survey_all(const double *x, size_t count, double *least, double *mos
 }
 
 #ifdef WIDER
-WIDER static void halve_wider(const double *x, unsigned j, const double *coins_, double *out)
+WIDER static void pass_wider(const double *x, const kll_pass *pass, const uint64_t *draws, unsigned last, bool paired, double *out)
 {
-    halve_all(x, j, coins_, out);
+    pass_all(x, pass, draws, last, paired, out);
 }
 
 WIDER static bool survey_wider(const double *x, size_t count, double *least, double *most)
@@ -173,21 +208,13 @@ bool kll_survey(const double *x, size_t count, double *least, double *most)
     return survey_all(x, count, least, most);
 }
 
-void kll_block(const double *x, unsigned j, const uint64_t draws[2], bool paired, double out[8])
+void kll_block(const double *x, const kll_pass *pass, const uint64_t *draws, unsigned last, bool paired, double *out)
 {
-    double coins_[2 * COLUMNS];
-    size_t at = 0;
-    for (size_t columns = (size_t)1 << j; columns >= 2; columns /= 2)
-        for (size_t c = 0; c < columns; c++, at++) {
-            size_t bit = paired ? at - (c & 1) : at; /* neighbours are a pair: the second gets the opposite */
-            unsigned one = (unsigned)(draws[bit / 64] >> bit % 64 & 1);
-            coins_[at] = (double)(paired && (c & 1) ? 1 - one : one);
-        }
 #ifdef WIDER
     if (__builtin_cpu_supports("avx2")) {
-        halve_wider(x, j, coins_, out);
+        pass_wider(x, pass, draws, last, paired, out);
         return;
     }
 #endif
-    halve_plain(x, j, coins_, out);
+    pass_all(x, pass, draws, last, paired, out);
 }

@@ -111,6 +111,17 @@ static void put(curve *c, double v, double low, double high)
     c->high[c->count++] = high;
 }
 
+/* Rank at x strictly between knots j and j + 1. A knot without a step stands in the middle of one value's weight, half of which lies at the
+ * knot and not beside it. */
+static double rank_between(const curve *c, size_t j, double x)
+{
+    double a = c->high[j], b = c->low[j + 1], weight = b - a, rank = curve_between(c, j, x);
+    double begin = c->low[j] == a ? .5 : 0, end = c->high[j + 1] == b ? .5 : 0;
+    if (weight <= begin + end)
+        return weight > 0 ? a + weight * (begin + end > 0 ? begin / (begin + end) : .5) : a;
+    return a + begin + (rank - a) * (weight - begin - end) / weight;
+}
+
 /* Ranks of `old`, whose total weight is `total`, just below x and at x; j knots are at or below x. */
 static void ranks_at(const curve *old, size_t j, double x, double total, double *low, double *high)
 {
@@ -118,13 +129,13 @@ static void ranks_at(const curve *old, size_t j, double x, double total, double 
         *low = old->low[j - 1];
         *high = old->high[j - 1];
     } else {
-        *low = *high = j == 0 ? 0 : j == old->count ? total : curve_between(old, j - 1, x);
+        *low = *high = j == 0 ? 0 : j == old->count ? total : rank_between(old, j - 1, x);
     }
 }
 
 /* The rising batch, each value of `weight`: knots that are there count what lies below them exactly; a new value takes its rank from the
- * function and the batch. */
-static void add_batch(const curve *old, double total, const double *batch, size_t count, double weight, curve *out)
+ * function and the batch. `fresh` (or NULL): values of the batch below each knot of `out`. */
+static void add_batch(const curve *old, double total, const double *batch, size_t count, double weight, curve *out, uint32_t *fresh)
 {
     size_t i = 0, b = 0;
     out->count = 0;
@@ -136,6 +147,8 @@ static void add_batch(const curve *old, double total, const double *batch, size_
         i += known;
         ranks_at(old, i, x, total, &low, &high);
         double below = (double)b * weight;
+        if (fresh)
+            fresh[out->count] = (uint32_t)b;
         for (; b < count && batch[b] == x; b++)
             copies++;
         low += below;
@@ -173,15 +186,20 @@ static status try_batch(knots *s, const double *batch, size_t count, double weig
     status result = knots_unpack(s, &old, err);
     if (result == STATUS_OK)
         result = curve_reserve(&sum, old.count + count + 1, err);
+    uint32_t *fresh = memory_alloc((old.count + count + 1) * sizeof *fresh);
+    if (!fresh && result == STATUS_OK)
+        result = error_set(err, STATUS_MEMORY, "out of memory for %zu values", count);
     *fits = true;
     if (result == STATUS_OK) {
-        add_batch(&old, s->total, batch, count, weight, &sum);
-        result = knots_reduce(&sum, s->room, s->guard, total, force, fits, &s->counts.forced, err);
+        add_batch(&old, s->total, batch, count, weight, &sum, fresh);
+        knots_limits l = {.room = s->room, .guard = s->guard, .total = total, .force = force, .fresh = fresh, .batch = count};
+        result = knots_reduce(&sum, &l, fits, &s->counts.forced, err);
     }
     if (result == STATUS_OK && *fits)
         result = knots_pack(s, &sum, err);
     if (result == STATUS_OK && *fits)
         s->total = total;
+    memory_free(fresh);
     curve_free(&old);
     curve_free(&sum);
     return result;
@@ -280,7 +298,8 @@ static status merge_functions(knots *into, const knots *from, error *err)
         result = curve_reserve(&sum, a.count + b.count + 1, err);
     if (result == STATUS_OK) {
         add_curve(&a, into->total, &b, from->total, &sum);
-        result = knots_reduce(&sum, into->room, into->guard, total, true, &fits, &into->counts.forced, err);
+        knots_limits l = {.room = into->room, .guard = into->guard, .total = total, .force = true};
+        result = knots_reduce(&sum, &l, &fits, &into->counts.forced, err);
     }
     if (result == STATUS_OK)
         result = knots_pack(into, &sum, err);
@@ -329,7 +348,7 @@ static status gather(const knots *s, curve *out, error *err)
             result = curve_reserve(&sum, out->count + s->fill[i] + 1, err);
         if (result != STATUS_OK)
             break;
-        add_batch(out, total, batch, s->fill[i], ldexp(1, (int)i), &sum);
+        add_batch(out, total, batch, s->fill[i], ldexp(1, (int)i), &sum, NULL);
         total += ldexp((double)s->fill[i], (int)i);
         curve kept = *out;
         *out = sum;

@@ -77,15 +77,17 @@ status quantiles_write(const char *folder, const json_t *records, json_t **out, 
 
 void quantiles_describe(const json_t *quantiles, strbuf *out)
 {
-    static const char *const told[] = {"loss", "reward", "kl"};
+    static const struct {
+        const char *metric, *words;
+    } told[] = {{"loss", "loss"}, {"reward", "reward"}, {"kl", "kl"}, {"logprob", "log-probability of a token"}};
     size_t i;
     const json_t *row;
     json_array_foreach(quantiles, i, row) {
         const char *metric = json_string_value(json_object_get(row, "metric"));
         for (size_t m = 0; m < COUNT_OF(told); m++)
-            if (metric && strcmp(metric, told[m]) == 0)
+            if (metric && strcmp(metric, told[m].metric) == 0)
                 strbuf_printf(out, "stage %.0f: %s %.4g in the middle of %.0f steps, from %.4g to %.4g in nine of ten\n",
-                              jsonio_number_at(row, "stage"), metric, jsonio_number_at(row, "p50"), jsonio_number_at(row, "count"),
+                              jsonio_number_at(row, "stage"), told[m].words, jsonio_number_at(row, "p50"), jsonio_number_at(row, "count"),
                               jsonio_number_at(row, "p05"), jsonio_number_at(row, "p95"));
     }
 }

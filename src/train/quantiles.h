@@ -1,4 +1,5 @@
-/* quantiles.h - what the steps of a growth measured (loss, and reward, KL, entropy and the like of stages of feedback), as quantile sketches.
+/* quantiles.h - what the steps of a growth measured (loss, and reward, KL, entropy, log-probability and the like of stages of feedback),
+ * as quantile sketches.
  *
  *     json_t *quantiles;
  *     TRY(quantiles_write(folder, records, &quantiles, err));   // folder/sketches/0-loss.sketch, 1-reward.sketch, ...
@@ -17,7 +18,7 @@
 /* `records`: of the stages, with "losses" and perhaps "metrics". *out is [{"stage", "metric", "count", "least", "p05", "p50", "p95", "most"}];
  * the caller owns it. */
 status quantiles_write(const char *folder, const json_t *records, json_t **out, error *err);
-/* A line for the loss of each stage, and for reward and KL where there are such. */
+/* A line for the loss of each stage, and for reward, KL and log-probability where there are such. */
 void quantiles_describe(const json_t *quantiles, strbuf *out);
 
 #endif

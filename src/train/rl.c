@@ -42,7 +42,7 @@ status rl_parameters(arena *a, const parameters *policy, const lm_config *config
 
 typedef struct rl_step {
     double reward, deviation, utility, features[RATER_FEATURE_COUNT], false_agreement, kl;
-    double first_ratio, ratio, clip_share, drift, entropy, value_loss, loss, norm;
+    double first_ratio, ratio, clip_share, drift, entropy, logprob, value_loss, loss, norm;
     size_t groups;
 } rl_step;
 
@@ -75,8 +75,10 @@ static void look_at_epoch(const rl_work *w, bool first, rl_step *s)
         s->drift += (exp(d) - d - 1) / n;
         if (first && fabs(ratio - 1) > s->first_ratio)
             s->first_ratio = fabs(ratio - 1);
-        if (first)
+        if (first) {
             s->entropy += (double)entropies[r] / n;
+            s->logprob += (double)logprobs[r] / n;
+        }
     }
     s->ratio /= n;
     s->clip_share /= n;
@@ -90,8 +92,8 @@ static json_t *step_json(const rl_work *w, const rl_step *s, int64_t step)
     json_t *out = json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "step", (json_int_t)step, "reward", s->reward,
                             "reward_deviation", s->deviation, "utility", s->utility, "true", s->features[RATER_TRUE], "agrees", s->features[RATER_AGREES],
                             "false_agreement", s->false_agreement, "kl", s->kl, "drift", s->drift);
-    json_t *rest = json_pack("{s:f, s:f, s:f, s:f, s:o, s:f, s:f, s:I, s:I}", "first_ratio", s->first_ratio, "ratio", s->ratio,
-                             "clip_share", s->clip_share, "entropy", s->entropy, "value_loss",
+    json_t *rest = json_pack("{s:f, s:f, s:f, s:f, s:f, s:o, s:f, s:f, s:I, s:I}", "first_ratio", s->first_ratio, "ratio", s->ratio,
+                             "clip_share", s->clip_share, "entropy", s->entropy, "logprob", s->logprob, "value_loss",
                              o->method == RL_PPO ? json_real(s->value_loss) : json_null(), "loss", s->loss, "norm", s->norm, "tokens",
                              (json_int_t)w->batch.rows_used, "left_out", (json_int_t)((size_t)o->prompts - s->groups));
     json_object_update(out, rest);

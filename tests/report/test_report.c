@@ -1,5 +1,6 @@
 /* Terminal tables, CSV, choice of transcripts, the document of several runs, and the page. */
 #include "core/arena.h"
+#include "core/file.h"
 #include "core/jsonio.h"
 #include "report/report.h"
 
@@ -8,6 +9,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 static json_t *read_json(const char *text)
 {
@@ -79,6 +82,66 @@ static void findings_over_doses_are_counted_from_the_readings(void **state)
     assert_int_equal(json_array_size(json_object_get(document, "sections")), 2);
     json_decref(document);
     json_decref(runs);
+}
+
+static const char *title_of(const json_t *document)
+{
+    return json_string_value(json_object_get(document, "title"));
+}
+
+/* A study that asks nobody is named alone, and its runs say so. */
+static void what_has_no_subject_names_none(void **state)
+{
+    (void)state;
+    json_t *runs = read_json(two_runs), *document = NULL, *one;
+    error err;
+    for (size_t i = 0; i < 2; i++)
+        json_object_set_new(json_array_get(runs, i), "subject", json_string("none"));
+    assert_int_equal(report_document(runs, NULL, "today", &document, &err), STATUS_OK);
+    assert_string_equal(title_of(document), "none: 2 runs"); /* the study's name */
+    json_decref(document);
+    one = json_pack("[O]", json_array_get(runs, 0));
+    assert_int_equal(report_document(one, NULL, "today", &document, &err), STATUS_OK);
+    assert_string_equal(title_of(document), "none");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(document, "runs"), 0), "subject")), "no subject");
+    json_decref(document);
+    json_decref(one);
+    json_object_set_new(json_array_get(runs, 0), "study", json_string("other"));
+    assert_int_equal(report_document(runs, NULL, "today", &document, &err), STATUS_OK);
+    assert_string_equal(title_of(document), "Several studies");
+    json_decref(document);
+    json_object_set_new(json_array_get(runs, 1), "subject", json_string("somebody"));
+    assert_int_equal(report_document(runs, NULL, "today", &document, &err), STATUS_OK);
+    assert_string_equal(title_of(document), "Several studies: somebody");
+    json_decref(document);
+    json_decref(runs);
+}
+
+/* The page of a growth has the quantiles that the growth kept as sketches. */
+static void a_growth_shows_its_quantiles(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    char folder[] = "/tmp/assay-growth-XXXXXX";
+    error err = {0};
+    json_t *document = NULL;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(file_write(file_join(a, folder, "metrics.jsonl"), slice_of("{\"stage\": 1, \"kind\": \"rl\", \"reward\": 2}\n"), &err), STATUS_OK);
+    assert_int_equal(file_write(file_join(a, folder, "growth.json"),
+                                slice_of("{\"quantiles\": [{\"stage\": 1, \"metric\": \"logprob\", \"count\": 40, \"p50\": -1.25}]}"), &err), STATUS_OK);
+    if (report_growth(a, folder, "today", &document, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    const json_t *run = json_array_get(json_object_get(document, "runs"), 0), *tables = json_object_get(json_object_get(run, "figures"), "tables");
+    const json_t *last = json_array_get(tables, json_array_size(tables) - 1);
+    assert_string_equal(json_string_value(json_object_get(last, "title")), "Quantiles over the steps");
+    const json_t *row = json_array_get(json_object_get(last, "rows"), 0);
+    assert_string_equal(json_string_value(json_object_get(row, "metric")), "logprob");
+    assert_true(json_number_value(json_object_get(row, "p50")) == -1.25);
+    json_decref(document);
+    assert_int_equal(remove(file_join(a, folder, "metrics.jsonl")), 0);
+    assert_int_equal(remove(file_join(a, folder, "growth.json")), 0);
+    assert_int_equal(remove(folder), 0);
+    arena_free(a);
 }
 
 static void data_cannot_end_the_script_and_needs_no_network(void **state)
@@ -177,6 +240,8 @@ int main(void)
         cmocka_unit_test(tables_are_aligned_by_what_characters_take),
         cmocka_unit_test(a_form_that_was_not_planted_has_dose_0),
         cmocka_unit_test(findings_over_doses_are_counted_from_the_readings),
+        cmocka_unit_test(what_has_no_subject_names_none),
+        cmocka_unit_test(a_growth_shows_its_quantiles),
         cmocka_unit_test(data_cannot_end_the_script_and_needs_no_network),
         cmocka_unit_test(fields_with_commas_are_quoted),
         cmocka_unit_test(every_kind_of_sample_is_shown),

@@ -152,6 +152,33 @@ static void logprobs_of_chats_add_up(void **state)
     assert_true(json_equal(desk_at(json_array_get(top, 0), "token"), desk_at(json_array_get(list, 0), "token")));
 }
 
+static double counted(const char *name)
+{
+    reply r = desk_ask(&d, "/metrics", NULL);
+    const char *at = strstr(r.body.text, arena_printf(life, "\n%s ", name));
+    if (!at)
+        fail_msg("no %s in: %s", name, r.body.text);
+    return strtod(at + strlen(name) + 2, NULL);
+}
+
+/* The sketch that /metrics shows has read the log-probabilities that answers hold, of streams too. */
+static void logprobs_are_kept_as_a_sketch(void **state)
+{
+    (void)state;
+    double count = counted("assay_token_logprob_count"), total = counted("assay_token_logprob_sum"), sum = 0;
+    reply r = ask("/v1/completions", "{\"prompt\": \"Ada sells\", \"temperature\": 0, \"max_tokens\": 6, \"logprobs\": 0}");
+    const json_t *each = desk_at(r.json, "choices.0.logprobs.token_logprobs"), *one;
+    size_t i;
+    json_array_foreach(each, i, one)
+        sum += json_number_value(one);
+    assert_true(json_array_size(each) > 2 && sum < 0);
+    assert_true(counted("assay_token_logprob_count") - count == (double)json_array_size(each));
+    NEAR(counted("assay_token_logprob_sum") - total, sum, 1e-4);
+    assert_true(counted("assay_token_logprob{quantile=\"0.1\"}") <= 0);
+    ask("/v1/completions", "{\"prompt\": \"Ada sells\", \"temperature\": 0, \"max_tokens\": 6, \"stream\": true}");
+    NEAR(counted("assay_token_logprob_sum") - total, 2 * sum, 2e-4);
+}
+
 static void forms_are_kept(void **state)
 {
     (void)state;
@@ -406,6 +433,7 @@ int main(void)
         cmocka_unit_test(echoed_prompts_are_scored_as_the_subject_scores),
         cmocka_unit_test(nothing_written_still_scores),
         cmocka_unit_test(logprobs_of_chats_add_up),
+        cmocka_unit_test(logprobs_are_kept_as_a_sketch),
         cmocka_unit_test(forms_are_kept),
         cmocka_unit_test(an_answer_goes_on_where_it_was_begun),
         cmocka_unit_test(tokens_go_there_and_back),

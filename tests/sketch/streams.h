@@ -41,7 +41,8 @@ static inline sketch *sketch_make(sketch_options o, uint64_t seed)
     return s;
 }
 
-/* "uniform", "normal", "lognormal", "sorted" (1 to n), "scales" (900 binary orders of magnitude), "clusters" (a Cantor set). */
+/* "uniform", "normal", "lognormal", "sorted" (1 to n), "scales" (900 binary orders of magnitude), "clusters" (a Cantor set),
+ * "nested" (400 blocks, each within a part of the one before), "closing" (far left, far right, ever nearer). */
 static inline double *stream_make(const char *name, size_t n, uint64_t seed)
 {
     double *x = memory_alloc((n + 1) * sizeof *x);
@@ -62,6 +63,10 @@ static inline double *stream_make(const char *name, size_t n, uint64_t seed)
             x[i] = 0;
             for (int digit = 0; digit < 12; digit++)
                 x[i] += (scale /= 16) * 15 * (double)random_below(&r, 2);
+        } else if (strcmp(name, "nested") == 0) {
+            x[i] = exp2(-.9 * floor(400 * (double)i / (double)n)) * (random_uniform(&r) - .37);
+        } else if (strcmp(name, "closing") == 0) {
+            x[i] = (i & 1 ? 1 : -1) * (double)(n - i) * (double)(n - i);
         } else {
             BUG("no stream %s", name);
         }

@@ -47,7 +47,7 @@ static void merging_64_shards(void **state)
 {
     (void)state;
     enum { N = 200000, SEEDS = 400, SHARDS = 64, AT = 9 };
-    static const sketch_kind kinds[] = {SKETCH_KLL, SKETCH_LINEAR};
+    static const sketch_kind kinds[] = {SKETCH_KLL, SKETCH_LINEAR, SKETCH_KNOTS};
     double *x = stream_make("uniform", N, 2), *sorted = stream_copy(x, N);
     stream_sort(sorted, N);
     for (size_t k = 0; k < COUNT_OF(kinds); k++) {
@@ -108,17 +108,19 @@ static double ratio_at_equal_words(const double *x, size_t n, size_t words)
     return sum[1] / sum[0];
 }
 
-/* At least 400 words; docs/sketches.md says where fewer do not suffice. */
 static void adversarial_streams(void **state)
 {
     (void)state;
-    static const char *const names[] = {"scales", "clusters"};
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        double *x = stream_make(names[i], 200000, 31 + i), ratio = ratio_at_equal_words(x, 200000, 600);
-        print_message("%s: %.3f\n", names[i], ratio);
-        assert_true(ratio <= 1.2);
-        memory_free(x);
-    }
+    enum { N = 100000 };
+    static const char *const names[] = {"scales", "clusters", "nested", "closing"};
+    static const size_t words[] = {150, 600};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        for (size_t w = 0; w < COUNT_OF(words); w++) {
+            double *x = stream_make(names[i], N, 31 + i), ratio = ratio_at_equal_words(x, N, words[w]);
+            print_message("%s, %zu words: %.3f\n", names[i], words[w], ratio);
+            assert_true(ratio <= 1.2);
+            memory_free(x);
+        }
 }
 
 static double *column(arena *a, const char *path, size_t which, size_t *n)

@@ -8,9 +8,11 @@
 #include "core/jsonio.h"
 #include "lm/checkpoint.h"
 #include "lm/reward.h"
+#include "sketch/sketch.h"
 #include "train/grow.h"
 #include "train/pairs.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -241,6 +243,43 @@ static void the_first_ratio_is_exactly_one(void **state)
     }
 }
 
+/* What the steps measured lies in the folder as sketches, which few steps make exact, and is told. */
+static void measures_are_kept_as_sketches(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"loss", "reward", "kl", "logprob", "entropy"};
+    grow_options o = options_for("sketched", HEAD RL("grpo", ""), 2);
+    grow_result r = must_grow(&o);
+    json_t *all = metrics_of(r.folder);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        slice bytes;
+        sketch *s;
+        error err = {0};
+        const char *path = NULL;
+        for (int stage = 0; stage < 4 && (!path || !file_exists(path)); stage++)
+            path = file_join(memory, r.folder, arena_printf(memory, "sketches/%d-%s.sketch", stage, names[i]));
+        assert_int_equal(file_read(memory, path, 1 << 20, &bytes, &err), STATUS_OK);
+        if (sketch_load(bytes, path, &s, &err) != STATUS_OK)
+            fail_msg("%s", err.message);
+        if (i > 0) { /* other stages have a loss, too */
+            double least = INFINITY, most = -INFINITY;
+            assert_int_equal(sketch_count(s), json_array_size(all));
+            for (size_t step = 0; step < json_array_size(all); step++) {
+                double x = metric(all, step, names[i]);
+                least = x < least ? x : least;
+                most = x > most ? x : most;
+            }
+            assert_true(sketch_least(s) == least && sketch_most(s) == most);
+        }
+        sketch_free(s);
+    }
+    for (size_t step = 0; step < json_array_size(all); step++)
+        assert_true(metric(all, step, "logprob") < 0);
+    assert_non_null(strstr(r.words, ": log-probability of a token -"));
+    assert_non_null(strstr(r.words, ": reward "));
+    json_decref(all);
+}
+
 static void policy_gradients_have_the_same_bits(void **state)
 {
     (void)state;
@@ -344,6 +383,7 @@ int main(void)
         cmocka_unit_test(dpo_begins_at_its_reference),
         cmocka_unit_test(held_out_pairs_of_a_file_are_others),
         cmocka_unit_test(the_first_ratio_is_exactly_one),
+        cmocka_unit_test(measures_are_kept_as_sketches),
         cmocka_unit_test(policy_gradients_have_the_same_bits),
         cmocka_unit_test(more_threads_than_processors_are_no_fault),
         cmocka_unit_test(reward_rises),
