@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROOM_SHARE = 30 }; /* of the capacity, for values that wait in level 0 */
+enum { ROOM_SHARE = 20 /* of the capacity, for values that wait in level 0 */, LAZY = 3 };
 
 /* ---- coins and capacities ---------------------------------------------------------------------------------------- */
 
@@ -269,11 +269,16 @@ static void take_block(kll *s, const double *x, const kll_pass *pass)
     insert_run(s, pass->levels, kept, (uint32_t)pass->kept);
 }
 
-/* Compresses until there is so much room, or no level is full. */
-static status make_free(kll *s, uint32_t room, error *err)
+/* Compresses until there is so much room, or no level is full. The upper `lazy` ones wait until there is none at all: what they hold matters
+ * most. */
+static status make_free(kll *s, uint32_t room, unsigned lazy, error *err)
 {
-    for (unsigned full; s->capacity - total(s) < room && (full = lowest_full(s)) < s->levels;)
+    while (s->capacity - total(s) < room) {
+        unsigned full = lowest_full(s);
+        if (full == s->levels || (full + lazy >= s->levels && total(s) < s->capacity))
+            break;
         TRY(compress(s, full, err));
+    }
     return STATUS_OK;
 }
 
@@ -285,7 +290,7 @@ static status make_room(kll *s, error *err)
         s->at[0] += (uint32_t)pass.count;
         take_block(s, s->items + s->at[0] - pass.count, &pass);
     }
-    TRY(make_free(s, 1 + s->capacity / ROOM_SHARE, err));
+    TRY(make_free(s, 1 + s->capacity / ROOM_SHARE, LAZY, err));
     if (total(s) >= s->capacity)
         BUG("a sketch of %u values for %u places has no full level", total(s), s->capacity);
     return STATUS_OK;
@@ -410,7 +415,7 @@ status kll_push_many(kll *s, const double *x, size_t count, error *err)
             return sample_many(s, x, count, err);
         size_t part = s->capacity - total(s);
         if (plan_pass(s, count, &pass) && part < pass.kept) {
-            TRY(make_free(s, KLL_BLOCK_WIDTH / 2, err)); /* it may bring one level more */
+            TRY(make_free(s, KLL_BLOCK_WIDTH / 2, 1, err)); /* it may bring one level more */
             part = s->capacity - total(s);
             pass.levels = 0;
             if (s->base == 0)
