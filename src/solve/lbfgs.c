@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { MEMORY = 10, MOST = 1000, TRIES = 60 };
-static const double usual = 1e-8, armijo = 1e-4, wolfe = .9;
+static const double usual = 1e-8, armijo = 1e-4, wolfe = .9, flat = 1e-13;
 
 typedef struct search {
     lbfgs_function *function;
@@ -75,12 +75,24 @@ static bool low_enough(const search *s, place p)
     return p.value <= s->value + armijo * p.step * s->slope + 4 * DBL_EPSILON * fabs(s->value);
 }
 
+/* Nearer still values say nothing, but slopes do: Wolfe's conditions of the parabola through the slopes at both ends (Hager and Zhang,
+ * SIAM Journal on Optimization 16 (2005), section 4). */
+static bool flat_and_good(const search *s, place p)
+{
+    return fabs(p.value - s->value) <= flat * fabs(s->value) && p.slope >= wolfe * s->slope && p.slope <= (2 * armijo - 1) * s->slope;
+}
+
 /* Algorithm 3.6: `low` has the least value so far, and a good step lies between both. */
 static status zoom(search *s, place low, place high, int tries, place *out, bool *found)
 {
     for (; tries < TRIES && fabs(high.step - low.step) > DBL_EPSILON * fabs(low.step); tries++) {
         place p;
         TRY(look(s, between(low, high), &p));
+        if (flat_and_good(s, p)) {
+            *out = p;
+            *found = true;
+            return STATUS_OK;
+        }
         if (!low_enough(s, p) || p.value >= low.value) {
             high = p;
             continue;
@@ -106,7 +118,7 @@ static status find_step(search *s, double first, place *out, bool *found)
     for (int tries = 0; tries < TRIES; tries++) {
         place p;
         TRY(look(s, first, &p));
-        if (!low_enough(s, p) || (tries > 0 && p.value >= before.value))
+        if (!flat_and_good(s, p) && (!low_enough(s, p) || (tries > 0 && p.value >= before.value)))
             return zoom(s, before, p, tries, out, found);
         if (fabs(p.slope) <= -wolfe * s->slope) {
             *out = p;
