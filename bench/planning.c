@@ -94,7 +94,7 @@ static void train(built *b, node *loss, node **weights, size_t count)
 
 static void build_weights(built *b, size_t nodes)
 {
-    size_t count = 0, each = nodes / 75 + 1;
+    size_t count = 0, each = nodes / 60 + 1;
     node **weights = ARENA_ARRAY(b->arena, node *, each), *y = graph_input(b->graph, "x", TYPE_F32, SHAPE(4, 32));
     while (count < each) {
         char name[32];

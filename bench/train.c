@@ -9,7 +9,7 @@
 #include "core/file.h"
 #include "core/jsonio.h"
 #include "core/progress.h"
-#include "graph/ops.h"
+#include "graph/account.h"
 #include "nn/safetensors.h"
 #include "train/trainer.h"
 
@@ -198,66 +198,19 @@ static void make_batch(size_t tokens, size_t row, int vocabulary, peer_batch *b)
     }
 }
 
-/* The least time of one product of this kind and these shapes by itself. */
-static status product_alone(const node *n, thread_pool *pool, double *seconds, error *err)
+/* The table of steps to stderr (as `assay doctor --graph` prints it), the products' figures as the beginning of the result. Products
+ * alone: with their weights packed at each run, as a step packs them; `_unpacked`: without that. */
+static status tell_profile(arena *a, const plan *p, double step_seconds, thread_pool *pool, error *err)
 {
-    arena *a = arena_new(NULL);
-    graph *g = graph_new(a);
-    node *sources[2];
-    plan *p;
-    for (int i = 0; i < 2; i++)
-        sources[i] = graph_input(g, i ? "b" : "a", (element_type)n->sources[i]->type, n->sources[i]->shape);
-    node *y = n->op == OP_LINEAR
-                  ? op_linear_as(sources[0], sources[1], (element_type)n->type)
-                  : op_matmul_as(sources[0], sources[1], n->attributes->flags & 1, n->attributes->flags & 2, (element_type)n->type);
-    TRY(plan_new(g, &y, 1, NULL, &p, err));
-    for (int i = 0; i < 2; i++)
-        plan_bind(p, sources[i], arena_alloc(a, (size_t)shape_count(sources[i]->shape) * 4));
-    *seconds = 1e9;
-    for (int k = 0; k < 12; k++) {
-        double start = clock_seconds();
-        TRY(plan_run(p, pool, err));
-        double took = clock_seconds() - start;
-        *seconds = took < *seconds ? took : *seconds;
-    }
-    plan_free(p);
-    arena_free(a);
-    return STATUS_OK;
-}
-
-static int slower_first(const void *x, const void *y)
-{
-    double a = ((const plan_step_profile *)x)->seconds, b = ((const plan_step_profile *)y)->seconds;
-    return a < b ? 1 : a > b ? -1 : 0;
-}
-
-static status tell_profile(arena *a, plan *p, int steps, double step_seconds, thread_pool *pool, error *err)
-{
-    size_t count = plan_profile(p, NULL, 0);
-    plan_step_profile *rows = ARENA_ARRAY(a, plan_step_profile, count);
-    plan_profile(p, rows, count);
-    double alone = 0, inside = 0, flops = 0, all = 0;
-    for (size_t i = 0; i < count; i++) {
-        double best;
-        all += rows[i].seconds / steps;
-        if (rows[i].flops <= 0)
-            continue;
-        TRY(product_alone(rows[i].node, pool, &best, err));
-        alone += best;
-        inside += rows[i].seconds / steps;
-        flops += rows[i].flops;
-    }
-    fprintf(stderr, "products: %.2f GFLOP a step, alone %.2f ms (%.0f GFLOP/s), inside %.2f ms; all steps %.2f ms\n",
-            flops / 1e9, 1e3 * alone, flops / alone / 1e9, 1e3 * inside, 1e3 * all);
-    qsort(rows, count, sizeof *rows, slower_first);
-    for (size_t i = 0; i < count && i < 24; i++) {
-        char text[128];
-        fprintf(stderr, "  %8.3f ms  %-20s %s  %zu nodes  %.0f GFLOP/s\n", 1e3 * rows[i].seconds / steps, rows[i].name,
-                shape_text(rows[i].node->shape, text), rows[i].nodes,
-                rows[i].flops > 0 ? rows[i].flops / rows[i].seconds * steps / 1e9 : 0.0);
-    }
-    printf("{\"step_seconds\": %.6f, \"products_alone_seconds\": %.6f, \"products_share\": %.4f, \"products_gflops\": %.1f",
-           step_seconds, alone, alone / step_seconds, flops / alone / 1e9);
+    plan_account account;
+    strbuf text = strbuf_new(a, 1 << 16);
+    TRY(plan_account_make(a, p, pool, &account, err));
+    plan_account_text(&account, 24, &text);
+    fputs(text.text, stderr);
+    printf("{\"step_seconds\": %.6f, \"products_alone_seconds\": %.6f, \"products_alone_unpacked_seconds\": %.6f, "
+           "\"products_share\": %.4f, \"products_gflops\": %.1f",
+           step_seconds, account.product_packed_alone, account.product_alone, account.product_packed_alone / step_seconds,
+           account.product_flops / account.product_packed_alone / 1e9);
     return STATUS_OK;
 }
 
@@ -265,6 +218,7 @@ static status timed_steps(plan *p, int steps, thread_pool *pool, double *seconds
 {
     for (int i = 0; i < 2; i++)
         TRY(plan_run(p, pool, err));
+    plan_profile_clear(p);
     double start = clock_seconds();
     for (int i = 0; i < steps; i++)
         TRY(plan_run(p, pool, err));
@@ -307,7 +261,7 @@ static status run_speed(arena *a, char **words, error *err)
     }
     TRY(timed_steps(plain, steps, pool, &seconds, err));
     TRY(timed_steps(profiled, steps, pool, &slower, err));
-    TRY(tell_profile(a, profiled, steps + 2, seconds, pool, err));
+    TRY(tell_profile(a, profiled, seconds, pool, err));
     printf(", \"tokens_per_second\": %.1f, \"peak_bytes\": %zu, \"parameters\": %lld, \"loss\": %.6f}\n",
            (double)tokens / seconds, plan_peak_bytes(plain), (long long)lm_parameter_count(&config),
            (double)*(const float *)plan_output(plain, STEP_LOSS));

@@ -82,7 +82,7 @@ static void add_row(const plan_account *account, const account_row *row, strbuf 
     char text[128];
     const plan_step_profile *s = &row->step;
     add_figures(row->seconds, row->least, account->seconds, row->limit_seconds, row->flops, row->bytes, out);
-    strbuf_printf(out, "%-8s %-20s %-26s %-4s %-20s %s", row->limit_seconds > 0 ? account_limit_name(row->limit) : "-", s->name,
+    strbuf_printf(out, "%-8s %-20s %-34s %-4s %-20s %s", row->limit_seconds > 0 ? account_limit_name(row->limit) : "-", s->name,
                   s->implementation, element_word(row->type), shape_text(row->shape, text), row->where);
     if (s->members)
         strbuf_printf(out, " {%s}", s->members);
@@ -95,7 +95,7 @@ void plan_account_text(const plan_account *account, size_t top, strbuf *out)
     add_counts(account, out);
     add_memory(account, out);
     add_times(account, out);
-    strbuf_printf(out, "\n%s%-8s %-20s %-26s %-4s %-20s %s\n", FIGURES_HEAD, "limit", "step", "implementation", "type", "shape", "where");
+    strbuf_printf(out, "\n%s%-8s %-20s %-34s %-4s %-20s %s\n", FIGURES_HEAD, "limit", "step", "implementation", "type", "shape", "where");
     for (size_t i = 0; i < shown; i++)
         add_row(account, &account->rows[i], out);
     double seconds = 0, least = 0, limit = 0, flops = 0, bytes = 0;

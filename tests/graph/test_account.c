@@ -199,6 +199,50 @@ static void convolutions_are_done_by_onednn(void **state)
     free(ws);
 }
 
+/* ---- what the passes save, counted ---- */
+static void each_pass_shows_in_the_counts(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    float numbers[4] = {1, 2, 3, 4}, rows[16] = {0}, ws[16] = {1};
+    node *x = graph_input(g, "x", TYPE_F32, SHAPE(4, 4)), *w = graph_input(g, "w", TYPE_F32, SHAPE(4, 4));
+    node *table = graph_constant(g, TYPE_F32, SHAPE(4), numbers), *folded = op_exp(op_cumulative_sum(table, 0, false));
+    node *once = op_linear(x, w), *again = op_linear(op_tanh(once), w); /* one weight, packed once */
+    node *outputs[2] = {op_add(op_mul(again, folded), op_sin(again)), op_scale(x, 2)};
+    plan_donation donation = {x, 1};
+    plan_options o = {.frozen = &w, .frozen_count = 1, .donations = &donation, .donation_count = 1}, apart = o;
+    apart.unfused = true;
+    plan *p = profiled(g, outputs, 2, o), *single = profiled(g, outputs, 2, apart);
+    plan_bind(p, w, ws);
+    plan_bind_mutable(p, x, rows);
+    assert_int_equal(plan_run(p, NULL, NULL), STATUS_OK);
+    plan_profile_clear(p);
+    plan_account account = account_of(a, p, 1);
+    const plan_counts *c = &account.counts;
+    plan_counts other = plan_counts_of(single);
+    assert_nodes_add_up(c);
+    assert_nodes_add_up(&other);
+    assert_int_equal(c->once, 2); /* constants: the sums and their exponentials */
+    assert_int_equal(c->packs, 1);
+    assert_int_equal(c->packs_once, 1);
+    for (size_t i = 0; i < account.count; i++) { /* neither runs again */
+        assert_string_not_equal(account.rows[i].step.name, "cumulative_sum");
+        assert_string_not_equal(account.rows[i].step.name, "pack");
+    }
+    assert_int_equal(c->groups, 1); /* mul, sin, add */
+    assert_int_equal(c->grouped, 3);
+    assert_int_equal(other.groups, 0);
+    assert_int_equal(other.computed, c->computed);
+    assert_int_equal(other.steps, c->steps + 2);
+    assert_int_equal(c->donations, 1);
+    assert_int_equal(c->in_place, 1);
+    plan_free(p);
+    plan_free(single);
+    graph_free(g);
+    arena_free(a);
+}
+
 /* ---- attention ---- */
 enum { TOKENS = 90, HEADS = 4, KEYS = 2, SIZE = 16 };
 
@@ -351,6 +395,7 @@ int main(void)
         cmocka_unit_test(totals_add_up),
         cmocka_unit_test(bytes_and_names_are_those_of_the_steps),
         cmocka_unit_test(convolutions_are_done_by_onednn),
+        cmocka_unit_test(each_pass_shows_in_the_counts),
         cmocka_unit_test(attention_counts_the_pairs_that_are_seen),
         cmocka_unit_test(caches_count_their_rows),
         cmocka_unit_test(tables_and_json_say_the_same),

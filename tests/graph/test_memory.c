@@ -1,5 +1,6 @@
 /* What plans say they need: attention over thousands of tokens without its scores, cross-entropy over a large vocabulary without
  * its logits, and higher orders that are refused before anything is allocated. */
+#include "core/machine.h"
 #include "graph/composite.h"
 #include "graph/plan.h"
 
@@ -35,7 +36,7 @@ static attending attend(int64_t tokens, element_type type)
     a.q = graph_input(a.g, "q", type, s);
     a.k = graph_input(a.g, "k", type, s);
     a.v = graph_input(a.g, "v", type, s);
-    node *start = graph_fill(a.g, TYPE_I32, SHAPE(tokens), 0), *wrt[3] = {a.q, a.k, a.v};
+    node *start = graph_input(a.g, "start", TYPE_I32, SHAPE(tokens)), *wrt[3] = {a.q, a.k, a.v};
     node *y = op_attention(a.q, a.k, a.v, start, (attention_options){.scale = 0});
     assert_true(graph_grad(op_sum_all(op_square(y)), wrt, 3, NULL, a.gradients));
     return a;
@@ -60,6 +61,60 @@ static void attention_is_linear_in_the_tokens(void **state)
     assert_true(whole < 2000 * 2000 * sizeof(float)); /* less than the scores of one head */
 }
 
+/* The plan's figures at 500, 1000, 2000 and 4000 tokens lie on a straight line: each is within a hundredth of the one through the
+ * first and the last. The process takes no more than they say: the peak after a run at 4000 tokens. */
+static void attention_grows_by_the_same_for_every_token(void **state)
+{
+    (void)state;
+    enum { SIZES = 4 };
+    static const int64_t tokens[SIZES] = {500, 1000, 2000, 4000};
+    double peaks[SIZES];
+    for (int i = 0; i < SIZES; i++)
+        peaks[i] = (double)gradient_peak(tokens[i]);
+    double slope = (peaks[SIZES - 1] - peaks[0]) / (double)(tokens[SIZES - 1] - tokens[0]);
+    for (int i = 0; i < SIZES; i++) {
+        double line = peaks[0] + slope * (double)(tokens[i] - tokens[0]);
+        print_message("gradient through attention of %lld tokens: %.0f bytes (line %.0f)\n", (long long)tokens[i], peaks[i], line);
+        assert_true(fabs(peaks[i] - line) <= 0.01 * line);
+    }
+    assert_true(slope < 4000 * sizeof(float)); /* a row of scores of one head is not in it */
+}
+
+static void the_process_takes_what_the_plan_says(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* their own memory counts too */
+#else
+    enum { MANY = 24000 };
+    attending a = attend(MANY, TYPE_F32);
+    plan *p = plan_of(a.g, a.gradients, 3);
+    size_t input = (size_t)shape_count(a.q->shape) * sizeof(float), before = machine_process_peak();
+    float *xs = malloc(input);
+    for (size_t i = 0; i < input / sizeof(float); i++)
+        xs[i] = 0.01F * (float)(i % 17);
+    plan_bind(p, a.q, xs);
+    plan_bind(p, a.k, xs);
+    plan_bind(p, a.v, xs);
+    node *starts = graph_find(a.gradients, 3, "start");
+    assert_non_null(starts);
+    int32_t *start = malloc(MANY * sizeof *start);
+    for (int t = 0; t < MANY; t++)
+        start[t] = t / 200 * 200; /* short sequences: what is taken does not depend on them, the time does */
+    plan_bind(p, starts, start);
+    assert_int_equal(plan_run(p, NULL, NULL), STATUS_OK);
+    size_t after = machine_process_peak(), said = plan_peak_bytes(p) + input + MANY * sizeof *start;
+    print_message("%d tokens: the plan says %zu bytes, the process took at most %zu more\n", MANY, plan_peak_bytes(p), after - before);
+    assert_true(plan_peak_bytes(p) > (size_t)16 << 20); /* so that the rest does not count */
+    assert_true((double)(after - before) < 1.1 * (double)said + (1 << 20));
+    free(xs);
+    free(start);
+    plan_free(p);
+    graph_free(a.g);
+#endif
+}
+
+/* A second derivative holds the scores: it says so, and is refused above a limit, with the scores named. */
 static void second_derivatives_say_what_they_need(void **state)
 {
     (void)state;
@@ -71,6 +126,11 @@ static void second_derivatives_say_what_they_need(void **state)
     assert_int_equal(plan_new(a.g, &products, 1, &(plan_options){.memory_limit = 16 << 20, .threads = 1}, &p, &err), STATUS_LIMIT);
     assert_null(p);
     assert_non_null(strstr(err.message, "16777216"));
+    assert_non_null(strstr(err.message, "2000, 2000]")); /* the largest values: scores of all pairs */
+    assert_int_equal(plan_new(a.g, &products, 1, &(plan_options){.threads = 1}, &p, &err), STATUS_OK);
+    size_t scores = (size_t)HEADS * 2000 * 2000 * sizeof(float);
+    assert_true(plan_peak_bytes(p) > scores && plan_peak_bytes(p) < 13 * scores); /* said beforehand: nothing of it is there yet */
+    plan_free(p);
     graph_free(a.g);
 }
 
@@ -174,6 +234,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_is_linear_in_the_tokens),
+        cmocka_unit_test(attention_grows_by_the_same_for_every_token),
+        cmocka_unit_test(the_process_takes_what_the_plan_says),
         cmocka_unit_test(second_derivatives_say_what_they_need),
         cmocka_unit_test(logits_are_never_held_whole),
     };
