@@ -234,9 +234,12 @@ void *arena_sparse(arena *a, size_t count, size_t size)
         return NULL;
     m->size = count * size;
     m->memory = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (m->memory == MAP_FAILED || !arena_on_free(a, unmap, m))
+    if (m->memory == MAP_FAILED)
         return NULL;
-    return m->memory;
+#if defined(MADV_NOHUGEPAGE)
+    madvise(m->memory, m->size, MADV_NOHUGEPAGE); /* a place that is touched costs one small page */
+#endif
+    return arena_on_free(a, unmap, m) ? m->memory : NULL;
 }
 
 int arena_on_free(arena *a, void (*run)(void *context), void *context)

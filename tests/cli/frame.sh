@@ -19,6 +19,14 @@ for verb in $("$ASSAY" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 done
 cd "$work" || exit 1
 expect 0 "" "$ASSAY" doctor --json
+expect 0 "" "$ASSAY" doctor --graph --what decode --tokens 8 --runs 1 --threads 1 --json
+grep -q '"implementation": "' "$work/out" || fail "doctor --graph names no implementation"
+expect 0 "" "$ASSAY" doctor --graph --what score --tokens 8 --runs 1 --threads 1 --top 3
+grep -q 'more steps' "$work/out" || fail "doctor --graph --top leaves nothing out"
+expect 2 "are more than the" "$ASSAY" doctor --graph --what decode --tokens 1000000
+expect 1 "bytes of memory" "$ASSAY" doctor --graph --tokens 16777216
+expect 2 "--what" "$ASSAY" doctor --graph --what dream
+expect 1 "no such folder" "$ASSAY" doctor --graph --model nowhere
 expect 1 "No space left" sh -c '"$0" doctor > /dev/full' "$ASSAY"
 expect 0 "" "$ASSAY" completion bash
 bash -n "$work/out" || fail "the bash completion does not parse"
