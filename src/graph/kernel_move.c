@@ -205,7 +205,8 @@ static void run_reduce(const step *s, const step_memory *m)
     char *own = r->own ? (char *)m->scratch + (r->passes > 1 ? 2 * r->half : 0) : NULL;
     for (int i = 0; i < r->passes; i++) {
         const reduction *x = &r->pass[i];
-        void *to = i + 1 == r->passes ? m->out[0] : (char *)m->scratch + (i % 2 ? r->half : 0);
+        /* Scratch is NULL where the halves are empty. */
+        void *to = i + 1 == r->passes ? m->out[0] : i % 2 && r->half ? (char *)m->scratch + r->half : m->scratch;
         if (r->reference)
             reference_reduce(r->op, type_of(s->node), x->outer, x->count, x->inner, from, to);
         else
