@@ -16,8 +16,17 @@ static const void *kept_value(const plan *p, location at)
 
 /* ---- attention: what the last run's starts and positions asked for ---- */
 
-/* Pairs of a query and a key that it sees, over all tokens. */
-static double pairs_seen(const node *n, const int32_t *start)
+/* Of the `count` keys from i on, counted from the start of the sequence, those that a row of a mask [.., width] lets through. */
+static double holes_left_out(const uint8_t *row, int64_t width, int64_t i, int64_t count)
+{
+    double seen = 0;
+    for (int64_t k = i; k < i + count && k < width; k++)
+        seen += row[k] != 0;
+    return seen;
+}
+
+/* Pairs of a query and a key that it sees, over all tokens. mask: u8 [tokens, width], or NULL. */
+static double pairs_seen(const node *n, const int32_t *start, const uint8_t *mask, int64_t width)
 {
     int64_t tokens = n->sources[0]->shape.size[0], window = n->attributes->a[0], end = 0;
     bool both_ways = n->attributes->a[1];
@@ -31,7 +40,8 @@ static double pairs_seen(const node *n, const int32_t *start)
             behind = behind < window ? behind : window;
             ahead = ahead < window - 1 ? ahead : window - 1;
         }
-        pairs += (double)(behind + ahead);
+        int64_t first = t - start[t] + 1 - behind;
+        pairs += mask ? holes_left_out(mask + t * width, width, first, behind + ahead) : (double)(behind + ahead);
     }
     return pairs;
 }
@@ -69,15 +79,22 @@ static void count_attention(const plan *p, const step *s, account_row *row)
                      2 * keys * (double)(cache->shape.size[2] * cache->shape.size[3]) * (double)element_size(node_type(cache));
         return;
     }
+    bool forward = n->op == OP_ATTENTION || n->op == OP_MASKED_ATTENTION;
+    bool masked = n->op == OP_MASKED_ATTENTION || n->op == OP_MASKED_ATTENTION_GRAD;
+    int at = forward ? 4 : 7;
     const int32_t *start = kept_value(p, s->in[3]);
-    if (start) /* products with keys and values; backwards the former again, and two gradients of each */
-        row->flops = (n->op == OP_ATTENTION ? 4 : 10) * head * pairs_seen(n, start);
+    const uint8_t *mask = masked ? kept_value(p, s->in[at]) : NULL;
+    if (!start || (masked && !mask))
+        return;
+    /* products with keys and values; backwards the former again, and two gradients of each */
+    row->flops = (forward ? 4 : 10) * head * pairs_seen(n, start, mask, masked ? shape_last(n->sources[at]->shape) : 0);
 }
 
 /* With a mask it is not known beforehand which keys are seen. */
 static bool is_attention(const node *n)
 {
-    return n->op == OP_ATTENTION || n->op == OP_ATTENTION_GRAD || n->op == OP_CACHE_ATTENTION;
+    return n->op == OP_ATTENTION || n->op == OP_ATTENTION_GRAD || n->op == OP_MASKED_ATTENTION || n->op == OP_MASKED_ATTENTION_GRAD ||
+           n->op == OP_CACHE_ATTENTION;
 }
 
 /* ---- bytes ---- */

@@ -244,7 +244,7 @@ static void each_pass_shows_in_the_counts(void **state)
 }
 
 /* ---- attention ---- */
-enum { TOKENS = 90, HEADS = 4, KEYS = 2, SIZE = 16 };
+enum { TOKENS = 90, HEADS = 4, KEYS = 2, SIZE = 16, WIDTH = 60 };
 
 static bool sees(const int32_t *start, int64_t window, bool both_ways, int t, int j)
 {
@@ -253,7 +253,12 @@ static bool sees(const int32_t *start, int64_t window, bool both_ways, int t, in
     return window == 0 || (j <= t ? t - j < window : j - t < window);
 }
 
-static void check_attention(int64_t window, bool both_ways)
+static bool unmasked(int t, int i)
+{
+    return i < WIDTH && (t * 7 + i * 3) % 5 != 0;
+}
+
+static void check_attention(int64_t window, bool both_ways, bool masked)
 {
     static float values[TOKENS * HEADS * SIZE];
     int32_t start[TOKENS];
@@ -261,7 +266,10 @@ static void check_attention(int64_t window, bool both_ways)
     graph *g = graph_new(NULL);
     node *q = graph_input(g, "q", TYPE_F32, SHAPE(TOKENS, HEADS, SIZE)), *k = graph_input(g, "k", TYPE_F32, SHAPE(TOKENS, KEYS, SIZE));
     node *starts = graph_input(g, "start", TYPE_I32, SHAPE(TOKENS)), *outputs[2], *d[1];
-    outputs[0] = op_attention(q, k, k, starts, (attention_options){.window = window, .both_ways = both_ways});
+    static uint8_t holes[TOKENS * WIDTH];
+    node *mask = graph_input(g, "mask", TYPE_U8, SHAPE(TOKENS, WIDTH));
+    attention_options how = {.window = window, .both_ways = both_ways};
+    outputs[0] = masked ? op_masked_attention(q, k, k, starts, mask, how) : op_attention(q, k, k, starts, how);
     assert_true(graph_grad(op_sum_all(outputs[0]), &q, 1, NULL, d));
     outputs[1] = d[0];
     plan *p = profiled(g, outputs, 2, (plan_options){0});
@@ -270,13 +278,17 @@ static void check_attention(int64_t window, bool both_ways)
     plan_bind(p, q, values);
     plan_bind(p, k, values);
     plan_bind(p, starts, start);
+    for (int t = 0; t < TOKENS; t++)
+        for (int i = 0; i < WIDTH; i++)
+            holes[t * WIDTH + i] = unmasked(t, i);
+    plan_bind(p, mask, holes);
     plan_account account = account_of(a, p, 1);
     double pairs = 0;
     for (int t = 0; t < TOKENS; t++)
         for (int j = 0; j < TOKENS; j++)
-            pairs += sees(start, window, both_ways, t, j);
-    assert_true(row_named(&account, "attention")->flops == 4 * pairs * HEADS * SIZE);
-    assert_true(row_named(&account, "attention_grad")->flops == 10 * pairs * HEADS * SIZE);
+            pairs += sees(start, window, both_ways, t, j) && (!masked || unmasked(t, j - start[t]));
+    assert_true(row_named(&account, masked ? "masked_attention" : "attention")->flops == 4 * pairs * HEADS * SIZE);
+    assert_true(row_named(&account, masked ? "masked_attention_grad" : "attention_grad")->flops == 10 * pairs * HEADS * SIZE);
     plan_free(p);
     graph_free(g);
     arena_free(a);
@@ -285,11 +297,13 @@ static void check_attention(int64_t window, bool both_ways)
 static void attention_counts_the_pairs_that_are_seen(void **state)
 {
     (void)state;
-    check_attention(0, false);
-    check_attention(7, false);
-    check_attention(0, true);
-    check_attention(7, true);
-    check_attention(1, true);
+    for (int masked = 0; masked < 2; masked++) {
+        check_attention(0, false, masked);
+        check_attention(7, false, masked);
+        check_attention(0, true, masked);
+        check_attention(7, true, masked);
+        check_attention(1, true, masked);
+    }
 }
 
 /* What is written in place costs its rows, not its table. */

@@ -181,6 +181,7 @@ static node *substitute(given x)
     X(rotary_tables, op_rotary(x.q, x.slots, x.a, x.a), "rotary", "'queries' f32 [6, 4, 8]", "'left' f32 [2, 3]")      \
     X(attention, op_attention(x.q, x.k, x.k, x.slots, (attention_options){0}), "attention", "'queries' f32 [6, 4, 8]", "'keys' f32 [6, 3, 8]") \
     X(attention_start, op_attention(x.q, x.q, x.q, x.index, (attention_options){0}), "attention", "'queries' f32 [6, 4, 8]", "'index' i32 [7]") \
+    X(masked_attention, op_masked_attention(x.q, x.q, x.q, x.slots, x.mask, (attention_options){0}), "masked_attention", "'queries' f32 [6, 4, 8]", "'mask' u8 [2, 3]") \
     X(attention_scale, op_attention(x.q, x.q, x.q, x.slots, (attention_options){.scale = -1}), "attention", "-1")      \
     X(cross_entropy, op_cross_entropy(x.a, x.index, x.row), "cross_entropy", "'left' f32 [2, 3]", "'index' i32 [7]")   \
     X(cross_entropy_weight, op_cross_entropy(x.b, graph_input(x.g, "four", TYPE_I32, SHAPE(4)), x.row), "cross_entropy", "'right' f32 [4, 5]", "'row' f32 [5]") \
@@ -248,7 +249,7 @@ static void every_operation_has_a_case(void **state)
     (void)state;
     /* Made of what always fits: one source of any shape and type, or sources that other builders checked. */
     static const op_code fitting[] = {OP_INPUT, OP_CONSTANT, OP_FILL, OP_IDENTITY, OP_CAST, OP_STOP_GRADIENT, OP_AFTER, OP_SOFTMAX_GRAD,
-                                      OP_RMS_NORM_GRAD, OP_SILU_MUL_GRAD, OP_ATTENTION_GRAD, OP_CROSS_ENTROPY_GRAD, OP_CONV_INPUT_GRAD,
+                                      OP_RMS_NORM_GRAD, OP_SILU_MUL_GRAD, OP_ATTENTION_GRAD, OP_MASKED_ATTENTION_GRAD, OP_CROSS_ENTROPY_GRAD, OP_CONV_INPUT_GRAD,
                                       OP_CONV_WEIGHT_GRAD, OP_MAX_POOL_GRAD, OP_WINDOWS_SUM, OP_NORMALISE_GRAD};
     for (op_code op = 0; op < OP_COUNT; op++) {
         const op_info *info = op_info_of(op);
