@@ -43,6 +43,7 @@ typedef struct study {
     float *at; /* [WALKERS][width], bound to both */
     walkers walkers;
     double *energies, *clipped, *rows, *step;
+    size_t lost; /* energies that were no numbers */
 } study;
 
 static status no_memory(error *err)
@@ -86,6 +87,22 @@ static status log_density(void *context, const double *places, double *out, erro
     return STATUS_OK;
 }
 
+/* Where two sorted numbers are as good as equal, f32 overflows: such an energy counts as the mean of the others, and is told. */
+static void set_lost_to_mean(study *s)
+{
+    double sum = 0;
+    size_t there = 0;
+    for (size_t k = 0; k < WALKERS; k++)
+        if (isfinite(s->energies[k])) {
+            sum += s->energies[k];
+            there++;
+        }
+    for (size_t k = 0; k < WALKERS && there; k++)
+        if (!isfinite(s->energies[k]))
+            s->energies[k] = sum / (double)there;
+    s->lost += WALKERS - there;
+}
+
 /* Energies and derivatives where the walkers stand. */
 static status look(study *s, bool derivatives, error *err)
 {
@@ -95,6 +112,7 @@ static status look(study *s, bool derivatives, error *err)
     TRY(plan_run(p, s->pool, err));
     for (size_t k = 0; k < WALKERS; k++)
         s->energies[k] = (double)((const float *)plan_output(p, 0))[k];
+    set_lost_to_mean(s);
     for (size_t i = 0, first = 0; derivatives && i < ATOM_WEIGHTS; first += s->weights->items[i++].elements) {
         size_t n = s->weights->items[i].elements;
         const float *from = plan_output(s->look, 1 + i);
@@ -175,6 +193,7 @@ static status measure(study *s, blocking_error *energy, double *variance, error 
         return no_memory(err);
     TRY(walkers_move(&s->walkers, SETTLING, true, err));
     s->walkers.taken = s->walkers.tried = 0;
+    s->lost = 0;
     progress *bar = progress_new("measuring", READINGS, PROGRESS_AUTO);
     status result = STATUS_OK;
     *variance = 0;
@@ -189,6 +208,8 @@ static status measure(study *s, blocking_error *energy, double *variance, error 
         progress_update(bar, i + 1, "E %.4f", means[i]);
     }
     progress_free(bar);
+    if (s->lost)
+        printf("%zu of %d energies were no numbers (at a node) and counted as the mean of their reading\n", s->lost, READINGS * WALKERS);
     return result == STATUS_OK ? blocking(READINGS, means, energy, err) : result;
 }
 
