@@ -2,9 +2,11 @@
 
 #include "core/jsonio.h"
 #include "run/figure.h"
+#include "stats/bootstrap.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The methods that are drawn; tables have all of them. */
@@ -55,31 +57,38 @@ static void compare_family(const json_t *forms, const char *family, json_t *find
     json_array_append_new(findings, json_string(words));
 }
 
-/* p99 over repeats of the largest error, shards over the single stream: the largest ratio over streams. */
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* p99 over repeats of the mean error, shards over the single stream: the median over cells, as a sketch that is all but exact gives any ratio. */
 static void compare_merging(const json_t *summary, const char *method, json_t *findings)
 {
+    const json_t *cells = json_object_get(summary, "cells"), *cell;
+    double *ratios = memory_alloc((json_array_size(cells) + 1) * sizeof *ratios), most = -1;
     size_t i, n = 0;
-    const json_t *cell;
-    double most = -1, sum = 0;
     const char *worst = "";
     char words[512];
-    json_array_foreach(json_object_get(summary, "cells"), i, cell) {
+    json_array_foreach(cells, i, cell) {
         double ratio = figure_at(cell, "merged_mean", "p99") / figure_at(cell, "mean", "p99");
-        if (strcmp(json_string_value(json_object_get(cell, "method")), method) != 0 || !isfinite(ratio))
+        if (!ratios || strcmp(json_string_value(json_object_get(cell, "method")), method) != 0 || !isfinite(ratio))
             continue;
-        sum += ratio;
-        n++;
+        ratios[n++] = ratio;
         if (ratio > most) {
             most = ratio;
             worst = json_string_value(json_object_get(cell, "stream"));
         }
     }
-    if (n == 0)
-        return;
-    snprintf(words, sizeof words, "Merged from %lld shards, %s has %.2f times the mean error of the sketch that read all (99th percentiles over "
-             "repeats; mean of %zu cells, most %.2f: %s).",
-             (long long)json_integer_value(json_object_get(summary, "shards")), method, sum / (double)n, n, most, worst);
-    json_array_append_new(findings, json_string(words));
+    if (n > 0) {
+        qsort(ratios, n, sizeof *ratios, by_value);
+        snprintf(words, sizeof words, "Merged from %lld shards, %s has %.2f times the mean error of the sketch that read all (99th percentiles over "
+                 "repeats; median of %zu cells, most %.2f: %s).",
+                 (long long)json_integer_value(json_object_get(summary, "shards")), method, quantile_sorted(ratios, n, .5), n, most, worst);
+        json_array_append_new(findings, json_string(words));
+    }
+    memory_free(ratios);
 }
 
 /* ---- tables -------------------------------------------------------------------------------------------------------- */
