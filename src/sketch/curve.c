@@ -151,8 +151,9 @@ static void slopes(const curve *c, size_t ll, size_t l, size_t r, size_t rr, dou
         b = inner_slope(s.width, s.slope, after.width, after.slope);
     else if (left)
         b = end_slope(s.width, s.slope, before.width, before.slope);
-    *begin = a * s.width;
-    *end = b * s.width;
+    double rise = c->low[r] - c->high[l]; /* the line's: for gaps so small that slopes overflow */
+    *begin = isfinite(a * s.width) ? a * s.width : rise;
+    *end = isfinite(b * s.width) ? b * s.width : rise;
 }
 
 void curve_prepare(curve *c)

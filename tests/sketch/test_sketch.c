@@ -355,6 +355,25 @@ static void infinities_are_values(void **state)
     memory_free(x);
 }
 
+/* Gaps of the least numbers there are: slopes beside them overflow (found by the fuzzer: a rank of NaN). */
+static void the_least_gaps_have_ranks(void **state)
+{
+    (void)state;
+    static const double at[] = {-262145, -1, -1e-312, 0, 1.3605e-312, 1e-300, .5, 1e9};
+    for (size_t c = 0; c < every_sketch_count; c++) {
+        sketch *s = sketch_make(every_sketch[c], 1);
+        sketch_update(s, -262144, NULL);
+        sketch_update(s, -1.36371e-312, NULL);
+        for (int i = 0; i < 7; i++)
+            sketch_update(s, 1.358e-312 + i * 4e-316, NULL);
+        for (int i = 1; i < 42; i++)
+            sketch_update(s, i, NULL);
+        for (size_t i = 0; i < COUNT_OF(at); i++)
+            assert_true(sketch_rank(s, at[i], true) >= (i ? sketch_rank(s, at[i - 1], true) : 0) && sketch_rank(s, at[i], true) <= 1);
+        sketch_free(s);
+    }
+}
+
 static void not_a_number_is_refused_with_its_place(void **state)
 {
     (void)state;
@@ -575,6 +594,7 @@ int main(void)
         cmocka_unit_test(copies_of_one_value_are_a_step),
         cmocka_unit_test(heavy_values_among_others_are_steps),
         cmocka_unit_test(infinities_are_values),
+        cmocka_unit_test(the_least_gaps_have_ranks),
         cmocka_unit_test(not_a_number_is_refused_with_its_place),
         cmocka_unit_test(empty_sketches_say_so),
         cmocka_unit_test(shares_of_splits),
