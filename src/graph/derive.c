@@ -293,7 +293,10 @@ static bool forward_sweep(arena *a, node *const *outputs, size_t output_count, n
             any = (of_sources[s] = moved[m->sources[s]->id]) != NULL || any;
         if (!any || fixed[m->id] || !node_is_float(m) || op_info_of(m->op)->order == 0)
             continue;
-        if (!(moved[m->id] = rule_jvp(m->op)(m, of_sources)))
+        graph_set_beside(m->graph, m);
+        moved[m->id] = rule_jvp(m->op)(m, of_sources);
+        graph_set_beside(m->graph, NULL);
+        if (!moved[m->id])
             return false;
     }
     bool good = true;

@@ -9,6 +9,7 @@ struct graph {
     node **nodes; /* by id */
     size_t count, capacity;
     uint32_t segment, segments; /* the checkpoint that new nodes belong to; how many there were */
+    const node *beside;         /* where new nodes stand; NULL: in their own places */
     bool failed;
     error reason; /* STATUS_OK: memory was out */
 };
@@ -102,6 +103,11 @@ const char *node_text(const node *n, char text[NODE_TEXT])
     return text;
 }
 
+void graph_set_beside(graph *g, const node *n)
+{
+    g->beside = n;
+}
+
 uint32_t graph_segment(const graph *g)
 {
     return g->segment;
@@ -129,6 +135,19 @@ void graph_checkpoint_end(graph *g)
         g->segment = 0;
 }
 
+/* Beside the node that the graph names, or behind the sources that come later; leaves, which can stand anywhere, come forward. */
+static uint32_t place_of(const graph *g, const node *n)
+{
+    uint32_t place = g->beside->place;
+    for (int i = 0; i < n->source_count; i++)
+        if (n->sources[i]->source_count && n->sources[i]->place > place)
+            place = n->sources[i]->place;
+    for (int i = 0; i < n->source_count; i++)
+        if (!n->sources[i]->source_count && n->sources[i]->place > place)
+            n->sources[i]->place = place;
+    return place;
+}
+
 static node *graph_add_node(graph *g, node *n)
 {
     if (g->count == g->capacity) {
@@ -143,6 +162,7 @@ static node *graph_add_node(graph *g, node *n)
     }
     n->graph = g;
     n->id = (uint32_t)g->count;
+    n->place = g->beside ? place_of(g, n) : n->id;
     g->nodes[g->count++] = n;
     return n;
 }
@@ -326,6 +346,24 @@ node **graph_reach_from(arena *a, node *const *outputs, size_t count, uint32_t f
         if (seen[id])
             list[(*found)++] = g->nodes[id];
     return list;
+}
+
+node **graph_reach_places(arena *a, node *const *outputs, size_t count, size_t *found, uint32_t *last)
+{
+    node **list = graph_reach(a, outputs, count, found);
+    size_t n = *found;
+    *last = list && n ? list[n - 1]->id : 0;
+    size_t *starts = list ? ARENA_ARRAY(a, size_t, (size_t)*last + 2) : NULL;
+    node **ordered = starts ? ARENA_ARRAY(a, node *, n + 1) : NULL;
+    if (!ordered)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        starts[list[i]->place + 1]++;
+    for (size_t i = 0; i <= *last; i++)
+        starts[i + 1] += starts[i];
+    for (size_t i = 0; i < n; i++)
+        ordered[starts[list[i]->place]++] = list[i];
+    return ordered;
 }
 
 node *graph_find(node *const *outputs, size_t count, const char *name)

@@ -77,6 +77,7 @@ struct node {
     uint8_t source_count;
     uint8_t format; /* of an input: its storage format (quant_format), 0 where elements are stored plainly */
     uint32_t segment; /* the checkpoint it was built in, 0: none */
+    uint32_t place;   /* plans compute nodes in order of these, then of ids: its own id, or that of the node it stands beside */
     node **sources;
     shape shape;
     const node_attributes *attributes;

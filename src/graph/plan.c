@@ -27,7 +27,7 @@ static bool lower_for_plan(plan_builder *b)
             found = must_lower(b, list[i]);
         if (!list || !found)
             return list || b->output_count == 0;
-        if (!graph_rebuild(b->outputs, b->output_count, lower_slow, b, b->outputs))
+        if (!graph_rebuild_places(b->outputs, b->output_count, lower_slow, b, b->outputs))
             return false;
     }
 }
@@ -54,8 +54,8 @@ int32_t input_number(const plan *p, const node *input)
 static status list_nodes(plan_builder *b, const plan_options *o, error *err)
 {
     plan *p = b->p;
-    node **list = graph_reach(b->scratch, b->outputs, b->output_count, &b->n);
-    uint32_t last = list && b->n ? list[b->n - 1]->id : 0;
+    uint32_t last;
+    node **list = graph_reach_places(b->scratch, b->outputs, b->output_count, &b->n, &last);
     b->entries = ARENA_ARRAY(b->scratch, entry, b->n + 1);
     b->index = ARENA_ARRAY(b->scratch, int32_t, (size_t)last + 1);
     b->groups = ARENA_ARRAY(b->scratch, group, b->n + 1);

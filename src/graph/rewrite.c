@@ -1,17 +1,11 @@
 /* Lowering and rewriting: the same outputs with some nodes replaced. */
 #include "graph/rules.h"
 
-bool graph_rebuild(node *const *outputs, size_t count, node_change *change, void *context, node **rebuilt)
+/* The nodes of the list, whose ids go from `first` to `last`. */
+static bool rebuild(arena *a, node *const *list, size_t n, uint32_t first, uint32_t last, node *const *outputs, size_t count,
+                    node_change *change, void *context, node **rebuilt)
 {
-    return graph_rebuild_from(outputs, count, 0, change, context, rebuilt);
-}
-
-bool graph_rebuild_from(node *const *outputs, size_t count, uint32_t first, node_change *change, void *context, node **rebuilt)
-{
-    arena *a = arena_new(NULL);
-    size_t n;
-    node **list = graph_reach_from(a, outputs, count, first, &n);
-    node **map = list && n ? ARENA_SPARSE(a, node *, (size_t)list[n - 1]->id + 1) : NULL;
+    node **map = list && n ? ARENA_SPARSE(a, node *, (size_t)last + 1) : NULL;
     bool good = map != NULL;
     for (size_t i = 0; good && i < n; i++) {
         node *m = list[i], *sources[UINT8_MAX];
@@ -33,6 +27,28 @@ bool graph_rebuild_from(node *const *outputs, size_t count, uint32_t first, node
         rebuilt[i] = map[outputs[i]->id];
     arena_free(a);
     return good;
+}
+
+bool graph_rebuild(node *const *outputs, size_t count, node_change *change, void *context, node **rebuilt)
+{
+    return graph_rebuild_from(outputs, count, 0, change, context, rebuilt);
+}
+
+bool graph_rebuild_from(node *const *outputs, size_t count, uint32_t first, node_change *change, void *context, node **rebuilt)
+{
+    arena *a = arena_new(NULL);
+    size_t n;
+    node **list = graph_reach_from(a, outputs, count, first, &n);
+    return rebuild(a, list, n, first, list && n ? list[n - 1]->id : 0, outputs, count, change, context, rebuilt);
+}
+
+bool graph_rebuild_places(node *const *outputs, size_t count, node_change *change, void *context, node **rebuilt)
+{
+    arena *a = arena_new(NULL);
+    size_t n;
+    uint32_t last;
+    node **list = graph_reach_places(a, outputs, count, &n, &last);
+    return rebuild(a, list, n, 0, last, outputs, count, change, context, rebuilt);
 }
 
 node *graph_lower(node *n)

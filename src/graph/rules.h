@@ -37,6 +37,11 @@ bool node_is_float(const node *n);
 node **graph_reach(arena *a, node *const *outputs, size_t count, size_t *found);
 /* Those of them with ids from `first` on: what a loop over a part of a graph costs must not grow with what stands in front of it. */
 node **graph_reach_from(arena *a, node *const *outputs, size_t count, uint32_t first, size_t *found);
+/* The same in the order in which plans compute them: by places. *last: the largest id. */
+node **graph_reach_places(arena *a, node *const *outputs, size_t count, size_t *found, uint32_t *last);
+/* From now on new nodes are computed beside this one, of which (and of nodes beside it or in front of it) they are made; NULL: each
+ * in its own place. So a tangent is there as soon as its value is, and neither waits for the other. */
+void graph_set_beside(graph *g, const node *n);
 
 /* Elementwise: d result / d source[i] as a node, NULL for zero. */
 typedef node *partial_rule(node *n, int i);
@@ -112,5 +117,7 @@ typedef node *node_change(void *context, node *original, node *rebuilt);
 bool graph_rebuild(node *const *outputs, size_t count, node_change *change, void *context, node **rebuilt);
 /* Those before `first` stay as they are and are not visited; none of the outputs is one of them. */
 bool graph_rebuild_from(node *const *outputs, size_t count, uint32_t first, node_change *change, void *context, node **rebuilt);
+/* The same in order of places, which the rebuilt nodes keep. */
+bool graph_rebuild_places(node *const *outputs, size_t count, node_change *change, void *context, node **rebuilt);
 
 #endif

@@ -130,7 +130,7 @@ void grad_after(backward *b, node *n, node *dy)
 
 node *jvp_after(node *n, node *const *tangents)
 {
-    return tangents[0] ? tangents[0] : node_zeros(n);
+    return tangents[0] ? op_after(tangents[0], n->sources[1]) : node_zeros(n);
 }
 
 /* Sums the leading axes that `like` does not have. */

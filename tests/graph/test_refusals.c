@@ -157,6 +157,7 @@ static node *substitute(given x)
     X(matmul_transposed, op_matmul(x.a, x.b, true, true), "matmul", "'left' f32 [2, 3], transposed", "'right' f32 [4, 5], transposed", "2 and 5") \
     X(matmul_types, op_matmul(x.a, x.half, false, true), "matmul", "'left' f32", "'half' bf16")                        \
     X(matmul_rank, op_matmul(x.a, x.row, false, false), "matmul", "'left' f32 [2, 3]", "'row' f32 [5]")                \
+    X(cholesky_of_halves, op_cholesky(graph_input(x.g, "halves", TYPE_BF16, SHAPE(3, 3))), "cholesky", "'halves' bf16 [3, 3]") \
     X(cholesky, op_cholesky(x.a), "cholesky", "'left' f32 [2, 3]")                                                     \
     X(triangular_solve, op_triangular_solve(graph_input(x.g, "l", TYPE_F32, SHAPE(3, 3)), x.b, false), "triangular_solve", "'l' f32 [3, 3]", "'right' f32 [4, 5]") \
     X(random_uniform, op_random_uniform(x.index, TYPE_F32, SHAPE(3)), "random_uniform", "'index' i32 [7]")             \
@@ -183,6 +184,7 @@ static node *substitute(given x)
     X(attention_start, op_attention(x.q, x.q, x.q, x.index, (attention_options){0}), "attention", "'queries' f32 [6, 4, 8]", "'index' i32 [7]") \
     X(masked_attention, op_masked_attention(x.q, x.q, x.q, x.slots, x.mask, (attention_options){0}), "masked_attention", "'queries' f32 [6, 4, 8]", "'mask' u8 [2, 3]") \
     X(attention_scale, op_attention(x.q, x.q, x.q, x.slots, (attention_options){.scale = -1}), "attention", "-1")      \
+    X(masked_attention, op_masked_attention(x.q, x.q, x.q, x.slots, x.words, (attention_options){0}), "masked_attention", "'queries' f32 [6, 4, 8]", "'words' i32 [2, 3]") \
     X(cross_entropy, op_cross_entropy(x.a, x.index, x.row), "cross_entropy", "'left' f32 [2, 3]", "'index' i32 [7]")   \
     X(cross_entropy_weight, op_cross_entropy(x.b, graph_input(x.g, "four", TYPE_I32, SHAPE(4)), x.row), "cross_entropy", "'right' f32 [4, 5]", "'row' f32 [5]") \
     X(sum_squares, op_sum_squares(x.words), "sum_squares", "'words' i32 [2, 3]")                                       \

@@ -216,6 +216,63 @@ static void memory_grows_as_the_square_root(void **state)
     }
 }
 
+/* A long chain of wide values: a gradient through it, and a Hessian-vector product, forward over reverse. */
+enum { LONG = 4096 };
+
+static bool roll(void *context, int64_t step, node *const *state, node **next)
+{
+    const node *const *w = context;
+    (void)step;
+    next[0] = op_sin(op_add(op_mul(op_tanh(state[0]), (node *)(uintptr_t)w[0]), op_scale(state[0], 0.5)));
+    return true;
+}
+
+static size_t product_peak(int64_t steps, int64_t interval, size_t *gradient_peak, float *value)
+{
+    graph *g = graph_new(NULL);
+    node *x = graph_input(g, "x", TYPE_F32, SHAPE(LONG)), *w = graph_input(g, "w", TYPE_F32, SHAPE(LONG)), *end, *d, *product;
+    node *along = graph_input(g, "along", TYPE_F32, SHAPE(LONG));
+    const node *context[1] = {w};
+    assert_true(graph_scan(g, steps, interval, roll, context, &x, 1, &end));
+    assert_true(graph_grad(op_sum_all(op_square(end)), &w, 1, NULL, &d));
+    assert_true(graph_jvp(&d, 1, &w, &along, 1, &product));
+    plan *p = plan_of(g, &d, 1, &(plan_options){.threads = 1}), *q = plan_of(g, &product, 1, &(plan_options){.threads = 1});
+    static float xs[LONG], ws[LONG], vs[LONG];
+    for (int i = 0; i < LONG; i++) {
+        xs[i] = sinf(0.37f * (float)i);
+        ws[i] = 0.6f + 0.3f * cosf((float)i);
+        vs[i] = cosf(0.11f * (float)i);
+    }
+    plan_bind(q, x, xs);
+    plan_bind(q, w, ws);
+    plan_bind(q, along, vs);
+    run(q);
+    memcpy(value, plan_output(q, 0), LONG * sizeof *value);
+    *gradient_peak = plan_peak_bytes(p);
+    size_t peak = plan_peak_bytes(q);
+    plan_free(p);
+    plan_free(q);
+    graph_free(g);
+    return peak;
+}
+
+static void products_with_the_hessian_keep_the_square_root(void **state)
+{
+    (void)state;
+    static float one[LONG], two[LONG];
+    size_t before = 0;
+    for (int64_t steps = 4; steps <= 256; steps *= 4) {
+        size_t gradient, whole, peak = product_peak(steps, 0, &gradient, one), plain = product_peak(steps, -1, &whole, two);
+        print_message("%3lld steps: gradient %zu values, product %zu with checkpoints; %zu and %zu without\n", (long long)steps,
+                      gradient / sizeof one, peak / sizeof one, whole / sizeof one, plain / sizeof one);
+        for (int i = 0; i < LONG; i++)
+            near((double)one[i], (double)two[i], 1e-5 * fmax(1, fabs((double)two[i])));
+        assert_true(peak <= 3 * gradient);              /* each value has a tangent, and both are computed again */
+        assert_true(before == 0 || peak <= 2.2 * (double)before); /* four times the steps, at most twice the memory */
+        before = peak;
+    }
+}
+
 /* A checkpoint by hand: what stands in it is computed twice, and nothing else changes. */
 static void a_checkpoint_changes_no_bits(void **state)
 {
@@ -287,6 +344,7 @@ int main(void)
         cmocka_unit_test(two_steps_of_descent),        cmocka_unit_test(first_step_of_adam),
         cmocka_unit_test(adam_unrolled),               cmocka_unit_test(memory_grows_as_the_square_root),
         cmocka_unit_test(a_checkpoint_changes_no_bits), cmocka_unit_test(other_transforms_go_through_checkpoints),
+        cmocka_unit_test(products_with_the_hessian_keep_the_square_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
