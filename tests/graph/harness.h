@@ -50,7 +50,7 @@ static inline void out(test_case *c, node *n)
 }
 
 /* ---- running ---- */
-enum { MOST_ELEMENTS = 1 << 16, PROBES = 24 };
+enum { MOST_ELEMENTS = 1 << 16, PROBES = 24, MANY = 256, FEW_PROBES = 6 };
 
 typedef struct evaluation {
     double *values; /* of all outputs, widened */

@@ -220,6 +220,11 @@ static void neumann_by_hand(void **state)
     NEAR(d1, 1, 1e-12);
     NEAR(d2, 1 - pow(.99, 100), 1e-12);
     NEAR(d1 / (d1 + d2), 1 / (2 - pow(.99, 100)), 1e-12); /* .612 */
+    krylov_report report;
+    assert_int_equal(krylov_neumann(&(linear_map){2, dense_product, &(dense_matrix){2, m}}, one, 1, 1, x, NULL, NULL), STATUS_OK);
+    NEAR(m[0] * x[0] / (m[0] * x[0] + m[3] * x[1]), .990099, 5e-7); /* one step: 1 / 1.01 */
+    assert_int_equal(krylov_cg(&(linear_map){2, dense_product, &(dense_matrix){2, m}}, one, x, &(krylov_options){.damping = 1}, &report, NULL), STATUS_OK);
+    NEAR(m[0] * x[0] / (m[0] * x[0] + m[3] * x[1]), .980583, 5e-7); /* damped by 1: 1/2 and 1/101 */
 }
 
 static void neumann_guards_against_divergence(void **state)
