@@ -184,7 +184,6 @@ static node *substitute(given x)
     X(attention_start, op_attention(x.q, x.q, x.q, x.index, (attention_options){0}), "attention", "'queries' f32 [6, 4, 8]", "'index' i32 [7]") \
     X(masked_attention, op_masked_attention(x.q, x.q, x.q, x.slots, x.mask, (attention_options){0}), "masked_attention", "'queries' f32 [6, 4, 8]", "'mask' u8 [2, 3]") \
     X(attention_scale, op_attention(x.q, x.q, x.q, x.slots, (attention_options){.scale = -1}), "attention", "-1")      \
-    X(masked_attention, op_masked_attention(x.q, x.q, x.q, x.slots, x.words, (attention_options){0}), "masked_attention", "'queries' f32 [6, 4, 8]", "'words' i32 [2, 3]") \
     X(cross_entropy, op_cross_entropy(x.a, x.index, x.row), "cross_entropy", "'left' f32 [2, 3]", "'index' i32 [7]")   \
     X(cross_entropy_weight, op_cross_entropy(x.b, graph_input(x.g, "four", TYPE_I32, SHAPE(4)), x.row), "cross_entropy", "'right' f32 [4, 5]", "'row' f32 [5]") \
     X(sum_squares, op_sum_squares(x.words), "sum_squares", "'words' i32 [2, 3]")                                       \
