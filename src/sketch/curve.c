@@ -215,7 +215,7 @@ double curve_rank(const curve *c, double x, bool inclusive, double total)
     if (there && low < high)
         return inclusive ? high : low;
     double rank = there ? high : curve_between(c, j - 1, x);
-    if (c->centred && (there || c->low[j] > high)) { /* a value that stands alone is in the middle of its own weight */
+    if (c->centred && c->low[j] > high) { /* a value that stands alone is in the middle of its own weight */
         rank += inclusive ? .5 : -.5;
         rank = rank > after ? after : rank < low ? low : rank;
     }

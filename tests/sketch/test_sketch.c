@@ -374,6 +374,27 @@ static void the_least_gaps_have_ranks(void **state)
     }
 }
 
+/* A knot that has no weight left, beside a flat stretch (found by the fuzzer: ranks fell behind it). */
+static void a_knot_without_weight_is_no_bump(void **state)
+{
+    (void)state;
+    curve c = {.centred = true};
+    static const double v[] = {-1, 0, 1}, low[] = {0, 1, 1}, high[] = {1, 1, 3};
+    assert_int_equal(curve_reserve(&c, 3, NULL), STATUS_OK);
+    for (c.count = 0; c.count < 3; c.count++) {
+        c.v[c.count] = v[c.count];
+        c.low[c.count] = low[c.count];
+        c.high[c.count] = high[c.count];
+    }
+    curve_prepare(&c);
+    for (double x = -1.5, before = 0; x < 1.5; x += .25) {
+        double rank = curve_rank(&c, x, true, 3);
+        assert_true(rank >= before);
+        before = rank;
+    }
+    curve_free(&c);
+}
+
 static void not_a_number_is_refused_with_its_place(void **state)
 {
     (void)state;
@@ -595,6 +616,7 @@ int main(void)
         cmocka_unit_test(heavy_values_among_others_are_steps),
         cmocka_unit_test(infinities_are_values),
         cmocka_unit_test(the_least_gaps_have_ranks),
+        cmocka_unit_test(a_knot_without_weight_is_no_bump),
         cmocka_unit_test(not_a_number_is_refused_with_its_place),
         cmocka_unit_test(empty_sketches_say_so),
         cmocka_unit_test(shares_of_splits),
