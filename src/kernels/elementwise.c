@@ -19,12 +19,43 @@ void kernel_unary(kernel_unary_op op, kernel_type type, size_t count, const void
         reference_unary(op, type, count, x, y);
 }
 
+#define ARITHMETIC(sign)                                                                                           \
+    do {                                                                                                           \
+        if (a_step && b_step)                                                                                      \
+            for (size_t i = 0; i < count; i++)                                                                     \
+                y[i] = a[i] sign b[i];                                                                             \
+        else                                                                                                       \
+            for (size_t i = 0; i < count; i++)                                                                     \
+                y[i] = a[i * a_step] sign b[i * b_step];                                                           \
+    } while (0)
+
+/* The four operations that f64 does most; false: another one. */
+static bool arithmetic_f64(kernel_binary_op op, size_t count, const double *a, size_t a_step, const double *b, size_t b_step, double *y)
+{
+    switch (op) {
+    case KERNEL_ADD:
+        ARITHMETIC(+);
+        return true;
+    case KERNEL_SUB:
+        ARITHMETIC(-);
+        return true;
+    case KERNEL_MUL:
+        ARITHMETIC(*);
+        return true;
+    case KERNEL_DIV:
+        ARITHMETIC(/);
+        return true;
+    default:
+        return false;
+    }
+}
+
 void kernel_binary(kernel_binary_op op, kernel_type type, size_t count, const void *a, size_t a_step, const void *b,
                    size_t b_step, void *y)
 {
     if (narrow_float(type) && fast()->binary[op])
         fast()->binary[op](type, count, a, a_step, b, b_step, y);
-    else
+    else if (type != KERNEL_F64 || !arithmetic_f64(op, count, a, a_step, b, b_step, y))
         reference_binary(op, type, count, a, a_step, b, b_step, y);
 }
 

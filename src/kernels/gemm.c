@@ -1,8 +1,9 @@
+#include "kernels/cpu/fast.h"
 #include "kernels/cpu/onednn.h"
 #include "kernels/kernels.h"
 #include "kernels/reference/reference.h"
 
-/* f64 runs in the reference, in bands of rows; the rest in oneDNN, in row tiles of ROWS (bf16 where it has a fast product,
+/* f64 runs in our own vectors, in bands of rows; the rest in oneDNN, in row tiles of ROWS (bf16 where it has a fast product,
  * else refused: such products are the packed ones' business). */
 enum { ROWS = 64 };
 
@@ -45,6 +46,8 @@ status kernel_gemm_new(arena *a, const kernel_gemm_spec *spec, size_t threads, k
     g->threads = threads;
     g->tiles = (spec->m + ROWS - 1) / ROWS;
     *out = g;
+    if (f64)
+        g->worker_scratch = FAST_PANEL_F64 * spec->k * sizeof(double);
     if (f64 || spec->m == 0 || spec->n == 0 || spec->k == 0)
         return STATUS_OK;
     if (g->tiles > 1)
@@ -58,7 +61,7 @@ status kernel_gemm_new(arena *a, const kernel_gemm_spec *spec, size_t threads, k
 
 const char *kernel_gemm_implementation(const kernel_gemm *g)
 {
-    return g->last ? tile_product_implementation(g->last) : "portable";
+    return g->last ? tile_product_implementation(g->last) : kernel_isa_name(kernel_isa_used());
 }
 
 size_t kernel_gemm_scratch_bytes(const kernel_gemm *g)
@@ -78,14 +81,20 @@ static void gemm_task(void *context, size_t task, size_t worker)
     const kernel_gemm *g = job->g;
     const kernel_gemm_spec *s = &g->spec;
     size_t i = task / g->tiles, tile = task % g->tiles, row = tile * ROWS;
-    if (!g->last) { /* f64, or k = 0: zeros */
-        reference_gemm(s, i, row, row + ROWS < s->m ? row + ROWS : s->m, job->a, job->b, job->c);
+    size_t to = row + ROWS < s->m ? row + ROWS : s->m, size = kernel_type_size(s->type);
+    char *scratch = job->scratch + worker * (g->worker_scratch + 64);
+    if (s->type == KERNEL_F64) {
+        fast()->gemm_f64(s, row, to, (const double *)(const void *)job->a + i * s->a_step, (const double *)(const void *)job->b + i * s->b_step,
+                         (double *)(void *)job->c + i * s->m * s->n, (double *)(void *)scratch);
         return;
     }
-    size_t size = kernel_type_size(s->type), a_at = i * s->a_step + (s->transpose_a ? row : row * s->k);
+    if (!g->last) { /* k = 0: zeros */
+        reference_gemm(s, i, row, to, job->a, job->b, job->c);
+        return;
+    }
+    size_t a_at = i * s->a_step + (s->transpose_a ? row : row * s->k);
     tile_product_run(tile + 1 < g->tiles ? g->whole : g->last, worker, job->a + a_at * size,
-                     job->b + i * s->b_step * size, job->c + (i * s->m + row) * s->n * kernel_type_size(s->out),
-                     job->scratch + worker * (g->worker_scratch + 64));
+                     job->b + i * s->b_step * size, job->c + (i * s->m + row) * s->n * kernel_type_size(s->out), scratch);
 }
 
 void kernel_gemm_run(const kernel_gemm *g, thread_pool *pool, const void *a, const void *b, void *c, void *scratch)

@@ -93,24 +93,37 @@ static void highest_some(kernel_type type, size_t count, size_t inner, const voi
         fast()->patch_highest(&p, inner, x, y);
 }
 
+/* In the order of the reference, a row at a time. */
+static void sum_rows_f64(size_t count, size_t inner, const double *x, double *y)
+{
+    for (size_t j = 0; j < inner; j++)
+        y[j] = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < inner; j++)
+            y[j] += x[i * inner + j];
+}
+
 static void reduce_band(const reduce_job *job, size_t from, size_t outer)
 {
     const void *x = at(job->x, job->type, from * job->count * job->inner);
     void *y = to(job->y, job->op == KERNEL_REDUCE_ARGMAX ? KERNEL_I32 : job->type, from * job->inner);
-    bool narrow = narrow_float(job->type), one = job->inner == 1;
-    for (size_t o = 0; narrow && o < outer; o++) {
+    bool one = job->inner == 1, sums = job->type == KERNEL_F64 && job->op == KERNEL_REDUCE_SUM && !one;
+    bool known = narrow_float(job->type) || sums;
+    for (size_t o = 0; known && o < outer; o++) {
         const void *row = at(x, job->type, o * job->count * job->inner);
         void *result = to(y, job->type, o * job->inner);
-        if (job->op == KERNEL_REDUCE_SUM)
+        if (sums)
+            sum_rows_f64(job->count, job->inner, row, result);
+        else if (job->op == KERNEL_REDUCE_SUM)
             sum_some(job->type, job->count, job->inner, row, job->type, result);
         else if (job->op == KERNEL_REDUCE_HIGHEST && (one || job->type == KERNEL_F32))
             highest_some(job->type, job->count, job->inner, row, result);
         else if (job->op == KERNEL_REDUCE_LOGSUMEXP && one)
             reference_set(job->type, result, 0, (double)fast()->logsumexp(job->type, job->count, row));
         else
-            narrow = false;
+            known = false;
     }
-    if (!narrow)
+    if (!known)
         reference_reduce(job->op, job->type, outer, job->count, job->inner, x, y);
 }
 

@@ -256,6 +256,8 @@ static void gemm_of(kernel_gemm_spec spec, thread_pool *pool)
     double d = distance(spec.out, count, y, expected);
     if (d > tolerance(spec.out))
         fail_msg("batch %zu m %zu k %zu n %zu: %g", spec.batch, spec.m, spec.k, spec.n, d);
+    if (spec.type == KERNEL_F64)
+        assert_memory_equal(y, expected, count * sizeof(double));
     assert_memory_equal(y, again, count * kernel_type_size(spec.out));
     arena_free(a);
 }

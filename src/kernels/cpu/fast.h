@@ -1,7 +1,7 @@
 /* fast.h - the vector routines, one table for each instruction set (see simd.h).
  *
  * Every routine works on the rows or elements it is given, on the calling thread; threads are the business of the
- * public functions (rows.c, layers.c, ...). Types are f32 and bf16; f64 and integers never come here.
+ * public functions (rows.c, layers.c, ...). Types are f32 and bf16; f64 comes here for products alone, integers never.
  */
 #ifndef ASSAY_KERNELS_CPU_FAST_H
 #define ASSAY_KERNELS_CPU_FAST_H
@@ -14,6 +14,8 @@ typedef struct fast_patch {
     ptrdiff_t row_step, column_step;
 } fast_patch;
 #define PATCH_AT(p, i, j) ((ptrdiff_t)(i) * (p)->row_step + (ptrdiff_t)(j) * (p)->column_step)
+
+enum { FAST_PANEL_F64 = 16 };
 
 /* A run of rows with what belongs to them; pointers are at the first row. */
 typedef struct fast_table {
@@ -86,6 +88,9 @@ typedef struct fast_table {
     void (*patch_highest)(const fast_patch *p, size_t channels, const float *x, float *y);
     void (*patch_share)(const fast_patch *p, size_t channels, const float *x, const float *y, const float *dy, float *dx);
     void (*patch_sum)(kernel_type type, const fast_patch *p, size_t channels, const void *x, void *y);
+
+    /* Rows from .. to - 1 of one product of f64 with the bits of the reference. panel: FAST_PANEL_F64 times k elements to work in. */
+    void (*gemm_f64)(const kernel_gemm_spec *s, size_t from, size_t to, const double *a, const double *b, double *c, double *panel);
 
     /* Attention: body_attention.h says what these mean. */
     void (*scaled_row)(kernel_type type, size_t d, size_t dp, const void *row, float factor, float *to);
