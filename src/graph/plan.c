@@ -50,6 +50,12 @@ int32_t input_number(const plan *p, const node *input)
     return NONE;
 }
 
+static int by_id(const void *x, const void *y)
+{
+    const plan_input *a = x, *b = y;
+    return a->n->id < b->n->id ? -1 : a->n->id > b->n->id;
+}
+
 /* Entries of what the outputs need, the table of inputs, the table of results. */
 static status list_nodes(plan_builder *b, const plan_options *o, error *err)
 {
@@ -72,12 +78,15 @@ static status list_nodes(plan_builder *b, const plan_options *o, error *err)
     for (size_t i = 0; i < b->n; i++) {
         b->entries[i].n = list[i];
         b->index[list[i]->id] = (int32_t)i;
-        if (list[i]->op != OP_INPUT)
-            continue;
-        b->entries[i].input = (int32_t)p->input_count;
-        p->inputs[p->input_count++] = (plan_input){.n = list[i], .donated_to = NONE};
+        if (list[i]->op == OP_INPUT)
+            p->inputs[p->input_count++] = (plan_input){.n = list[i], .donated_to = NONE};
     }
+    if (p->input_count)
+        qsort(p->inputs, p->input_count, sizeof *p->inputs, by_id); /* nodes come by place, inputs are looked up by id */
     p->sorted_inputs = p->input_count;
+    for (size_t i = 0; i < b->n; i++)
+        if (list[i]->op == OP_INPUT)
+            b->entries[i].input = input_number(p, list[i]);
     for (size_t i = 0; i < o->frozen_count; i++) {
         int32_t k = input_number(p, o->frozen[i]);
         if (k != NONE)

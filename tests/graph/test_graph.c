@@ -107,6 +107,36 @@ static void hessian_times_vector(void **state)
     graph_free(g);
 }
 
+/* Inputs that stand beside earlier nodes are found when they are bound. */
+static void tangents_that_are_inputs(void **state)
+{
+    (void)state;
+    static const double values[3] = {2, 3, 5}, along[3] = {0.5, -1, 2}, expected[3] = {19, 18, 2};
+    static const char *const names[6] = {"w0", "w1", "w2", "t0", "t1", "t2"};
+    graph *g = graph_new(NULL);
+    node *w[3], *t[3], *gradients[3], *products[3];
+    for (int i = 0; i < 3; i++)
+        w[i] = graph_input(g, names[i], TYPE_F64, SHAPE(1));
+    node *f = op_sum_all(op_mul(op_mul(op_square(w[0]), w[1]), w[2])); /* w0^2 w1 w2 */
+    for (int i = 2; i >= 0; i--)
+        t[i] = graph_input(g, names[3 + i], TYPE_F64, SHAPE(1));
+    assert_true(graph_grad(f, w, 3, NULL, gradients));
+    assert_true(graph_jvp(gradients, 3, w, t, 3, products));
+    plan *p;
+    assert_int_equal(plan_new(g, products, 3, NULL, &p, NULL), STATUS_OK);
+    for (int i = 0; i < 3; i++) {
+        plan_bind(p, w[i], &values[i]);
+        plan_bind(p, t[i], &along[i]);
+    }
+    error err = {0};
+    if (plan_run(p, NULL, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    for (int i = 0; i < 3; i++)
+        assert_near(*(const double *)plan_output(p, (size_t)i), expected[i], 1e-12);
+    plan_free(p);
+    graph_free(g);
+}
+
 static void softmax_and_its_jacobian(void **state)
 {
     (void)state;
@@ -202,7 +232,7 @@ int main(void)
         cmocka_unit_test(gradients_of_slices_are_joined), cmocka_unit_test(cube_has_three_derivatives),
         cmocka_unit_test(hessian_times_vector),           cmocka_unit_test(softmax_and_its_jacobian),
         cmocka_unit_test(second_derivatives_of_a_net),    cmocka_unit_test(mixed_second_derivative),
-        cmocka_unit_test(gradients_of_inner_nodes_are_total),
+        cmocka_unit_test(gradients_of_inner_nodes_are_total), cmocka_unit_test(tangents_that_are_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
