@@ -6,37 +6,13 @@
  * AdamW: the network of examples/mnist.c. */
 #include "digits_network.h"
 #include "measure.h"
+#include "profile.h"
 
 #include "core/random.h"
 
 #include <stdio.h>
 
-enum { BATCH = DIGITS_BATCH, KINDS = 32 };
-
-/* Seconds of a step by operation, the longest first. */
-static void print_profile(const plan *p, size_t steps)
-{
-    plan_step_profile profile[512];
-    struct {
-        const char *name;
-        double seconds;
-    } kinds[KINDS] = {{NULL, 0}};
-    size_t n = plan_profile(p, profile, COUNT_OF(profile)), count = 0;
-    for (size_t i = 0; i < n && i < COUNT_OF(profile); i++) {
-        size_t k = 0;
-        while (k < count && strcmp(kinds[k].name, profile[i].name) != 0)
-            k++;
-        if (k == KINDS)
-            continue;
-        count = k == count ? count + 1 : count;
-        kinds[k].name = profile[i].name;
-        kinds[k].seconds += profile[i].seconds;
-    }
-    printf(", \"milliseconds\": {");
-    for (size_t k = 0; k < count; k++)
-        printf("%s\"%s\": %.3f", k ? ", " : "", kinds[k].name, 1e3 * kinds[k].seconds / (double)steps);
-    printf("}");
-}
+enum { BATCH = DIGITS_BATCH };
 
 static status run(arena *a, size_t steps, size_t threads, error *err)
 {
@@ -63,9 +39,8 @@ static status run(arena *a, size_t steps, size_t threads, error *err)
     double start = clock_seconds();
     for (size_t i = 0; i < steps; i++)
         TRY(fit_step(&f, pool, 1e-3, &loss, err));
-    printf("{\"steps_per_second\": %.3f, \"loss\": %.4f", (double)steps / (clock_seconds() - start), (double)loss);
-    print_profile(f.step_plan, steps + 1);
-    printf("}\n");
+    printf("{\"steps_per_second\": %.3f, \"loss\": %.4f}\n", (double)steps / (clock_seconds() - start), (double)loss);
+    TRY(profile_print(a, f.step_plan, pool, 12, err));
     fit_end(&f);
     thread_pool_free(pool);
     return STATUS_OK;

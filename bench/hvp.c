@@ -178,7 +178,7 @@ static status run(arena *a, char **words, error *err)
     for (int i = 0; i < PROFILED - 4; i++)
         TRY(plan_run(profiled, pool, err));
     printf("{\"seconds\": %.6f, \"gradient_seconds\": %.6f, \"bytes\": %zu, \"steps\": %zu}\n", product, gradient, plan_peak_bytes(p), plan_steps(p));
-    profile_print(profiled, PROFILED, 30);
+    TRY(profile_print(a, profiled, pool, 30, err));
     plan_free(p);
     plan_free(q);
     plan_free(profiled);

@@ -102,7 +102,7 @@ static status run(arena *a, char **words, error *err)
     for (int i = 0; i < 5; i++)
         TRY(plan_run(profiled, pool, err));
     printf("{\"seconds\": %.6f, \"bytes\": %zu}\n", best, plan_peak_bytes(p));
-    profile_print(profiled, 5, 12);
+    TRY(profile_print(a, profiled, pool, 12, err));
     plan_free(p);
     plan_free(profiled);
     thread_pool_free(pool);
