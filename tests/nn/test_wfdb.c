@@ -380,8 +380,10 @@ static void record_100_is_read_whole(void **state)
     (void)state;
     arena *a = arena_new(NULL);
     const char *hea = shared_data(a, "ecg-wfdb-samples/100.hea"), *atr = shared_data(a, "ecg-wfdb-samples/100.atr");
-    if (!hea || !atr)
+    if (!hea || !atr) {
+        arena_free(a);
         skip();
+    }
     wfdb_record r;
     wfdb_annotations x;
     error err = {0};
@@ -416,8 +418,10 @@ static void every_real_record_is_as_its_header_says(void **state)
     (void)state;
     arena *a = arena_new(NULL);
     const char *folder = shared_data(a, "ecg-wfdb-samples");
-    if (!folder)
+    if (!folder) {
+        arena_free(a);
         skip();
+    }
     char **names;
     size_t count, read = 0;
     assert_int_equal(file_list(a, folder, &names, &count, NULL), STATUS_OK);
