@@ -268,7 +268,7 @@ static void products_with_the_hessian_keep_the_square_root(void **state)
         for (int i = 0; i < LONG; i++)
             near((double)one[i], (double)two[i], 1e-5 * fmax(1, fabs((double)two[i])));
         assert_true(peak <= 3 * gradient);              /* each value has a tangent, and both are computed again */
-        assert_true(before == 0 || peak <= 2.2 * (double)before); /* four times the steps, at most twice the memory */
+        assert_true(before == 0 || (double)peak <= 2.2 * (double)before); /* four times the steps, at most twice the memory */
         before = peak;
     }
 }
