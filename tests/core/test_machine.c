@@ -1,6 +1,7 @@
 /* The memory there is. */
 #include "core/arena.h"
 #include "core/machine.h"
+#include "sanitized.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,8 +38,8 @@ static void the_peak_stays(void **state)
 static void limits_on_the_process_count(void **state)
 {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__)
-    skip(); /* its shadow is larger than any limit */
+#if SANITIZED
+    skip(); /* their shadows are larger than any limit */
 #else
     struct rlimit before, low;
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);

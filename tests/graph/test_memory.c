@@ -3,6 +3,7 @@
 #include "core/machine.h"
 #include "graph/composite.h"
 #include "graph/plan.h"
+#include "sanitized.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -83,7 +84,7 @@ static void attention_grows_by_the_same_for_every_token(void **state)
 static void the_process_takes_what_the_plan_says(void **state)
 {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if SANITIZED
     skip(); /* their own memory counts too */
 #else
     enum { MANY = 24000 };

@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "folder.h"
 #include "near.h"
+#include "sanitized.h"
 #include "subject/local.h"
 
 #include <math.h>
@@ -363,14 +364,6 @@ static size_t resident_bytes(void)
     fclose(f);
     return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
-
-#if defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
 
 /* A client that keeps its connection and asks `count` times. */
 static void ask_often(size_t count)
