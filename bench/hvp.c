@@ -5,12 +5,11 @@
  *
  * FOLDER/in holds "value:NAME" and "tangent:NAME" in f32 and the batch (mlp: x, labels; lm: tokens, targets, positions, starts, weights);
  * FOLDER/out gets "product:NAME". Prints the seconds of a product and of a gradient alone, the plan's bytes, and where the time goes. */
-#include "measure.h"
 #include "profile.h"
+#include "tensors.h"
 
 #include "core/file.h"
 #include "graph/ops.h"
-#include "nn/safetensors.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -35,20 +34,13 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "out of memory");
 }
 
-static shape shape_of(const safetensors_tensor *t)
-{
-    shape s = {.rank = t->rank};
-    memcpy(s.size, t->shape, (size_t)t->rank * sizeof s.size[0]);
-    return s;
-}
-
 static node *batch_input(work *w, const char *name)
 {
     const safetensors_tensor *t = safetensors_find(w->in, name);
     if (!t)
         return NULL;
     w->names[w->batch_count] = name;
-    return w->batch[w->batch_count++] = graph_input(w->graph, name, t->type == SAFETENSORS_I32 ? TYPE_I32 : TYPE_F32, shape_of(t));
+    return w->batch[w->batch_count++] = graph_input(w->graph, name, t->type == SAFETENSORS_I32 ? TYPE_I32 : TYPE_F32, tensor_shape(t));
 }
 
 /* Layers w0, b0, w1, b1, ... of the file. */
@@ -67,7 +59,7 @@ static status build_mlp(work *w, error *err)
         if (!t[0] || !t[1])
             break;
         for (int k = 0; k < 2; k++)
-            w->weights[w->count + (size_t)k] = graph_input(w->graph, names[k], TYPE_F32, shape_of(t[k]));
+            w->weights[w->count + (size_t)k] = graph_input(w->graph, names[k], TYPE_F32, tensor_shape(t[k]));
         x = op_add(op_linear(i ? op_tanh(x) : x, w->weights[w->count]), w->weights[w->count + 1]);
         w->count += 2;
     }
@@ -126,15 +118,7 @@ static status measure(const work *w, node **outputs, thread_pool *pool, double l
     plan *p;
     TRY(plan_new(w->graph, outputs, w->count, &(plan_options){.profile = profile}, &p, err));
     TRY(bind(w, p, err));
-    TRY(plan_run(p, pool, err));
-    *best = 1e9;
-    double begun = clock_seconds();
-    for (int i = 0; i < 3 || clock_seconds() - begun < limit; i++) {
-        double start = clock_seconds();
-        TRY(plan_run(p, pool, err));
-        double took = clock_seconds() - start;
-        *best = took < *best ? took : *best;
-    }
+    TRY(profile_time(p, pool, limit, best, err));
     *out = p;
     return STATUS_OK;
 }

@@ -4,12 +4,11 @@
  *
  * FOLDER/in holds layers w0, b0, w1, b1, ... in f64 and places x [N, coordinates]; tanh between the layers, the last one gives a number.
  * FOLDER/out gets "value" and "laplacian" [N]. Prints the seconds of all N, and on stderr where they go. */
-#include "measure.h"
 #include "profile.h"
+#include "tensors.h"
 
 #include "core/file.h"
 #include "graph/ops.h"
-#include "nn/safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,13 +23,6 @@ typedef struct work {
     node *weights[32];
     size_t count;
 } work;
-
-static shape shape_of(const safetensors_tensor *t)
-{
-    shape s = {.rank = t->rank};
-    memcpy(s.size, t->shape, (size_t)t->rank * sizeof s.size[0]);
-    return s;
-}
 
 static const void *elements(const work *w, const safetensors_tensor *t)
 {
@@ -49,14 +41,14 @@ static status build(work *w, error *err)
     if (!t || t->rank != 2 || t->type != SAFETENSORS_F64)
         return error_set(err, STATUS_INVALID, "expected x [N, coordinates] in f64");
     w->graph = graph_new(w->arena);
-    w->places = graph_input(w->graph, "places", w->type, shape_of(t));
+    w->places = graph_input(w->graph, "places", w->type, tensor_shape(t));
     node *x = graph_input(w->graph, "x", w->type, SHAPE(t->shape[1])), *y = op_reshape(x, SHAPE(1, t->shape[1])), *both[2];
     for (int i = 0; i < 16; i++) {
         const char *names[2] = {arena_printf(w->arena, "w%d", i), arena_printf(w->arena, "b%d", i)};
         if (!safetensors_find(w->in, names[0]))
             break;
         for (int k = 0; k < 2; k++)
-            w->weights[w->count++] = graph_input(w->graph, names[k], w->type, shape_of(safetensors_find(w->in, names[k])));
+            w->weights[w->count++] = graph_input(w->graph, names[k], w->type, tensor_shape(safetensors_find(w->in, names[k])));
         y = op_add(op_linear(i ? op_tanh(y) : y, w->weights[w->count - 2]), w->weights[w->count - 1]);
     }
     both[0] = op_sum_all(y);
@@ -84,14 +76,7 @@ static status run(arena *a, char **words, error *err)
     TRY(build(&w, err));
     TRY(thread_pool_new((size_t)strtoul(words[4], NULL, 10), &pool, err));
     TRY(new_plan(&w, false, &p, err));
-    TRY(plan_run(p, pool, err));
-    double begun = clock_seconds();
-    for (int i = 0; i < 3 || clock_seconds() - begun < limit; i++) {
-        double start = clock_seconds();
-        TRY(plan_run(p, pool, err));
-        double took = clock_seconds() - start;
-        best = took < best ? took : best;
-    }
+    TRY(profile_time(p, pool, limit, &best, err));
     safetensors_tensor out[2];
     for (size_t i = 0; i < 2; i++)
         out[i] = (safetensors_tensor){.name = i ? "laplacian" : "value", .type = w.type == TYPE_F64 ? SAFETENSORS_F64 : SAFETENSORS_F32, .rank = 1,

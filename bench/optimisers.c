@@ -5,6 +5,8 @@
  * IN is a safetensors file with "value:NAME" and "gradient.STEP:NAME" (STEP from 0) in f32, and as metadata `options` the optimiser as
  * JSON: kind, learning_rate, steps, and the members of nn/optimiser.h. OUT gets "value:NAME" after all steps. Tensors whose NAME
  * begins with "table" are no matrices to Muon. */
+#include "tensors.h"
+
 #include "core/jsonio.h"
 #include "graph/plan.h"
 #include "nn/optimiser.h"
@@ -46,8 +48,7 @@ static status run_one(const work *w, const char *name, safetensors_tensor *out, 
     arena *a = w->arena;
     const safetensors_tensor *t = safetensors_find(w->in, arena_printf(a, "value:%s", name));
     size_t n = (size_t)safetensors_elements(t), bytes = n * sizeof(float);
-    shape s = {.rank = t->rank};
-    memcpy(s.size, t->shape, (size_t)t->rank * sizeof s.size[0]);
+    shape s = tensor_shape(t);
     bool matrix = optimiser_is_matrix(s) && strncmp(name, "table", 5) != 0;
     size_t kept = optimiser_states(&w->how, matrix);
     graph *g = graph_new(a);

@@ -17,7 +17,7 @@ static const void *kept_value(const plan *p, location at)
 /* ---- attention: what the last run's starts and positions asked for ---- */
 
 /* Of the `count` keys from i on, counted from the start of the sequence, those that a row of a mask [.., width] lets through. */
-static double holes_left_out(const uint8_t *row, int64_t width, int64_t i, int64_t count)
+static double keys_let_through(const uint8_t *row, int64_t width, int64_t i, int64_t count)
 {
     double seen = 0;
     for (int64_t k = i; k < i + count && k < width; k++)
@@ -41,7 +41,7 @@ static double pairs_seen(const node *n, const int32_t *start, const uint8_t *mas
             ahead = ahead < window - 1 ? ahead : window - 1;
         }
         int64_t first = t - start[t] + 1 - behind;
-        pairs += mask ? holes_left_out(mask + t * width, width, first, behind + ahead) : (double)(behind + ahead);
+        pairs += mask ? keys_let_through(mask + t * width, width, first, behind + ahead) : (double)(behind + ahead);
     }
     return pairs;
 }
@@ -90,7 +90,6 @@ static void count_attention(const plan *p, const step *s, account_row *row)
     row->flops = (forward ? 4 : 10) * head * pairs_seen(n, start, mask, masked ? shape_last(n->sources[at]->shape) : 0);
 }
 
-/* With a mask it is not known beforehand which keys are seen. */
 static bool is_attention(const node *n)
 {
     return n->op == OP_ATTENTION || n->op == OP_ATTENTION_GRAD || n->op == OP_MASKED_ATTENTION || n->op == OP_MASKED_ATTENTION_GRAD ||
