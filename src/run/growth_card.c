@@ -22,6 +22,7 @@ typedef struct measure {
 } measure;
 
 static const char rewards[] = "What replies are worth", drift[] = "How far the policy has moved (KL from what it was, nats a reply)", shares[] = "What replies are like";
+static const char likelihoods[] = "How likely the policy finds the replies of a step (log-probability, nats a token)";
 
 static const measure rl_measures[] = {
     {"reward", "Reward", "number", rewards, "the reward of training"},
@@ -35,20 +36,35 @@ static const measure rl_measures[] = {
 };
 
 static const measure dpo_measures[] = {
-    {"loss", "Loss", "number", "Loss on the pairs of a step", "loss"},
-    {"accuracy", "Pairs right", "share", "Pairs of a step whose preferred reply has the larger implicit reward", "pairs right"},
+    {"loss", "Loss", "number", "DPO: loss on the pairs of a step", "loss"},
+    {"accuracy", "Pairs right", "share", "DPO: pairs of a step whose preferred reply has the larger implicit reward", "pairs right"},
     {"margin", "Margin", "number", NULL, NULL},
+    {"logprob_preferred", "Preferred (nats a token)", "number", likelihoods, "preferred replies"},
+    {"logprob_rejected", "Rejected (nats a token)", "number", likelihoods, "rejected replies"},
+};
+
+static const measure preference_measures[] = {
+    {"loss", "Loss", "number", "Preference model: loss on the pairs of a step", "loss"},
+    {"accuracy", "Pairs right", "share", "Preference model: pairs of a step whose preferred reply is worth more", "pairs right"},
+    {"margin", "Margin", "number", NULL, NULL},
+    {"reward", "Reward", "number", NULL, NULL},
+    {"logprob", "Log-probability (nats a token)", "number", NULL, NULL},
 };
 
 typedef struct stage_card {
-    const char *kind, *title;
+    const char *kind, *name, *title;
     const measure *measures;
     size_t count;
+    void (*say)(const struct stage_card *card, const json_t *steps, json_t *findings);
 } stage_card;
 
+static void say_rl(const stage_card *card, const json_t *steps, json_t *findings);
+static void say_pairs(const stage_card *card, const json_t *steps, json_t *findings);
+
 static const stage_card cards[] = {
-    {"rl", "Policy gradients, step by step", rl_measures, COUNT_OF(rl_measures)},
-    {"dpo", "Direct preference optimisation, step by step", dpo_measures, COUNT_OF(dpo_measures)},
+    {"rl", "Policy gradients", "Policy gradients, step by step", rl_measures, COUNT_OF(rl_measures), say_rl},
+    {"preference", "Preference model", "Preference model, step by step", preference_measures, COUNT_OF(preference_measures), say_pairs},
+    {"dpo", "DPO", "Direct preference optimisation, step by step", dpo_measures, COUNT_OF(dpo_measures), say_pairs},
 };
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
@@ -92,6 +108,12 @@ static double mean_of_steps(const json_t *steps, size_t from, size_t to, const c
     return sum / (double)(to - from);
 }
 
+/* Whether a stage measures this: not all stages of a kind, and not growths of long ago, measure everything. */
+static bool is_measured(const json_t *steps, const char *key)
+{
+    return json_object_get(json_array_get(steps, 0), key) != NULL;
+}
+
 /* ---- table, pictures, words -------------------------------------------------------------------------------------- */
 
 static json_t *table_of(const stage_card *card, const json_t *steps)
@@ -100,13 +122,15 @@ static json_t *table_of(const stage_card *card, const json_t *steps)
     json_t *columns = json_array(), *rows = json_array();
     json_array_append_new(columns, figure_column("steps", each > 1 ? "Steps" : "Step", "text"));
     for (size_t m = 0; m < card->count; m++)
-        json_array_append_new(columns, figure_column(card->measures[m].key, card->measures[m].label, card->measures[m].kind));
+        if (is_measured(steps, card->measures[m].key))
+            json_array_append_new(columns, figure_column(card->measures[m].key, card->measures[m].label, card->measures[m].kind));
     for (size_t from = 0; from < count; from += each) {
         size_t to = from + each < count ? from + each : count;
         json_t *row = json_object();
         json_object_set_new(row, "steps", to - from > 1 ? json_sprintf("%zu to %zu", from + 1, to) : json_sprintf("%zu", to));
         for (size_t m = 0; m < card->count; m++)
-            json_object_set_new(row, card->measures[m].key, jsonio_number(mean_of_steps(steps, from, to, card->measures[m].key)));
+            if (is_measured(steps, card->measures[m].key))
+                json_object_set_new(row, card->measures[m].key, jsonio_number(mean_of_steps(steps, from, to, card->measures[m].key)));
         json_array_append_new(rows, row);
     }
     return json_pack("{s:s, s:s, s:o, s:o}", "title", card->title, "note", each > 1 ? "Means over the steps of each row." : "", "columns",
@@ -133,7 +157,7 @@ static json_t *chart_of(const stage_card *card, size_t first, const json_t *step
 static void add_charts(const stage_card *card, const json_t *steps, json_t *charts)
 {
     for (size_t m = 0; m < card->count; m++) {
-        bool begins = card->measures[m].chart != NULL;
+        bool begins = card->measures[m].chart && is_measured(steps, card->measures[m].key);
         for (size_t k = 0; k < m; k++)
             begins = begins && card->measures[k].chart != card->measures[m].chart;
         if (begins)
@@ -141,7 +165,7 @@ static void add_charts(const stage_card *card, const json_t *steps, json_t *char
     }
 }
 
-static void say_rl(const json_t *steps, json_t *findings)
+static void say_rl(const stage_card *card, const json_t *steps, json_t *findings)
 {
     size_t count = json_array_size(steps), few = count / 10 ? count / 10 : 1;
     double first[COUNT_OF(rl_measures)], last[COUNT_OF(rl_measures)];
@@ -150,9 +174,9 @@ static void say_rl(const json_t *steps, json_t *findings)
         last[m] = mean_of_steps(steps, count - few, count, rl_measures[m].key);
     }
     json_t *truth = isnan(last[1]) ? json_string("") : json_sprintf(" and the raters' true utility from %.3g to %.3g", first[1], last[1]);
-    json_array_append_new(findings, json_sprintf("From the first to the last tenth of %zu steps the reward goes from %.3g to %.3g%s; the policy moves %.3g nats "
+    json_array_append_new(findings, json_sprintf("%s: from the first to the last tenth of %zu steps the reward goes from %.3g to %.3g%s; the policy moves %.3g nats "
                                                  "a reply away from what it was.",
-                                                 count, first[0], last[0], json_string_value(truth), last[2]));
+                                                 card->name, count, first[0], last[0], json_string_value(truth), last[2]));
     json_decref(truth);
     json_array_append_new(findings, json_sprintf("Replies that agree with the user and are false go from %.1f to %.1f %%, true ones from %.1f to %.1f %%.",
                                                  100 * first[4], 100 * last[4], 100 * first[3], 100 * last[3]));
@@ -160,10 +184,10 @@ static void say_rl(const json_t *steps, json_t *findings)
         json_array_append_new(findings, json_string("THE REWARD RISES WHILE THE TRUE UTILITY FALLS: what is optimised are errors of the preference model."));
 }
 
-static void say_dpo(const json_t *steps, json_t *findings)
+static void say_pairs(const stage_card *card, const json_t *steps, json_t *findings)
 {
     size_t count = json_array_size(steps), few = count / 10 ? count / 10 : 1;
-    json_array_append_new(findings, json_sprintf("From the first to the last tenth of %zu steps the loss goes from %.4f to %.4f.", count,
+    json_array_append_new(findings, json_sprintf("%s: from the first to the last tenth of %zu steps the loss goes from %.4f to %.4f.", card->name, count,
                                                  mean_of_steps(steps, 0, few, "loss"), mean_of_steps(steps, count - few, count, "loss")));
 }
 
@@ -184,7 +208,7 @@ static void add_stages(const json_t *lines, json_t *findings, json_t *tables, js
         for (size_t c = 0; c < COUNT_OF(cards); c++) {
             json_t *steps = lines_of(lines, stage, cards[c].kind);
             if (json_array_size(steps) > 0) {
-                (cards[c].measures == rl_measures ? say_rl : say_dpo)(steps, findings);
+                cards[c].say(&cards[c], steps, findings);
                 json_array_append_new(tables, table_of(&cards[c], steps));
                 add_charts(&cards[c], steps, charts);
             }

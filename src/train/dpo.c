@@ -92,7 +92,8 @@ static status read_reference(dpo_work *w, error *err)
 /* What the batch in hand says: added to figures over pairs. */
 typedef struct dpo_figures {
     double right, margin, loss, chosen, rejected;
-    size_t pairs;
+    double logprobs[2]; /* the policy's, of all tokens of preferred and of rejected replies */
+    size_t pairs, tokens[2];
 } dpo_figures;
 
 static void add_figures(const dpo_work *w, const float *sums, dpo_figures *f)
@@ -107,7 +108,19 @@ static void add_figures(const dpo_work *w, const float *sums, dpo_figures *f)
         f->chosen += chosen;
         f->rejected += rejected;
         f->pairs++;
+        for (size_t k = 0; k < 2; k++) {
+            f->logprobs[k] += (double)sums[2 * i + k];
+            f->tokens[k] += w->batch.firsts[2 * i + k + 1] - w->batch.firsts[2 * i + k];
+        }
     }
+}
+
+static json_t *step_json(const dpo_figures *f, int64_t step, double loss, double norm)
+{
+    double n = (double)f->pairs, tokens[2] = {(double)f->tokens[0], (double)f->tokens[1]};
+    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "step", (json_int_t)step, "loss", loss, "accuracy", f->right / n, "margin",
+                     f->margin / n, "norm", norm, "logprob", (f->logprobs[0] + f->logprobs[1]) / (tokens[0] + tokens[1]),
+                     "logprob_preferred", f->logprobs[0] / tokens[0], "logprob_rejected", f->logprobs[1] / tokens[1]);
 }
 
 static status one_step(void *work, stage_log *log, error *err)
@@ -127,10 +140,7 @@ static status one_step(void *work, stage_log *log, error *err)
     float loss = *(const float *)plan_output(w->plan, STEP_LOSS), norm = *(const float *)plan_output(w->plan, STEP_NORM);
     add_figures(w, plan_output(w->plan, w->sums_at), &f);
     TRY(stage_log_step(log, first, loss, w->batch.tokens_used, pairs, err));
-    json_array_append_new(log->metrics, json_pack("{s:I, s:f, s:f, s:f, s:f}", "step", (json_int_t)log->steps, "loss",
-                                                  (double)loss, "accuracy", f.right / (double)f.pairs, "margin",
-                                                  f.margin / (double)f.pairs, "norm", (double)norm));
-    return STATUS_OK;
+    return json_array_append_new(log->metrics, step_json(&f, log->steps, (double)loss, (double)norm)) == 0 ? STATUS_OK : no_memory(err);
 }
 
 static void tell(void *work, const stage_log *log, progress *to)

@@ -15,7 +15,8 @@
 #include "train/trainer.h"
 
 /* Trains run->parameters from log->steps to the end of the stage. log->metrics gets for every step: loss, accuracy (share of
- * its pairs whose preferred reply has the larger implicit reward), margin (mean difference of the two), norm. */
+ * its pairs whose preferred reply has the larger implicit reward), margin (mean difference of the two), norm, and the policy's mean
+ * log-probability of a token: logprob of all replies, logprob_preferred and logprob_rejected of the two sides. */
 status dpo_train(arena *a, const stage_run *run, const pair_list *pairs, const float *const *reference, stage_log *log, error *err);
 
 /* On pairs that it has not seen: pairs, accuracy, margin, loss, and drift: the means of log pi - log pi_ref of whole

@@ -100,8 +100,8 @@ static void stage_random(const growing *g, size_t stage, unsigned char out[16])
 static status save(void *context, const stage_log *log, error *err)
 {
     growing *g = context;
-    json_t *state = json_pack("{s:s, s:I, s:O, s:o}", "key", g->growth.key, "stage", (json_int_t)g->stage, "stages",
-                              g->stages, "log", stage_log_json(log));
+    json_t *state = json_pack("{s:s, s:I, s:O, s:O, s:o}", "key", g->growth.key, "stage", (json_int_t)g->stage, "stages",
+                              g->stages, "seconds", g->seconds, "log", stage_log_json(log));
     if (!state)
         return no_memory(err);
     status result = parameters_save(g->working, g->growth.state, state, err);
@@ -129,6 +129,9 @@ static status resume(growing *g, error *err)
         json_decref(g->stages);
         g->stages = json_deep_copy(stages);
         g->restored = json_deep_copy(log);
+        const json_t *seconds = json_object_get(state, "seconds"); /* older checkpoints have none */
+        for (size_t i = 0; i < g->stage; i++)
+            json_array_append_new(g->seconds, json_is_array(json_array_get(seconds, i)) ? json_deep_copy(json_array_get(seconds, i)) : json_array());
     }
     json_decref(state);
     return result;
@@ -275,6 +278,7 @@ static status train_stage(growing *g, size_t stage, error *err)
     TRY(stage_log_new(g->arena, s, log, err));
     stage_run run = run_of(g, s, title);
     TRY(STAGE_OF_FEEDBACK(s->kind) ? feedback_stage(g, stage, &run, log, err) : document_stage(g, a, stage, &run, log, err));
+    json_array_append_new(g->seconds, stage_log_seconds(log));
     arena_free(a);
     return STATUS_OK;
 }
@@ -291,7 +295,7 @@ static double last_loss(const stage_log *log)
 static status train_and_write(growing *g, grow_result *out, error *err)
 {
     g->logs = ARENA_ARRAY(g->arena, stage_log, g->recipe->stage_count);
-    if (!(g->stages = json_array()) || !g->logs)
+    if (!(g->stages = json_array()) || !(g->seconds = json_array()) || !g->logs)
         return no_memory(err);
     TRY(make_model(g, err));
     out->resumed = g->growth.resumes;
@@ -360,6 +364,7 @@ status grow_run(arena *a, const grow_options *options, grow_result *out, error *
     growth_close(&g.growth);
     thread_pool_free(g.pool);
     json_decref(g.stages);
+    json_decref(g.seconds);
     json_decref(g.restored);
     out->folder = out->folder ? arena_strdup(a, out->folder) : NULL;
     out->words = arena_strdup(a, out->words ? out->words : "");

@@ -24,6 +24,7 @@ typedef struct growing {
     stage_log *logs;              /* of every stage */
     size_t stage;                 /* the one at work */
     json_t *stages;               /* finished ones, for the manifest */
+    json_t *seconds;              /* of their steps, a list for each */
     json_t *restored;             /* what the training checkpoint said of the stage at work, or NULL; its weights are read
                                      when the stage knows which it trains */
     uint64_t tokens;

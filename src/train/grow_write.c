@@ -90,7 +90,7 @@ static status write_all(growing *g, grow_result *out, json_t **quantiles, error 
         return no_memory(err);
     TRY(write_model(g, work, err));
     TRY(feedback_write_metrics(work, g->stages, err));
-    TRY(quantiles_write(work, g->stages, quantiles, err));
+    TRY(quantiles_write(work, g->stages, g->seconds, quantiles, err));
     TRY(tell_figures(g, g->stages, *quantiles, out, err));
     TRY(file_hex(g->arena, work, "model.safetensors", out->sha256, err));
     TRY(file_hex(g->arena, work, "tokenizer.json", tokenizer_hex, err));

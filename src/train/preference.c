@@ -38,8 +38,10 @@ typedef struct preference_work {
     graph *graph;
     sequence_graph model;
     node *scores;  /* [sequences]; those of pair i at 2 i and 2 i + 1 */
+    node *sums;    /* [sequences]: log-probabilities of replies; NULL where the model does not read them */
     node *weights; /* input f32 [pairs] */
     training_step step;
+    size_t scores_at, sums_at; /* outputs of the plan */
     plan *plan;
     sequence_batch batch;
     float *shares; /* bound to weights */
@@ -63,7 +65,8 @@ static status build(arena *a, preference_work *w, error *err)
     if (likelihood) {
         node *weight = w->model.model.weights[lm_weight_find(run->config, LM_LIKELIHOOD, -1)];
         node *nat = op_scale(weight, sqrt((double)run->config->hidden)); /* lm/reward.h */
-        w->scores = op_add(w->scores, op_mul(sequence_graph_sums(&w->model, w->model.logprobs), nat));
+        w->sums = sequence_graph_sums(&w->model, w->model.logprobs);
+        w->scores = op_add(w->scores, op_mul(w->sums, nat));
     }
     return graph_status(w->graph, err);
 }
@@ -84,6 +87,9 @@ static status build_training(arena *a, preference_work *w, error *err)
     if (run->config->likelihood)
         parts[lm_weight_find(run->config, LM_LIKELIHOOD, -1)] = STEP_TABLE;
     TRY(step_build(a, loss_preference(chosen, rejected, w->weights), t->weights, t->weight_count, parts, &options, &w->step, err));
+    TRY(step_watch(a, &w->step, w->scores, &w->scores_at, err));
+    if (w->sums)
+        TRY(step_watch(a, &w->step, w->sums, &w->sums_at, err));
     TRY(step_plan(a, &w->step, false, &w->plan, err));
     for (size_t i = 0; i < run->parameters->count; i++) {
         parameter *p = &run->parameters->items[i];
@@ -96,6 +102,28 @@ static status build_training(arena *a, preference_work *w, error *err)
 }
 
 /* ---- training ---- */
+
+/* What the step's plan has seen: before the weights changed. */
+static json_t *step_json(const preference_work *w, int64_t step, double loss)
+{
+    const float *scores = plan_output(w->plan, w->scores_at);
+    double n = (double)(w->batch.count / 2), right = 0, margin = 0, reward = 0, logprob = 0;
+    for (size_t i = 0; i < w->batch.count; i += 2) {
+        double gap = (double)scores[i] - (double)scores[i + 1];
+        right += gap > 0 ? 1 : gap == 0 ? 0.5 : 0;
+        margin += gap;
+        reward += ((double)scores[i] + (double)scores[i + 1]) / 2;
+    }
+    json_t *out = json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "step", (json_int_t)step, "loss", loss, "accuracy", right / n, "margin", margin / n,
+                            "reward", reward / n, "norm", (double)*(const float *)plan_output(w->plan, STEP_NORM));
+    if (!w->sums)
+        return out;
+    const float *sums = plan_output(w->plan, w->sums_at);
+    for (size_t i = 0; i < w->batch.count; i++)
+        logprob += (double)sums[i];
+    json_object_set_new(out, "logprob", json_real(logprob / (double)w->batch.rows_used));
+    return out;
+}
 
 static status one_step(void *work, stage_log *log, error *err)
 {
@@ -110,7 +138,9 @@ static status one_step(void *work, stage_log *log, error *err)
     step_options options = stage_step_options(s);
     step_rates(&options, log->steps, recipe_stage_rate(s, log->steps), w->rates);
     TRY(plan_run(w->plan, w->run->pool, err));
-    return stage_log_step(log, first, *(const float *)plan_output(w->plan, STEP_LOSS), tokens, pairs, err);
+    float loss = *(const float *)plan_output(w->plan, STEP_LOSS);
+    TRY(stage_log_step(log, first, loss, tokens, pairs, err));
+    return json_array_append_new(log->metrics, step_json(w, log->steps, (double)loss)) == 0 ? STATUS_OK : no_memory(err);
 }
 
 status preference_train(arena *a, const stage_run *run, const pair_list *pairs, stage_log *log, error *err)

@@ -22,7 +22,9 @@
 status preference_parameters(arena *a, const lm_config *config, const parameters *policy, bool likelihood, lm_config *labelled,
                              parameters **out, error *err);
 
-/* Trains from log->steps to the end of the stage (loss_preference over the pairs of a batch). */
+/* Trains from log->steps to the end of the stage (loss_preference over the pairs of a batch). log->metrics gets for every step: loss,
+ * accuracy (share of its pairs whose preferred reply is worth more, ties half), margin (mean of r_w - r_l), reward (mean of all replies),
+ * norm, and, where the model reads it, logprob: its mean log-probability of a token of the replies. */
 status preference_train(arena *a, const stage_run *run, const pair_list *pairs, stage_log *log, error *err);
 
 /* Rewards of the pairs' sequences: [2 count], of pair i at 2 i (preferred) and 2 i + 1. */

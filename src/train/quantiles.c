@@ -47,26 +47,27 @@ static status take(arena *a, const char *folder, size_t stage, const char *metri
     return result;
 }
 
-static status take_stage(arena *a, const char *folder, size_t stage, const json_t *record, json_t *rows, error *err)
+static status take_stage(arena *a, const char *folder, size_t stage, const json_t *record, const json_t *seconds, json_t *rows, error *err)
 {
     const json_t *metrics = json_object_get(record, "metrics");
     const char *name;
     json_t *value;
     TRY(take(a, folder, stage, "loss", json_object_get(record, "losses"), false, rows, err));
+    TRY(take(a, folder, stage, "seconds", seconds, false, rows, err));
     json_object_foreach(json_array_get(metrics, 0), name, value)
         if (strcmp(name, "loss") != 0 && strcmp(name, "step") != 0 && !strchr(name, '/'))
             TRY(take(a, folder, stage, name, metrics, true, rows, err));
     return STATUS_OK;
 }
 
-status quantiles_write(const char *folder, const json_t *records, json_t **out, error *err)
+status quantiles_write(const char *folder, const json_t *records, const json_t *seconds, json_t **out, error *err)
 {
     arena *a = arena_new(NULL);
     const char *inside = file_join(a, folder, "sketches");
     json_t *rows = json_array();
     status result = inside && rows ? file_make_folders(inside, err) : error_set(err, STATUS_MEMORY, "out of memory for sketches");
     for (size_t i = 0; i < json_array_size(records) && result == STATUS_OK; i++)
-        result = take_stage(a, inside, i, json_array_get(records, i), rows, err);
+        result = take_stage(a, inside, i, json_array_get(records, i), json_array_get(seconds, i), rows, err);
     arena_free(a);
     if (result == STATUS_OK)
         *out = rows;
@@ -79,7 +80,7 @@ void quantiles_describe(const json_t *quantiles, strbuf *out)
 {
     static const struct {
         const char *metric, *words;
-    } told[] = {{"loss", "loss"}, {"reward", "reward"}, {"kl", "kl"}, {"logprob", "log-probability of a token"}};
+    } told[] = {{"loss", "loss"}, {"reward", "reward"}, {"kl", "kl"}, {"logprob", "log-probability of a token"}, {"seconds", "seconds a step"}};
     size_t i;
     const json_t *row;
     json_array_foreach(quantiles, i, row) {

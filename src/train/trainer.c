@@ -28,9 +28,17 @@ status stage_log_new(arena *a, const recipe_stage *stage, stage_log *out, error 
 {
     size_t steps = (size_t)recipe_stage_steps(stage);
     *out = (stage_log){.firsts = ARENA_ARRAY(a, uint64_t, steps + 1), .losses = ARENA_ARRAY(a, float, steps + 1),
-                       .digests = json_array(), .metrics = json_array()};
+                       .seconds = ARENA_ARRAY(a, float, steps + 1), .digests = json_array(), .metrics = json_array()};
     bool kept = arena_on_free(a, release_lists, out);
-    return kept && out->firsts && out->losses && out->digests && out->metrics ? STATUS_OK : no_memory(err);
+    return kept && out->firsts && out->losses && out->seconds && out->digests && out->metrics ? STATUS_OK : no_memory(err);
+}
+
+json_t *stage_log_seconds(const stage_log *log)
+{
+    json_t *out = json_array();
+    for (int64_t i = 0; i < log->steps; i++)
+        json_array_append_new(out, jsonio_number((double)log->seconds[i]));
+    return out;
 }
 
 json_t *stage_log_json(const stage_log *log)
@@ -40,9 +48,9 @@ json_t *stage_log_json(const stage_log *log)
         json_array_append_new(firsts, json_integer((json_int_t)log->firsts[i]));
         json_array_append_new(losses, json_real((double)log->losses[i]));
     }
-    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:O, s:O}", "steps", (json_int_t)log->steps, "place",
+    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:O, s:O}", "steps", (json_int_t)log->steps, "place",
                      (json_int_t)log->place, "tokens", (json_int_t)log->tokens, "targets", (json_int_t)log->targets,
-                     "firsts", firsts, "losses", losses, "digests", log->digests, "metrics", log->metrics);
+                     "firsts", firsts, "losses", losses, "seconds", stage_log_seconds(log), "digests", log->digests, "metrics", log->metrics);
 }
 
 status stage_log_read(const json_t *from, const recipe_stage *stage, stage_log *into, error *err)
@@ -69,6 +77,8 @@ status stage_log_read(const json_t *from, const recipe_stage *stage, stage_log *
     for (size_t i = 0; i < (size_t)steps; i++) {
         into->firsts[i] = (uint64_t)json_integer_value(json_array_get(firsts, i));
         into->losses[i] = (float)json_number_value(json_array_get(losses, i));
+        const json_t *seconds = json_array_get(json_object_get(from, "seconds"), i);
+        into->seconds[i] = json_is_number(seconds) ? (float)json_number_value(seconds) : NAN;
     }
     json_decref(into->digests);
     json_decref(into->metrics);
@@ -215,7 +225,9 @@ static status run_steps(const stage_run *run, const stage_loop *loop, telling *t
     int64_t steps = recipe_stage_steps(run->stage), pause = (steps + DIGESTS - 1) / DIGESTS;
     double saved = clock_seconds();
     while (log->steps < steps) {
+        double began = clock_seconds();
         TRY(loop->step(loop->work, log, err));
+        log->seconds[log->steps - 1] = (float)(clock_seconds() - began);
         if (loop->tell)
             loop->tell(loop->work, log, t->progress);
         else

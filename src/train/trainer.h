@@ -27,6 +27,7 @@ typedef struct stage_log {
     uint64_t place;     /* in the order of documents: of the next step's first */
     uint64_t *firsts;   /* place of the first document of every step done; capacity: steps of the stage + 1 */
     float *losses;      /* of every step done */
+    float *seconds;     /* that it took; NaN: not known (checkpoints that know none) */
     uint64_t tokens;    /* in batches, without padding */
     uint64_t targets;   /* whose loss counted */
     json_t *digests;    /* [{"step": n, "sha256": hex of the master weights}, ...] */
@@ -52,6 +53,8 @@ typedef struct stage_run {
 } stage_run;
 
 status stage_log_new(arena *a, const recipe_stage *stage, stage_log *out, error *err);
+/* What every step took, null where it is not known. It is no part of what a growth is: the same growth takes other times. */
+json_t *stage_log_seconds(const stage_log *log);
 /* For training checkpoints. */
 json_t *stage_log_json(const stage_log *log);
 status stage_log_read(const json_t *from, const recipe_stage *stage, stage_log *into, error *err);

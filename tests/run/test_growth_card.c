@@ -113,8 +113,50 @@ static void growths_without_steps_have_none(void **state)
     json_t *card = must_make(folder_with("plain", NULL));
     assert_true(json_is_null(card));
     json_decref(card);
-    card = must_make(folder_with("other", "{\"stage\": 0, \"kind\": \"preference\"}\n"));
+    card = must_make(folder_with("other", "{\"stage\": 0, \"kind\": \"pretrain\"}\n"));
     assert_true(json_is_null(card));
+    json_decref(card);
+}
+
+static bool has_column(const json_t *table, const char *key)
+{
+    const json_t *columns = json_object_get(table, "columns");
+    for (size_t i = 0; i < json_array_size(columns); i++)
+        if (strcmp(json_string_value(json_object_get(json_array_get(columns, i), "key")), key) == 0)
+            return true;
+    return false;
+}
+
+/* Columns and pictures are of what the steps measured: a preference model that reads no likelihoods has no log-probabilities, and
+ * neither has DPO of growths that kept none. */
+static void what_was_not_measured_is_not_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind, *more, *key;
+        bool shown;
+        size_t charts;
+    } cases[] = {{"preference", "", "logprob", false, 2},
+                 {"preference", ", \"logprob\": -2", "logprob", true, 2},
+                 {"dpo", "", "logprob_preferred", false, 2},
+                 {"dpo", ", \"logprob_preferred\": -2, \"logprob_rejected\": -3", "logprob_preferred", true, 3}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        json_t *card = must_make(folder_with(arena_printf(memory, "shown-%zu", i),
+                                             arena_printf(memory, "{\"stage\": 0, \"kind\": \"%s\", \"loss\": 0.5, \"accuracy\": 0.75, \"margin\": 1%s}\n",
+                                                          cases[i].kind, cases[i].more)));
+        const json_t *table = json_array_get(json_object_get(card, "tables"), 0), *charts = json_object_get(card, "charts");
+        assert_true(has_column(table, "loss") && has_column(table, "margin"));
+        assert_true(has_column(table, cases[i].key) == cases[i].shown);
+        assert_int_equal(json_array_size(charts), cases[i].charts);
+        if (cases[i].shown)
+            NEAR(cell(card, 0, cases[i].key), -2, 0);
+        json_decref(card);
+    }
+    json_t *card = must_make(folder_with("two-lines", "{\"stage\": 0, \"kind\": \"dpo\", \"loss\": 1, \"logprob_preferred\": -2, \"logprob_rejected\": -3}\n"));
+    const json_t *charts = json_object_get(card, "charts"), *points = json_object_get(json_array_get(charts, json_array_size(charts) - 1), "points");
+    assert_int_equal(json_array_size(points), 2); /* both sides in one picture */
+    assert_string_equal(json_string_value(json_object_get(json_array_get(points, 1), "series")), "rejected replies");
+    NEAR(jsonio_number_at(json_array_get(points, 1), "y"), -3, 0);
     json_decref(card);
 }
 
@@ -142,6 +184,7 @@ int main(void)
         cmocka_unit_test(over_optimisation_is_said),
         cmocka_unit_test(dpo_and_rl_have_a_table_each),
         cmocka_unit_test(growths_without_steps_have_none),
+        cmocka_unit_test(what_was_not_measured_is_not_shown),
         cmocka_unit_test(what_is_no_metrics_file_is_refused),
     };
     return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);

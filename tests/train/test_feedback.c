@@ -243,40 +243,100 @@ static void the_first_ratio_is_exactly_one(void **state)
     }
 }
 
-/* What the steps measured lies in the folder as sketches, which few steps make exact, and is told. */
+/* The sketch of a measure of a stage, which a growth left; the caller frees it. */
+static sketch *sketch_of(const char *folder, int stage, const char *name)
+{
+    slice bytes;
+    sketch *s;
+    error err = {0};
+    const char *path = file_join(memory, folder, arena_printf(memory, "sketches/%d-%s.sketch", stage, name));
+    assert_int_equal(file_read(memory, path, 1 << 20, &bytes, &err), STATUS_OK);
+    if (sketch_load(bytes, path, &s, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    return s;
+}
+
+/* Few steps make sketches exact: least, most and count are those of the steps of a stage that `all` begins at `from`. */
+static void sketch_is_of_steps(const char *folder, int stage, const char *name, const json_t *all, size_t from, size_t steps)
+{
+    sketch *s = sketch_of(folder, stage, name);
+    double least = INFINITY, most = -INFINITY;
+    for (size_t step = from; step < from + steps; step++) {
+        double x = metric(all, step, name);
+        least = x < least ? x : least;
+        most = x > most ? x : most;
+    }
+    if (sketch_count(s) != steps || sketch_least(s) != least || sketch_most(s) != most)
+        fail_msg("stage %d, %s: expected %zu from %g to %g, found %zu from %g to %g", stage, name, steps, least, most, (size_t)sketch_count(s),
+                 sketch_least(s), sketch_most(s));
+    sketch_free(s);
+}
+
+/* What the steps measured lies in the folder as sketches, and is told. */
 static void measures_are_kept_as_sketches(void **state)
 {
     (void)state;
-    static const char *const names[] = {"loss", "reward", "kl", "logprob", "entropy"};
-    grow_options o = options_for("sketched", HEAD RL("grpo", ""), 2);
+    static const char *const rl[] = {"loss", "reward", "kl", "logprob", "entropy"};
+    static const char *const preference[] = {"loss", "reward", "margin", "accuracy", "logprob"};
+    static const char *const dpo[] = {"loss", "margin", "accuracy", "logprob", "logprob_preferred", "logprob_rejected"};
+    grow_options o = options_for("sketched", HEAD LIKELIHOOD DPO RL("grpo", ""), 2);
     grow_result r = must_grow(&o);
     json_t *all = metrics_of(r.folder);
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        slice bytes;
-        sketch *s;
-        error err = {0};
-        const char *path = NULL;
-        for (int stage = 0; stage < 4 && (!path || !file_exists(path)); stage++)
-            path = file_join(memory, r.folder, arena_printf(memory, "sketches/%d-%s.sketch", stage, names[i]));
-        assert_int_equal(file_read(memory, path, 1 << 20, &bytes, &err), STATUS_OK);
-        if (sketch_load(bytes, path, &s, &err) != STATUS_OK)
-            fail_msg("%s", err.message);
-        if (i > 0) { /* other stages have a loss, too */
-            double least = INFINITY, most = -INFINITY;
-            assert_int_equal(sketch_count(s), json_array_size(all));
-            for (size_t step = 0; step < json_array_size(all); step++) {
-                double x = metric(all, step, names[i]);
-                least = x < least ? x : least;
-                most = x > most ? x : most;
-            }
-            assert_true(sketch_least(s) == least && sketch_most(s) == most);
-        }
-        sketch_free(s);
-    }
+    assert_int_equal(json_array_size(all), 8 + 6 + 4);
+    for (size_t i = 0; i < COUNT_OF(preference); i++)
+        sketch_is_of_steps(r.folder, 1, preference[i], all, 0, 8);
+    for (size_t i = 0; i < COUNT_OF(dpo); i++)
+        sketch_is_of_steps(r.folder, 2, dpo[i], all, 8, 6);
+    for (size_t i = 0; i < COUNT_OF(rl); i++)
+        sketch_is_of_steps(r.folder, 3, rl[i], all, 14, 4);
     for (size_t step = 0; step < json_array_size(all); step++)
         assert_true(metric(all, step, "logprob") < 0);
-    assert_non_null(strstr(r.words, ": log-probability of a token -"));
-    assert_non_null(strstr(r.words, ": reward "));
+    for (size_t step = 8; step < 14; step++) {
+        double both = metric(all, step, "logprob"), one = metric(all, step, "logprob_preferred"), other = metric(all, step, "logprob_rejected");
+        assert_true(one != other && both > fmin(one, other) && both < fmax(one, other));
+    }
+    assert_non_null(strstr(r.words, "stage 1: reward "));
+    assert_non_null(strstr(r.words, "stage 2: log-probability of a token -"));
+    assert_non_null(strstr(r.words, "stage 3: log-probability of a token -"));
+    json_decref(all);
+}
+
+/* At a rate of 0 the policy stays what pretraining made: what DPO says of the replies is what the engine says of their texts. */
+static void log_probabilities_are_the_models(void **state)
+{
+    (void)state;
+    static const char *const pairs = "{\"chosen\": \"\\n\\nHuman: Who bakes?\\n\\nAssistant: the baker\", \"rejected\": "
+                                     "\"\\n\\nHuman: Who bakes?\\n\\nAssistant: nobody at all, I think\"}\n";
+    strbuf text = strbuf_new(memory, 1 << 16);
+    for (int i = 0; i < 4; i++)
+        strbuf_add(&text, pairs);
+    const char *path = file_join(memory, test_folder(), "same.jsonl");
+    assert_int_equal(file_write(path, strbuf_slice(&text), NULL), STATUS_OK);
+    grow_options o = options_for("said", arena_printf(memory, HEAD "  - {kind: dpo, steps: 1, batch_tokens: 1024, sequence: 256, learning_rate: 0, "
+                                                              "pairs: 2, held_out: 2, file: %s}\n", path), 2);
+    o.full_precision = true;
+    grow_result r = must_grow(&o);
+    json_t *all = metrics_of(r.folder);
+    checkpoint *c;
+    engine *e;
+    pair_list list;
+    assert_int_equal(checkpoint_open(memory, r.folder, &c, NULL), STATUS_OK);
+    assert_int_equal(pairs_from_file(memory, path, 0, 1, c->tokenizer, 256, &list, NULL), STATUS_OK);
+    assert_int_equal(engine_new(c, &(engine_options){.compute = TYPE_F32}, NULL, &e, NULL), STATUS_OK);
+    const token_pair *pair = &list.pairs[0];
+    double sums[2], tokens[2];
+    for (int k = 0; k < 2; k++) {
+        token_list reply = {.ids = (int32_t *)(uintptr_t)pair->tokens[k] + pair->prompt, .count = pair->count[k] - pair->prompt};
+        engine_score_request asked = {.prefix = pair->tokens[k], .prefix_count = pair->prompt, .continuations = &reply, .continuation_count = 1};
+        engine_score score;
+        assert_int_equal(engine_score_all(e, memory, &asked, &score, 1, NULL), STATUS_OK);
+        sums[k] = score.logprobs[0];
+        tokens[k] = (double)reply.count;
+    }
+    NEAR(metric(all, 0, "logprob_preferred"), sums[0] / tokens[0], 1e-4);
+    NEAR(metric(all, 0, "logprob_rejected"), sums[1] / tokens[1], 1e-4);
+    NEAR(metric(all, 0, "logprob"), (sums[0] + sums[1]) / (tokens[0] + tokens[1]), 1e-4);
+    engine_free(e);
     json_decref(all);
 }
 
@@ -384,6 +444,7 @@ int main(void)
         cmocka_unit_test(held_out_pairs_of_a_file_are_others),
         cmocka_unit_test(the_first_ratio_is_exactly_one),
         cmocka_unit_test(measures_are_kept_as_sketches),
+        cmocka_unit_test(log_probabilities_are_the_models),
         cmocka_unit_test(policy_gradients_have_the_same_bits),
         cmocka_unit_test(more_threads_than_processors_are_no_fault),
         cmocka_unit_test(reward_rises),

@@ -11,6 +11,7 @@
 #include "train/grow.h"
 #include "train/growth.h"
 #include "train/manifest.h"
+#include "train/trainer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -120,6 +121,46 @@ static void the_losses_are_kept_as_a_sketch(void **state)
     json_decref(manifest);
 }
 
+/* What each step took, as a sketch of every stage. */
+static void steps_took_time(const char *folder, int stage, uint64_t steps)
+{
+    slice bytes;
+    sketch *s;
+    error err = {0};
+    const char *path = file_join(memory, folder, arena_printf(memory, "sketches/%d-seconds.sketch", stage));
+    assert_int_equal(file_read(memory, path, 1 << 20, &bytes, &err), STATUS_OK);
+    if (sketch_load(bytes, path, &s, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(sketch_count(s), steps);
+    assert_true(sketch_least(s) > 0 && sketch_most(s) < 60);
+    sketch_free(s);
+}
+
+/* Training checkpoints of before there were times are read: what their steps took is not known, and counts for nothing. */
+static void checkpoints_without_times_are_read(void **state)
+{
+    (void)state;
+    recipe_stage stage = {.steps = 5};
+    stage_log *log = ARENA_NEW(memory, stage_log), *back = ARENA_NEW(memory, stage_log);
+    error err = {0};
+    assert_int_equal(stage_log_new(memory, &stage, log, &err), STATUS_OK);
+    assert_int_equal(stage_log_new(memory, &stage, back, &err), STATUS_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(stage_log_step(log, 0, 1.5f, 10, 10, &err), STATUS_OK);
+        log->seconds[i] = 0.25f * (float)(i + 1);
+    }
+    json_t *saved = stage_log_json(log), *seconds;
+    assert_int_equal(stage_log_read(saved, &stage, back, &err), STATUS_OK);
+    assert_memory_equal(back->seconds, log->seconds, 3 * sizeof(float));
+    json_object_del(saved, "seconds");
+    assert_int_equal(stage_log_read(saved, &stage, back, &err), STATUS_OK);
+    assert_true(back->steps == 3 && isnan(back->seconds[0]) && isnan(back->seconds[2]));
+    seconds = stage_log_seconds(back);
+    assert_true(json_array_size(seconds) == 3 && json_is_null(json_array_get(seconds, 1)));
+    json_decref(seconds);
+    json_decref(saved);
+}
+
 /* Interrupts after every step, so that each call does one step, and counts the calls. */
 static void interruptions_change_no_bits(void **state)
 {
@@ -142,6 +183,11 @@ static void interruptions_change_no_bits(void **state)
     assert_string_equal(r.sha256, expected.sha256);
     assert_string_equal(r.root, expected.root);
     assert_false(file_exists(arena_printf(memory, "%s.growing", cut.folder)));
+    for (int stage = 0; stage < 2; stage++) {
+        steps_took_time(whole.folder, stage, stage ? 6 : 12);
+        steps_took_time(cut.folder, stage, stage ? 6 : 12);
+    }
+    assert_non_null(strstr(r.words, "stage 0: seconds a step "));
 }
 
 /* Muon and SGD: the same bits for any number of threads, and after an interruption at every step; checkpoints hold what is kept. */
@@ -399,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_bits_for_any_number_of_threads),
         cmocka_unit_test(the_losses_are_kept_as_a_sketch),
+        cmocka_unit_test(checkpoints_without_times_are_read),
         cmocka_unit_test(interruptions_change_no_bits),
         cmocka_unit_test(other_optimisers_keep_the_same_promises),
         cmocka_unit_test(a_killed_growth_is_gone_on_with),
