@@ -142,7 +142,7 @@ static json_t *counts_json(const plan_account *account)
         {"nodes", c->nodes}, {"leaves", c->leaves}, {"merged", c->merged}, {"views", c->views}, {"absorbed", c->absorbed},
         {"computed", c->computed}, {"folded", c->once}, {"grouped", c->grouped}, {"groups", c->groups}, {"steps", c->steps},
         {"donations", c->donations}, {"in_place", c->in_place}, {"packs", c->packs}, {"packs_once", c->packs_once},
-        {"packs_shared", c->packs_shared}, {"pack_bytes", c->pack_bytes}, {"values_bytes", c->slab_bytes},
+        {"packs_shared", c->packs_shared}, {"pack_bytes", c->pack_bytes}, {"convolutions", c->convolutions}, {"values_bytes", c->slab_bytes},
         {"kept_bytes", c->kept_bytes}, {"thread_bytes", c->worker_bytes}, {"peak_bytes", account->peak_bytes},
         {"process_bytes", account->process_bytes}, {"process_peak_bytes", account->process_peak},
         {"runs", (size_t)account->runs}, {"threads", account->threads},

@@ -104,6 +104,7 @@ static status conv_for(plan_builder *b, const node *n, kernel_conv **out, error 
     status made = kernel_conv_new(b->p->arena, &spec, b->threads, &x->conv, err);
     if (made == STATUS_OK || made == STATUS_UNSUPPORTED)
         b->convs = x;
+    b->p->counts.convolutions += made == STATUS_OK;
     *out = x->conv;
     return made;
 }

@@ -103,6 +103,7 @@ typedef struct plan_counts {
     size_t donations, in_place;      /* donated buffers, and those that are written to without a copy */
     size_t packs, packs_once, packs_shared; /* weights brought into the form of products: all, of frozen ones, by plan_packs */
     size_t pack_bytes;                      /* of all these forms */
+    size_t convolutions;                    /* oneDNN's objects: one for each kind and shape, however many steps run it */
     size_t slab_bytes, kept_bytes, worker_bytes; /* the peak: intermediate values, what outlives a run, scratch of threads */
 } plan_counts;
 plan_counts plan_counts_of(const plan *p);

@@ -199,6 +199,32 @@ static void convolutions_are_done_by_onednn(void **state)
     free(ws);
 }
 
+/* A product in f64 is done in vectors, and only the reference plan's is not. */
+static void products_in_f64_name_their_vectors(void **state)
+{
+    (void)state;
+    arena *a = arena_new(NULL);
+    graph *g = graph_new(NULL);
+    node *w = op_reshape(op_sin(graph_iota(g, TYPE_F64, SHAPE(600), 0)), SHAPE(20, 30));
+    node *input = graph_input(g, "x", TYPE_F64, SHAPE(40, 30)), *outputs[2] = {op_matmul(input, w, false, true), op_linear(input, w)};
+    for (int way = 0; way < 2; way++) {
+        double values[1200] = {1};
+        plan *p = profiled(g, outputs, 2, (plan_options){.reference = way == 1});
+        plan_bind(p, input, values);
+        plan_account account = account_of(a, p, 1);
+        size_t products = 0;
+        for (size_t i = 0; i < account.count; i++)
+            if (account.rows[i].flops == 2.0 * 40 * 30 * 20) {
+                products++;
+                assert_string_equal(account.rows[i].step.implementation, way ? "reference" : kernel_isa_name(kernel_isa_used()));
+            }
+        assert_true(products >= 1); /* a lowered linear is the same product */
+        plan_free(p);
+    }
+    graph_free(g);
+    arena_free(a);
+}
+
 /* ---- what the passes save, counted ---- */
 static void each_pass_shows_in_the_counts(void **state)
 {
@@ -409,6 +435,7 @@ int main(void)
         cmocka_unit_test(totals_add_up),
         cmocka_unit_test(bytes_and_names_are_those_of_the_steps),
         cmocka_unit_test(convolutions_are_done_by_onednn),
+        cmocka_unit_test(products_in_f64_name_their_vectors),
         cmocka_unit_test(each_pass_shows_in_the_counts),
         cmocka_unit_test(attention_counts_the_pairs_that_are_seen),
         cmocka_unit_test(caches_count_their_rows),

@@ -99,10 +99,14 @@ static void hessian_times_vector(void **state)
     node *f = op_sum_all(op_mul(op_square(x), y)), *df = gradient(f, p), *forward, *reverse;
     assert_true(graph_jvp(&df, 1, &p, &v, 1, &forward));
     assert_true(graph_grad(df, &p, 1, v, &reverse));
-    node *outputs[] = {df, forward, reverse};
-    double values[6], expected[6] = {4, 1, 6, 2, 6, 2};
-    evaluate(g, outputs, 3, values);
-    for (int i = 0; i < 6; i++)
+    node *outputs[7] = {df, forward, reverse}, *units[2] = {vector(g, (double[]){1, 0}, 2), vector(g, (double[]){0, 1}, 2)};
+    for (int i = 0; i < 2; i++) { /* H = [[2 y, 2 x], [2 x, 0]], row by row, both ways */
+        assert_true(graph_jvp(&df, 1, &p, &units[i], 1, &outputs[3 + i]));
+        assert_true(graph_grad(df, &p, 1, units[i], &outputs[5 + i]));
+    }
+    double values[14], expected[14] = {4, 1, 6, 2, 6, 2, 4, 2, 2, 0, 4, 2, 2, 0};
+    evaluate(g, outputs, 7, values);
+    for (int i = 0; i < 14; i++)
         assert_near(values[i], expected[i], 1e-12);
     graph_free(g);
 }

@@ -149,6 +149,15 @@ static void convolutions_are_onednns(void **state)
     }
     for (size_t k = 0; k < COUNT_OF(names); k++)
         assert_int_equal(found[k], 2);
+    assert_int_equal(plan_counts_of(p).convolutions, 3); /* of six steps: none is made twice */
+    plan_free(p);
+    node *other = op_conv(op_scale(x, 2), w, 1, (window_options){.before = {1, 1}, .after = {1, 1}, .dilation = {2, 2}});
+    if (plan_new(g, (node *[]){outputs[0], other}, 2, NULL, &p, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(plan_counts_of(p).convolutions, 2); /* other windows are another one */
+    plan_free(p);
+    assert_int_equal(plan_new(g, outputs, 3, &(plan_options){.reference = true}, &p, &err), STATUS_OK);
+    assert_int_equal(plan_counts_of(p).convolutions, 0);
     plan_free(p);
     graph_free(g);
 }

@@ -51,6 +51,15 @@ static void curves_rise_and_keep_lines(void **state)
             sketch_free(s);
         }
     }
+    for (unsigned words = SKETCH_LEAST_WORDS; words < 200; words += 8) /* whatever number of knots fits */
+        for (int unguarded = 0; unguarded < 2; unguarded++) {
+            sketch *s = sketch_make((sketch_options){.kind = SKETCH_KNOTS, .words = words, .unguarded = unguarded}, 1);
+            sketch_update_many(s, line, N, NULL);
+            /* A guarded sketch may keep a knot so near the exact least value that the half rank of a value alone shows beside it. */
+            for (size_t i = 0; i < N; i += 7)
+                NEAR(N * sketch_rank(s, line[i], true), (double)(i + 1), unguarded || i > N / 4 ? 1e-8 : .5);
+            sketch_free(s);
+        }
     memory_free(x);
     memory_free(line);
 }

@@ -126,8 +126,12 @@ static void bytes_stay_below_the_published_sizes(void **state)
     (void)state;
     static const struct {
         size_t n, most;
-    } rows[] = {{100000, 2692}, {1000000, 2800}};
+    } rows[] = {{100000, 2692}, {1000000, 2800}, {1000000000, 3160}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        size_t levels = 1 + (size_t)floor(log2((double)rows[i].n)); /* 20 + 4 L + (all widths + 2) floats */
+        assert_int_equal(20 + 4 * levels + 4 * (kll_total_capacity(200, (unsigned)levels) + 2), rows[i].most);
+        if (rows[i].n > 1000000)
+            continue;
         double *x = stream_make("uniform", rows[i].n, 1);
         sketch *s = sketch_make((sketch_options){.k = 200}, 1);
         sketch_update_many(s, x, rows[i].n, NULL);

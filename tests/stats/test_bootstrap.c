@@ -58,6 +58,35 @@ static void clusters_widen(void **state)
     NEAR(ci.high, .3 + half, .02);
 }
 
+/* Two answers to each of 400 items that differ in 40 + 20 of them: a pick takes both, so that the difference of the shares varies as
+ * d = +-1 does, with variance (40 + 20) / 400 - .05^2; drawn apart it would vary more than three times as much. */
+typedef struct answers {
+    double first[400], second[400];
+} answers;
+
+static double gap_of(const void *context, const size_t *picks, size_t count)
+{
+    const answers *a = context;
+    return mean_of(a->first, picks, count) - mean_of(a->second, picks, count);
+}
+
+static void pairs_stay_together(void **state)
+{
+    (void)state;
+    answers a;
+    for (size_t i = 0; i < 400; i++) {
+        a.first[i] = i < 220;
+        a.second[i] = (i >= 40 && i < 220) || i >= 380;
+    }
+    bootstrap b = {.items = 400, .seed = 5, .purpose = "test"};
+    interval ci;
+    assert_int_equal(bootstrap_interval(&b, gap_of, &a, &ci, NULL), STATUS_OK);
+    double half = 1.959964 * sqrt((.15 - .05 * .05) / 400), apart = 1.959964 * sqrt((.55 * .45 + .5 * .5) / 400);
+    NEAR(ci.low, .05 - half, .004);
+    NEAR(ci.high, .05 + half, .004);
+    assert_true(apart > 1.8 * half);
+}
+
 /* Two strata of known shares: the mean of all varies by what is drawn inside of them alone, and the number of each stays. */
 static void strata_are_drawn_from_by_themselves(void **state)
 {
@@ -174,6 +203,7 @@ int main(void)
         cmocka_unit_test(corrected_limits_where_there_are_none),
         cmocka_unit_test(mean_interval_is_the_normal_one),
         cmocka_unit_test(clusters_widen),
+        cmocka_unit_test(pairs_stay_together),
         cmocka_unit_test(strata_are_drawn_from_by_themselves),
         cmocka_unit_test(nothing_gives_nan),
     };

@@ -36,6 +36,7 @@ static void exact_limits(void **state)
     NEAR(exact_upper(0, 30, .95), .0950, 5e-5);
     NEAR(clopper_pearson(0, 30, .95).high, .1157, 5e-5);
     NEAR(exact_upper(0, 20, .95), .139, 5e-4);
+    NEAR(exact_upper(1, 50, .95), .0914, 5e-5); /* maia.md, section 6b */
     NEAR(clopper_pearson(0, 20, .95).high, .168, 5e-4);
     NEAR(clopper_pearson(5, 5, .95).high, 1, 0);
     NEAR(binomial_at_most(61, .02, 2), .877, 5e-4);

@@ -97,6 +97,38 @@ static void by_hand(void **state)
     NEAR(d.p, 1, 0);
 }
 
+/* Areas that specifications work out: meta_pretraining.md, section 7, check 5; maia.md, section 8, checks 2 and 9. */
+static void areas_of_the_specifications(void **state)
+{
+    (void)state;
+    static const struct {
+        double scores[4];
+        bool kind[4];
+        double area;
+    } cases[] = {
+        {{.1, .4, .35, .8}, {false, false, true, true}, .75},
+        {{.3, .3, .3, .3}, {false, false, true, true}, .5},
+        {{.9, .8, .1, .8}, {true, true, false, false}, .875}, /* (1 + 1 + 1 + 1/2) / 4 */
+    };
+    roc_area a;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(roc_area_of(cases[i].scores, cases[i].kind, 4, .95, &a, NULL), STATUS_OK);
+        NEAR(a.area, cases[i].area, 1e-15);
+    }
+    /* 6 shapes x 6 colours x 16: what is red or square, told from the rest by what is red alone. */
+    enum { SCENES = 576 };
+    double red_or_square[SCENES];
+    bool red[SCENES];
+    for (int i = 0; i < SCENES; i++) {
+        red[i] = i % 6 == 0;
+        red_or_square[i] = red[i] || i / 6 % 6 == 0;
+    }
+    assert_int_equal(roc_area_of(red_or_square, red, SCENES, .95, &a, NULL), STATUS_OK);
+    assert_int_equal(a.positives, 96);
+    NEAR(a.area, 5. / 6 + 1. / 12, 1e-12);
+    NEAR(a.area, .916667, 5e-7);
+}
+
 /* The test holds its level on scores that are equally good, and sees a difference where there is one. */
 static void holds_its_level(void **state)
 {
@@ -147,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_sums_over_pairs),
         cmocka_unit_test(by_hand),
+        cmocka_unit_test(areas_of_the_specifications),
         cmocka_unit_test(holds_its_level),
         cmocka_unit_test(separated_and_bad),
     };
