@@ -110,6 +110,7 @@ static status train_losses(arena *a, const lm_config *config, parameters *p, con
     stage_graph g;
     plan *run;
     float rates[3];
+    TRY(parameters_train(p, NULL, &options.optimiser, err));
     TRY(stage_graph_build(a, config, tokens, TYPE_F32, FREEZE_NONE, &options, &g, err));
     TRY(step_plan(a, &g.step, false, &run, err));
     for (size_t i = 0; i < json_array_size(batches); i++) {
@@ -248,6 +249,7 @@ static status run_speed(arena *a, char **words, error *err)
     TRY(stage_parameters(a, &config, &p, err));
     order_stream init = order_stream_at((unsigned char[SHA256_BYTES]){1}, "init");
     parameters_initialise(p, &init);
+    TRY(parameters_train(p, NULL, &options.optimiser, err));
     TRY(stage_graph_build(a, &config, tokens, TYPE_BF16, FREEZE_NONE, &options, &g, err));
     TRY(step_plan(a, &g.step, false, &plain, err));
     TRY(step_plan(a, &g.step, true, &profiled, err));

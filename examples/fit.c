@@ -36,6 +36,7 @@ status fit_begin(fit *f, arena *a, const fit_weight *weights, size_t count, uint
 
 status fit_compile(fit *f, node *loss, error *err)
 {
+    TRY(parameters_train(f->weights, NULL, &f->options.optimiser, err));
     TRY(step_build(f->arena, loss, f->nodes, f->weights->count, NULL, &f->options, &f->step, err));
     TRY(step_plan(f->arena, &f->step, f->profile, &f->step_plan, err));
     for (size_t i = 0; i < f->weights->count; i++)

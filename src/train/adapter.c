@@ -115,7 +115,6 @@ void adapter_initialise(adapter *l, order_stream *stream)
         for (size_t k = 0; k < p->elements; k++)
             p->value[k] = spread > 0 ? (float)(spread * order_normal(stream)) : 0;
     }
-    parameters_forget_moments(l->parameters);
 }
 
 status adapter_apply(arena *a, const adapter *l, node *loss, node ***inputs, node **changed, error *err)

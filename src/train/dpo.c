@@ -60,10 +60,7 @@ static status prepare_training(arena *a, dpo_work *w, error *err)
     w->weights = graph_input(w->graph, "pair_weights", TYPE_F32, SHAPE(sequences / 2));
     node *loss = loss_dpo(side(w->sums, 0), side(w->sums, 1), side(w->reference_sums, 0), side(w->reference_sums, 1),
                           run->stage->feedback.beta, run->stage->feedback.smoothing, w->weights);
-    step_part *parts = stage_parts(a, run->config, run->stage->freeze);
-    if (!parts)
-        return no_memory(err);
-    TRY(step_build(a, loss, t->weights, t->weight_count, parts, &options, &w->step, err));
+    TRY(step_build(a, loss, t->weights, t->weight_count, run->parts, &options, &w->step, err));
     TRY(step_watch(a, &w->step, w->sums, &w->sums_at, err));
     TRY(step_plan(a, &w->step, false, &w->plan, err));
     for (size_t i = 0; i < t->weight_count; i++) {

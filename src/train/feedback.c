@@ -23,9 +23,32 @@ static status copy_parameters(arena *a, const lm_config *config, const parameter
     return STATUS_OK;
 }
 
-status feedback_open(arena *a, feedback *f, bool resumed, error *err)
+/* What the stage trains of the policy, or of a copy with a head, and room for what the optimiser keeps of just that. */
+static status choose_trained(arena *a, feedback *f, error *err)
 {
     const recipe_stage *s = &f->recipe->stages[f->index];
+    f->working_config = *f->config;
+    f->working = f->policy;
+    if (s->kind == STAGE_PREFERENCE) {
+        const step_part *none = ARENA_ARRAY(a, step_part, f->policy->count); /* zeros: frozen */
+        if (!none)
+            return no_memory(err);
+        TRY(parameters_train(f->policy, none, &s->optimiser, err));
+        TRY(preference_parameters(a, f->config, f->reference, s->feedback.likelihood, &f->working_config, &f->working, err));
+    }
+    size_t known = f->working->count;
+    step_part *parts = stage_parts(a, &f->working_config, s->freeze);
+    if (!parts || !(f->parts = arena_regrow(a, parts, known, known + 1, sizeof *parts)))
+        return no_memory(err);
+    f->parts[known] = STEP_TABLE; /* a value head */
+    if (s->kind == STAGE_PREFERENCE)
+        preference_parts(&f->working_config, f->parts);
+    TRY(parameters_train(f->working, f->parts, &s->optimiser, err));
+    return s->kind == STAGE_RL ? rl_parameters(a, f->policy, f->config, s, &f->working, err) : STATUS_OK;
+}
+
+status feedback_open(arena *a, feedback *f, bool resumed, error *err)
+{
     const char *path = file_join(a, f->work, FEEDBACK_REFERENCE);
     if (!path)
         return no_memory(err);
@@ -34,15 +57,7 @@ status feedback_open(arena *a, feedback *f, bool resumed, error *err)
         TRY(parameters_read_values(f->reference, path, err));
     else
         TRY(parameters_write_values(f->reference, path, err));
-    f->working_config = *f->config;
-    f->working = f->policy;
-    if (s->kind == STAGE_PREFERENCE)
-        return preference_parameters(a, f->config, f->reference, s->feedback.likelihood, &f->working_config, &f->working, err);
-    if (s->kind == STAGE_RL)
-        TRY(rl_parameters(a, f->policy, f->config, s->feedback.method, &f->working, err));
-    if (!resumed)
-        parameters_forget_moments(f->working);
-    return STATUS_OK;
+    return choose_trained(a, f, err);
 }
 
 /* ---- pairs ---- */
@@ -229,6 +244,7 @@ status feedback_run(arena *a, feedback *f, stage_run *run, stage_log *log, error
 {
     run->config = &f->working_config;
     run->parameters = f->working;
+    run->parts = f->parts;
     return run->stage->kind == STAGE_RL ? run_rl(a, f, run, log, err) : run_pairs(a, f, run, log, err);
 }
 

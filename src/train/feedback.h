@@ -34,6 +34,7 @@ typedef struct feedback {
     /* made by feedback_open */
     lm_config working_config;
     parameters *working;
+    step_part *parts;      /* of the working ones */
     parameters *reference; /* the policy's values as the stage found them */
     /* made by feedback_run */
     lm_config product_config;

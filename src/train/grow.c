@@ -186,19 +186,17 @@ static status restore(growing *g, const recipe_stage *s, stage_log *log, error *
 static status choose_trained(growing *g, arena *a, stage_run *run, adapter **out, error *err)
 {
     const recipe_stage *s = run->stage;
-    const step_part *parts = stage_parts(a, &g->config, s->freeze);
-    bool *trained = ARENA_ARRAY(a, bool, g->parameters->count);
-    if (!parts || !trained)
+    const step_part *parts = s->lora.rank ? ARENA_ARRAY(a, step_part, g->parameters->count) /* zeros: frozen */
+                                          : stage_parts(a, &g->config, s->freeze);
+    if (!parts)
         return no_memory(err);
-    for (size_t i = 0; i < g->parameters->count; i++)
-        trained[i] = !s->lora.rank && parts[i] != STEP_FROZEN;
+    TRY(parameters_train(g->parameters, parts, &s->optimiser, err));
     g->working = g->parameters;
     if (s->lora.rank) {
         TRY(adapter_new(a, &g->config, &s->lora, g->parameters, out, err));
         g->working = (*out)->parameters;
+        TRY(parameters_train(g->working, NULL, &s->optimiser, err));
     }
-    TRY(parameters_train(g->parameters, trained, err));
-    parameters_keep(g->working, &s->optimiser);
     run->parameters = g->working;
     run->adapter = *out;
     return STATUS_OK;
@@ -253,10 +251,8 @@ static status feedback_stage(growing *g, size_t stage, stage_run *run, stage_log
     feedback f = {.recipe = g->recipe, .index = stage, .town = g->town, .tokenizer = g->tokenizer, .config = &g->config,
                   .policy = g->parameters, .work = g->growth.work};
     stage_random(g, stage, f.random);
-    TRY(parameters_train(g->parameters, NULL, err));
     TRY(feedback_open(g->arena, &f, g->restored != NULL, err));
     g->working = f.working;
-    parameters_keep(g->working, &run->stage->optimiser);
     if (g->restored)
         TRY(restore(g, run->stage, log, err));
     TRY(feedback_run(g->arena, &f, run, log, err));

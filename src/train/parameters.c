@@ -34,20 +34,19 @@ status parameters_new(arena *a, const char *const *names, const shape *shapes, s
     }
     p->home = a;
     *out = p;
-    return parameters_train(p, NULL, err);
+    return STATUS_OK;
 }
 
-status parameters_train(parameters *p, const bool *trained, error *err)
+status parameters_train(parameters *p, const step_part *parts, const optimiser *o, error *err)
 {
     arena_free(p->moments);
     p->moments = arena_new(p->home);
     for (size_t i = 0; i < p->count; i++) {
         parameter *item = &p->items[i];
-        bool moves = !trained || trained[i];
-        item->kept = moves ? OPTIMISER_STATES : 0;
-        item->mean = moves ? ARENA_ARRAY(p->moments, float, item->elements) : NULL;
-        item->square = moves ? ARENA_ARRAY(p->moments, float, item->elements) : NULL;
-        if (moves && (!item->mean || !item->square))
+        item->kept = step_states(o, parts ? parts[i] : STEP_TRAINED, item->shape);
+        item->mean = item->kept > 0 ? ARENA_ARRAY(p->moments, float, item->elements) : NULL;
+        item->square = item->kept > 1 ? ARENA_ARRAY(p->moments, float, item->elements) : NULL;
+        if ((item->kept > 0 && !item->mean) || (item->kept > 1 && !item->square))
             return no_memory(err);
     }
     return STATUS_OK;
@@ -60,20 +59,6 @@ void parameters_initialise(parameters *p, order_stream *stream)
         for (size_t k = 0; k < item->elements; k++)
             item->value[k] = item->spread > 0 ? (float)(item->spread * order_normal(stream)) : 1.0f;
     }
-    parameters_forget_moments(p);
-}
-
-void parameters_forget_moments(parameters *p)
-{
-    for (size_t i = 0; i < p->count; i++)
-        for (size_t part = 1; part < COUNT_OF(part_names) && p->items[i].mean; part++)
-            memset(part_of(&p->items[i], part), 0, p->items[i].elements * sizeof(float));
-}
-
-void parameters_keep(parameters *p, const optimiser *o)
-{
-    for (size_t i = 0; i < p->count; i++)
-        p->items[i].kept = !p->items[i].mean ? 0 : optimiser_states(o, !p->items[i].table && optimiser_is_matrix(p->items[i].shape));
 }
 
 void parameters_digest(const parameters *p, unsigned char digest[SHA256_BYTES])

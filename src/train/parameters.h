@@ -3,21 +3,23 @@
  *     parameters *p;
  *     TRY(parameters_new(arena, names, shapes, count, &p, err));
  *     parameters_initialise(p, &stream);                     // or fill p->items[i].value from a checkpoint
+ *     TRY(parameters_train(p, parts, &optimiser, err));      // room for what the optimiser keeps
  *     TRY(parameters_save(p, "training.safetensors", state, err));
  *     TRY(parameters_restore(p, "training.safetensors", &state, err));
  *
- * A training checkpoint is a safetensors file with "value:NAME" and what the optimiser keeps, "mean:NAME" and "square:NAME" or fewer
- * (parameters_keep), in f32 and, as metadata `state`, one JSON text of whatever else the trainer must know to go on. What is not trained
- * has no moments, in memory or there.
+ * A training checkpoint is a safetensors file with "value:NAME" and what the optimiser keeps, "mean:NAME" and "square:NAME" or fewer,
+ * in f32 and, as metadata `state`, one JSON text of whatever else the trainer must know to go on. What is not kept (nothing of what is
+ * not trained, nothing by plain SGD, one by momentum and of a matrix by Muon) lies neither in memory nor there. Files that hold more are
+ * read.
  */
 #ifndef ASSAY_TRAIN_PARAMETERS_H
 #define ASSAY_TRAIN_PARAMETERS_H
 
 #include "core/hash.h"
 #include "graph/graph.h"
-#include "nn/optimiser.h"
 #include "nn/safetensors.h"
 #include "train/order.h"
+#include "train/step.h"
 
 #include <jansson.h>
 
@@ -25,10 +27,9 @@ typedef struct parameter {
     const char *name;
     shape shape;
     size_t elements;
-    float *value, *mean, *square; /* the moments NULL of what is not trained (parameters_train) */
+    float *value, *mean, *square; /* the moments NULL where they are not kept (parameters_train) */
     double spread; /* standard deviation of the first values; 0: all ones */
-    bool table;    /* an embedding or a head: no matrix to Muon */
-    size_t kept;   /* of mean and square, how many the optimiser keeps */
+    size_t kept;   /* of mean and square, how many there are */
 } parameter;
 
 typedef struct parameters {
@@ -37,15 +38,13 @@ typedef struct parameters {
     arena *home, *moments; /* of the lists; of the moments, which come and go */
 } parameters;
 
-/* Copies names; all values and moments are zero. */
+/* Copies names; all values are zero, and nothing is trained yet. */
 status parameters_new(arena *a, const char *const *names, const shape *shapes, size_t count, parameters **out, error *err);
-/* First weights in declared order: normal with the spread of each, or ones. Moments to zero. */
+/* First weights in declared order: normal with the spread of each, or ones. */
 void parameters_initialise(parameters *p, order_stream *stream);
-void parameters_forget_moments(parameters *p);
-/* From now on training checkpoints hold what this optimiser keeps; at first they hold both moments. */
-void parameters_keep(parameters *p, const optimiser *o);
-/* Gives those that are trained (NULL: all) moments of zeros, and takes the others' away. */
-status parameters_train(parameters *p, const bool *trained, error *err);
+/* Gives each what the optimiser keeps of it in a step of these parts (train/step.h; NULL: all are trained), as zeros, and takes away what
+ * it had. */
+status parameters_train(parameters *p, const step_part *parts, const optimiser *o, error *err);
 /* SHA-256 of the values: little-endian f32, in declared order. */
 void parameters_digest(const parameters *p, unsigned char digest[SHA256_BYTES]);
 

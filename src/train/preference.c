@@ -30,6 +30,13 @@ status preference_parameters(arena *a, const lm_config *config, const parameters
     return STATUS_OK;
 }
 
+void preference_parts(const lm_config *labelled, step_part *parts)
+{
+    parts[lm_weight_find(labelled, LM_SCORE, -1)] = STEP_TABLE;
+    if (labelled->likelihood)
+        parts[lm_weight_find(labelled, LM_LIKELIHOOD, -1)] = STEP_TABLE;
+}
+
 /* ---- the graph ---- */
 
 typedef struct preference_work {
@@ -80,13 +87,7 @@ static status build_training(arena *a, preference_work *w, error *err)
     w->weights = graph_input(w->graph, "pair_weights", TYPE_F32, SHAPE(pairs));
     node *each = op_reshape(w->scores, SHAPE(pairs, 2));
     node *chosen = op_reshape(op_slice(each, 1, 0, 1), SHAPE(pairs)), *rejected = op_reshape(op_slice(each, 1, 1, 2), SHAPE(pairs));
-    step_part *parts = stage_parts(a, run->config, run->stage->freeze);
-    if (!parts)
-        return no_memory(err);
-    parts[lm_weight_find(run->config, LM_SCORE, -1)] = STEP_TABLE;
-    if (run->config->likelihood)
-        parts[lm_weight_find(run->config, LM_LIKELIHOOD, -1)] = STEP_TABLE;
-    TRY(step_build(a, loss_preference(chosen, rejected, w->weights), t->weights, t->weight_count, parts, &options, &w->step, err));
+    TRY(step_build(a, loss_preference(chosen, rejected, w->weights), t->weights, t->weight_count, run->parts, &options, &w->step, err));
     TRY(step_watch(a, &w->step, w->scores, &w->scores_at, err));
     if (w->sums)
         TRY(step_watch(a, &w->step, w->sums, &w->sums_at, err));

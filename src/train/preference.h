@@ -22,6 +22,9 @@
 status preference_parameters(arena *a, const lm_config *config, const parameters *policy, bool likelihood, lm_config *labelled,
                              parameters **out, error *err);
 
+/* What is trained whatever the stage freezes, in `parts` of all weights: the head, and the weight of the likelihood. */
+void preference_parts(const lm_config *labelled, step_part *parts);
+
 /* Trains from log->steps to the end of the stage (loss_preference over the pairs of a batch). log->metrics gets for every step: loss,
  * accuracy (share of its pairs whose preferred reply is worth more, ties half), margin (mean of r_w - r_l), reward (mean of all replies),
  * norm, and, where the model reads it, logprob: its mean log-probability of a token of the replies. */

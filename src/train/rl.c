@@ -20,7 +20,7 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "no memory for policy gradients");
 }
 
-status rl_parameters(arena *a, const parameters *policy, const lm_config *config, rl_method method, parameters **out, error *err)
+status rl_parameters(arena *a, const parameters *policy, const lm_config *config, const recipe_stage *s, parameters **out, error *err)
 {
     const char *const name = "value.weight";
     parameters *p = ARENA_NEW(a, parameters), *head;
@@ -30,9 +30,10 @@ status rl_parameters(arena *a, const parameters *policy, const lm_config *config
     p->count = policy->count;
     p->elements = policy->elements;
     *out = p;
-    if (method != RL_PPO)
+    if (s->feedback.method != RL_PPO)
         return STATUS_OK;
     TRY(parameters_new(a, &name, &SHAPE(config->hidden), 1, &head, err));
+    TRY(parameters_train(head, (step_part[]){STEP_TABLE}, &s->optimiser, err));
     p->items[p->count++] = head->items[0];
     p->elements += head->items[0].elements;
     return STATUS_OK;

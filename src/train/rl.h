@@ -18,7 +18,7 @@
  * first; it reads the state that predicts the token and is not part of the model that is grown.
  *
  *     parameters *p;
- *     TRY(rl_parameters(arena, policy, &config, method, &p, err));
+ *     TRY(rl_parameters(arena, policy, &config, stage, &p, err));
  *     TRY(rl_train(arena, &run, &data, reference, &log, err));
  */
 #ifndef ASSAY_TRAIN_RL_H
@@ -38,8 +38,8 @@ typedef struct rl_data {
     void *keep_context;
 } rl_data;
 
-/* The policy's parameters themselves, and for ppo the value head behind them. */
-status rl_parameters(arena *a, const parameters *policy, const lm_config *config, rl_method method, parameters **out, error *err);
+/* The policy's parameters themselves, and for ppo the value head behind them, with what the stage's optimiser keeps of it. */
+status rl_parameters(arena *a, const parameters *policy, const lm_config *config, const recipe_stage *s, parameters **out, error *err);
 
 /* Trains from log->steps to the end of the stage. log->metrics gets for every step:
  *     step, reward, reward_deviation   over the replies

@@ -43,12 +43,7 @@ static status plan_step(arena *a, const stage_run *run, const sequence_batch *ba
                         size_t count, rl_graph *g, error *err)
 {
     step_options options = stage_step_options(run->stage);
-    step_part *known = stage_parts(a, run->config, run->stage->freeze), *parts = ARENA_ARRAY(a, step_part, count);
-    if (!known || !parts)
-        return no_memory(err);
-    for (size_t i = 0; i < count; i++)
-        parts[i] = i < lm_weight_count(run->config) ? known[i] : STEP_TABLE;
-    TRY(step_build(a, rl_loss(g, &run->stage->feedback), all, count, parts, &options, &g->step, err));
+    TRY(step_build(a, rl_loss(g, &run->stage->feedback), all, count, run->parts, &options, &g->step, err));
     TRY(step_watch(a, &g->step, g->model.logprobs, &g->logprobs_at, err));
     TRY(step_watch(a, &g->step, g->entropies, &g->entropies_at, err));
     TRY(step_plan(a, &g->step, false, &g->plan, err));

@@ -28,16 +28,21 @@ static void clipping(node *const *gradients, size_t count, double clip, node **n
     *factor = clip > 0 ? op_min(one, op_div(graph_scalar(g, TYPE_F32, clip), op_shift(*norm, 1e-6))) : one;
 }
 
-static bool is_matrix(const training_step *s, size_t i)
+static bool is_matrix(step_part part, shape s)
 {
-    return s->parts[i] == STEP_TRAINED && optimiser_is_matrix(s->parameters[i]->shape);
+    return part == STEP_TRAINED && optimiser_is_matrix(s);
+}
+
+size_t step_states(const optimiser *o, step_part part, shape s)
+{
+    return part == STEP_FROZEN ? 0 : optimiser_states(o, is_matrix(part, s));
 }
 
 static bool add_states(const training_step *s, size_t i, const optimiser *how, arena *a)
 {
     static const char *const names[OPTIMISER_STATES] = {"mean", "square"};
     const node *p = s->parameters[i];
-    for (size_t k = 0; k < optimiser_states(how, is_matrix(s, i)); k++) {
+    for (size_t k = 0; k < step_states(how, s->parts[i], p->shape); k++) {
         char *name = arena_printf(a, "%s:%s", names[k], p->site);
         if (!name || !(s->states[OPTIMISER_STATES * i + k] = graph_input(s->graph, name, TYPE_F32, p->shape)))
             return false;
@@ -49,9 +54,10 @@ static bool add_states(const training_step *s, size_t i, const optimiser *how, a
 static bool add_update(training_step *s, size_t i, node *gradient, node *rates, optimiser how)
 {
     node **to = s->outputs + s->output_count;
-    s->output_count += 1 + optimiser_states(&how, is_matrix(s, i));
+    bool matrix = is_matrix(s->parts[i], s->parameters[i]->shape);
+    s->output_count += 1 + optimiser_states(&how, matrix);
     how.decay = s->parameters[i]->shape.rank >= 2 ? how.decay : 0;
-    return optimiser_update(&how, is_matrix(s, i), s->parameters[i], s->states + OPTIMISER_STATES * i, gradient, rates, &to[0], &to[1]);
+    return optimiser_update(&how, matrix, s->parameters[i], s->states + OPTIMISER_STATES * i, gradient, rates, &to[0], &to[1]);
 }
 
 static status make_lists(arena *a, training_step *s, node *const *parameters, const step_part *parts, error *err)

@@ -31,6 +31,9 @@ typedef struct step_options {
 /* What a step does with a parameter. TABLE: trained, and no matrix to Muon, whatever its shape (embeddings, heads). */
 typedef enum step_part { STEP_FROZEN, STEP_TRAINED, STEP_TABLE } step_part;
 
+/* How many tensors of its shape are kept of a parameter's past: 0 of what is frozen. */
+size_t step_states(const optimiser *o, step_part part, shape s);
+
 /* Outputs of the plan: loss and norm (before clipping), then of every trained parameter its value and what the optimiser keeps. */
 enum { STEP_LOSS, STEP_NORM, STEP_FIRST };
 

@@ -179,11 +179,8 @@ status stage_parameters(arena *a, const lm_config *config, parameters **out, err
             return no_memory(err);
     }
     TRY(parameters_new(a, names, shapes, count, out, err));
-    for (size_t i = 0; i < count; i++) {
-        lm_weight w = lm_weight_at(config, i);
-        (*out)->items[i].spread = w.deviation;
-        (*out)->items[i].table = is_table(w.role);
-    }
+    for (size_t i = 0; i < count; i++)
+        (*out)->items[i].spread = lm_weight_at(config, i).deviation;
     return STATUS_OK;
 }
 

@@ -39,6 +39,7 @@ typedef struct stage_run {
     const lm_config *config;
     parameters *parameters;  /* that are trained: those of the adapter where there is one */
     const adapter *adapter;  /* NULL: the weights themselves; else they are adapter->base */
+    const step_part *parts;  /* of stages of feedback: what a step does with each of the parameters */
     const corpus *documents; /* of stages of documents (stage_train) */
     unsigned char seed[SHA256_BYTES];
     thread_pool *pool;

@@ -86,6 +86,7 @@ static status run_training(arena *a, const checkpoint *c, const workload_options
     TRY(stage_parameters(a, &c->config, &t->parameters, err));
     order_stream init = order_stream_at((unsigned char[SHA256_BYTES]){1}, "workload");
     parameters_initialise(t->parameters, &init);
+    TRY(parameters_train(t->parameters, NULL, &options.optimiser, err));
     step_rates(&options, 0, 1e-4, t->rates);
     TRY(bind_training(a, c, t, o->tokens, row, err));
     for (size_t i = 0; i < WARM + runs_of(o); i++) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { TOKENS = 96, DOCUMENTS = 11 };
+static const optimiser adamw = {.kind = OPTIMISER_ADAMW, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8};
 
 /* Packed documents of 3 to 13 tokens, and a little padding. */
 static packed_batch batch_of(const lm_config *c)
@@ -44,6 +45,7 @@ static parameters *base_of(const lm_config *c)
     assert_int_equal(stage_parameters(memory, c, &p, NULL), STATUS_OK);
     for (size_t i = 0; i < p->count; i++)
         memcpy(p->items[i].value, values[i], p->items[i].elements * sizeof(float));
+    assert_int_equal(parameters_train(p, NULL, &adamw, NULL), STATUS_OK);
     return p;
 }
 
@@ -55,6 +57,7 @@ static adapter *adapter_of(const lm_config *c, const recipe_lora *o, const param
         fail_msg("%s", err.message);
     order_stream stream = order_stream_at((unsigned char[SHA256_BYTES]){5}, "init");
     adapter_initialise(l, &stream);
+    assert_int_equal(parameters_train(l->parameters, NULL, &adamw, NULL), STATUS_OK);
     return l;
 }
 
@@ -189,11 +192,11 @@ static void a_frozen_base_holds_no_gradient_and_no_moments(void **state)
     lm_config c = config_of();
     packed_batch b = batch_of(&c);
     parameters *base = base_of(&c), *fresh = base_of(&c);
-    bool *none = ARENA_ARRAY(memory, bool, base->count);
+    step_part *none = ARENA_ARRAY(memory, step_part, base->count);
     float losses[2][STEPS];
     adapter *l = adapter_of(&c, &(recipe_lora){.rank = 2, .alpha = 16}, base);
     held whole = hold(&c, fresh, NULL, &b, STEPS, losses[0]);
-    assert_int_equal(parameters_train(base, none, NULL), STATUS_OK);
+    assert_int_equal(parameters_train(base, none, &adamw, NULL), STATUS_OK);
     held low = hold(&c, base, l, &b, STEPS, losses[1]);
     assert_int_equal(whole.moments, 2 * base->elements);
     assert_int_equal(low.moments, 2 * l->parameters->elements);
@@ -216,20 +219,18 @@ static void a_checkpoint_holds_what_is_trained(void **state)
     parameters *base = base_of(&c);
     adapter *l = adapter_of(&c, &(recipe_lora){.rank = 2, .alpha = 2}, base);
     const step_part *parts = stage_parts(memory, &c, FREEZE_EMBEDDING);
-    bool *trained = ARENA_ARRAY(memory, bool, base->count);
-    for (size_t i = 0; i < base->count; i++)
-        trained[i] = parts[i] != STEP_FROZEN;
     const char *path = file_join(memory, test_folder(), "frozen.safetensors");
     json_t *state_json = json_object();
     error err = {0};
-    assert_int_equal(parameters_train(base, trained, &err), STATUS_OK);
+    assert_int_equal(parameters_train(base, parts, &adamw, &err), STATUS_OK);
     assert_int_equal(parameters_save(base, path, state_json, &err), STATUS_OK);
     safetensors *file;
     assert_int_equal(safetensors_open(memory, path, &file, &err), STATUS_OK);
     size_t frozen = 0;
     for (size_t i = 0; i < base->count; i++) {
-        frozen += !trained[i];
-        assert_true(!safetensors_find(file, arena_printf(memory, "mean:%s", base->items[i].name)) == !trained[i]);
+        bool trained = parts[i] != STEP_FROZEN;
+        frozen += !trained;
+        assert_true(!safetensors_find(file, arena_printf(memory, "mean:%s", base->items[i].name)) == !trained);
         assert_non_null(safetensors_find(file, arena_printf(memory, "value:%s", base->items[i].name)));
     }
     assert_true(frozen > 0);

@@ -81,6 +81,7 @@ static parameters *trained(arena *a, element_type compute, way how, float *losse
     assert_int_equal(stage_parameters(a, &config, &weights, &err), STATUS_OK);
     order_stream init = order_stream_at((unsigned char[SHA256_BYTES]){1}, "init");
     parameters_initialise(weights, &init);
+    assert_int_equal(parameters_train(weights, NULL, &options.optimiser, &err), STATUS_OK);
     assert_int_equal(stage_graph_build(a, &config, TOKENS, compute, FREEZE_NONE, &options, &g, &err), STATUS_OK);
     plan_options o = {.threads = how.threads, .unfused = how.unfused};
     status made = how.donated ? step_plan(a, &g.step, false, &p, &err) : plan_new(g.graph, g.step.outputs, g.step.output_count, &o, &p, &err);
