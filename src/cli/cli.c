@@ -40,13 +40,25 @@ const command *command_find(const char *name)
     return NULL;
 }
 
+/* A message quotes what it found, which may hold what a terminal obeys: control characters are shown, not sent. */
+static void print_shown(const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if ((*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
+            fprintf(stderr, "\\x%02x", *c);
+        else
+            fputc(*c, stderr);
+}
+
 static int report_failure(const char *verb, const error *err)
 {
     if (err->code == STATUS_INTERRUPTED && !err->message[0])
         return status_exit_code(err->code);
-    fprintf(stderr, "assay%s%s: %s\n", verb ? " " : "", verb ? verb : "", err->message);
-    if (err->hint[0])
-        fprintf(stderr, "hint: %s\n", err->hint);
+    fprintf(stderr, "assay%s%s: ", verb ? " " : "", verb ? verb : "");
+    print_shown(err->message);
+    fputs(err->hint[0] ? "\nhint: " : "", stderr);
+    print_shown(err->hint);
+    fputc('\n', stderr);
     return status_exit_code(err->code);
 }
 

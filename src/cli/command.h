@@ -30,6 +30,7 @@
 #include "core/param.h"
 #include "core/progress.h"
 #include "core/text.h"
+#include "core/threads.h"
 #include "run/study.h"
 
 #include <stdatomic.h>
@@ -90,7 +91,7 @@ const command *command_find(const char *name); /* NULL when there is none */
     {.name = "seed", .letter = 's', .type = PARAM_INT, .least = 0, .most = 9007199254740991.0, .fallback = "1",        \
      .value = "N", .help = "every random draw follows from it"}
 #define OPTION_THREADS                                                                                                 \
-    {.name = "threads", .letter = 't', .type = PARAM_INT, .least = 0, .most = 1024, .fallback = "0", .value = "N",     \
+    {.name = "threads", .letter = 't', .type = PARAM_INT, .least = 0, .most = THREADS_MOST, .fallback = "0", .value = "N",     \
      .help = "numerical threads; 0: all processors; never changes a result"}
 /* How checkpoints are asked (lm/chat.h); cli_prompt_options reads them. */
 #define OPTIONS_PROMPT                                                                                                 \

@@ -26,9 +26,9 @@ static const param_spec options[] = {
     {.name = "tokens", .type = PARAM_INT, .least = 0, .most = 16777216, .fallback = "0", .value = "N",
      .help = "with --graph: tokens of the batch, or of each prompt; 0: 1024 for training, 128 before decoding, 256 of a prompt"},
     {.name = "row", .type = PARAM_INT, .least = 0, .most = 16777216, .fallback = "0", .value = "N",
-     .help = "with --graph: tokens of each document of a batch; 0: the model's context"},
+     .help = "with --graph and train: tokens of each document of a batch; 0: the model's context"},
     {.name = "sequences", .type = PARAM_INT, .least = 1, .most = 256, .fallback = "1", .value = "N",
-     .help = "with --graph: sequences that are decoded at once"},
+     .help = "with --graph and decode: sequences that are decoded at once"},
     {.name = "type", .type = PARAM_CHOICE, .choices = types, .fallback = "bf16", .value = "TYPE",
      .help = "with --graph: what products are computed in"},
     {.name = "runs", .type = PARAM_INT, .least = 1, .most = 100000, .fallback = "10", .value = "N",
@@ -41,6 +41,28 @@ static const param_spec options[] = {
     OPTION_STORE,
     OPTION_JSON,
 };
+
+/* Options that say nothing without --graph; `of`: the one kind of work that they are for. */
+static const struct of_graph {
+    const char *option, *of;
+} of_graph[] = {
+    {"model", NULL}, {"what", NULL}, {"tokens", NULL}, {"row", "train"}, {"sequences", "decode"},
+    {"type", NULL},  {"runs", NULL}, {"by", NULL},     {"top", NULL},    {"threads", NULL},
+};
+
+static status check_options(const param_values *o, error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(of_graph); i++) {
+        const struct of_graph *x = &of_graph[i];
+        if (!param_given(o, x->option))
+            continue;
+        if (!param_flag(o, "graph"))
+            return error_set(err, STATUS_USAGE, "--%s goes with --graph", x->option);
+        if (x->of && strcmp(x->of, param_string(o, "what")) != 0)
+            return error_set(err, STATUS_USAGE, "--%s goes with --what %s, found %s", x->option, x->of, param_string(o, "what"));
+    }
+    return STATUS_OK;
+}
 
 /* A plan of a model, taken apart. */
 static status show_graph(command_call *call, error *err)
@@ -189,6 +211,7 @@ static void add_rows(strbuf *out, const char *prefix, const json_t *facts)
 static status run(command_call *call, error *err)
 {
     const char *f32 = NULL, *half = NULL;
+    TRY(check_options(call->options, err));
     if (param_flag(call->options, "graph"))
         return show_graph(call, err);
     TRY(product(call->arena, KERNEL_F32, &f32, err));

@@ -221,6 +221,8 @@ static status take_words(number_source *n, bool *comment, number_taker *take, vo
 static status read_text(number_source *n, number_taker *take, void *context, error *err)
 {
     bool comment = false;
+    if (n->end - n->begin >= 3 && memcmp(n->buffer + n->begin, "\xef\xbb\xbf", 3) == 0)
+        n->begin += 3; /* UTF-8's mark at the front */
     for (;;) {
         TRY(take_words(n, &comment, take, context, err));
         if (n->ended)

@@ -93,6 +93,52 @@ static status read_questions(command_call *call, questions *q, error *err)
 
 /* ---- what is read ------------------------------------------------------------------------------------------------- */
 
+enum {
+    OF_KLL = 1 << SKETCH_KLL | 1 << SKETCH_LINEAR | 1 << SKETCH_CUBIC,
+    OF_KNOTS = 1 << SKETCH_KNOTS | 1 << SKETCH_SPLINE,
+    OF_TDIGEST = 1 << SKETCH_TDIGEST
+};
+
+/* Which kinds the options go with that say how a sketch is made. */
+static const struct making {
+    const char *option;
+    unsigned kinds;
+    const char *words;
+} makings[] = {
+    {"k", OF_KLL, "kll, linear and cubic"},          {"paired", OF_KLL, "kll, linear and cubic"}, {"sampled", OF_KLL, "kll, linear and cubic"},
+    {"words", OF_KNOTS, "knots and spline"},         {"unguarded", OF_KNOTS, "knots and spline"}, {"compression", OF_TDIGEST, "tdigest"},
+    {"scale", OF_TDIGEST, "tdigest"},
+};
+
+/* Refuses what would have no effect, and what could not be saved, before anything is read. */
+static status check_options(const param_values *o, error *err)
+{
+    int kind = param_choice(o, "kind"), format = param_choice(o, "format");
+    for (size_t i = 0; i < COUNT_OF(makings); i++)
+        if (param_given(o, makings[i].option) && !(makings[i].kinds >> kind & 1))
+            return error_set(err, STATUS_USAGE, "--%s is for the kinds %s, and the kind is %s", makings[i].option, makings[i].words,
+                             sketch_kind_names[kind]);
+    if (param_given(o, "format") && !param_string(o, "output"))
+        return error_set(err, STATUS_USAGE, "--format is that of a saved sketch: expected --output beside it");
+    if (param_given(o, "kind") && format != SAVE_ASSAY && !(OF_KLL >> kind & 1))
+        return error_set(err, STATUS_USAGE, "--format %s holds KLL sketches, not %s", save_words[format], sketch_kind_names[kind]);
+    return STATUS_OK;
+}
+
+/* A saved sketch that comes first is taken as it is; options that say otherwise are refused. */
+static status check_first(const param_values *o, const char *name, const sketch *s, error *err)
+{
+    sketch_kind kind = sketch_options_of(s)->kind;
+    if (param_given(o, "kind") && param_choice(o, "kind") != (int)kind)
+        return error_set(err, STATUS_USAGE, "--kind %s: %s holds a sketch of the kind %s", param_string(o, "kind"), name,
+                         sketch_kind_names[kind]);
+    for (size_t i = 0; i < COUNT_OF(makings); i++)
+        if (param_given(o, makings[i].option))
+            return error_set(err, STATUS_USAGE, "--%s says how a sketch is made, and %s holds one that is made already", makings[i].option,
+                             name);
+    return STATUS_OK;
+}
+
 static sketch_options sketch_wanted(const command_call *call)
 {
     const param_values *o = call->options;
@@ -129,13 +175,12 @@ static status take_saved(command_call *call, reading *r, slice bytes, error *err
     TRY(sketch_load(bytes, r->name, &other, err));
     if (!r->s) {
         r->s = other;
-        return STATUS_OK;
+        return check_first(call->options, r->name, other, err);
     }
     status result = sketch_merge(r->s, other, err);
     if (result != STATUS_OK)
         error_context(err, "%s", r->name);
     sketch_free(other);
-    (void)call;
     return result;
 }
 
@@ -163,8 +208,12 @@ static status take_file(command_call *call, reading *r, const char *path, error 
 static status take_all(command_call *call, reading *r, error *err)
 {
     uint64_t total = 0;
-    for (size_t i = 0; i < call->argument_count; i++)
-        total += number_file_bytes(call->arguments[i]);
+    bool known = true; /* a pipe's length is not */
+    for (size_t i = 0; i < call->argument_count; i++) {
+        uint64_t bytes = number_file_bytes(call->arguments[i]);
+        known = known && bytes > 0;
+        total = known ? total + bytes : 0;
+    }
     r->progress = progress_new("sketch", total, cli_progress_mode(call));
     status result = STATUS_OK;
     for (size_t i = 0; i < call->argument_count && result == STATUS_OK; i++)
@@ -189,11 +238,17 @@ static status save(command_call *call, const sketch *s, error *err)
 
 /* ---- what is printed ---------------------------------------------------------------------------------------------- */
 
+/* A value of the stream: JSON has no infinities, so they are the words "inf" and "-inf", which --rank and --cdf read. */
+static json_t *value_json(double x)
+{
+    return isinf(x) ? json_string(x < 0 ? "-inf" : "inf") : jsonio_number(x);
+}
+
 static json_t *pairs_json(const char *asked_for, const char *answer, const asked *q)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < q->count; i++)
-        json_array_append_new(rows, json_pack("{s:o, s:o}", asked_for, jsonio_number(q->values[i]), answer, jsonio_number(q->answers[i])));
+        json_array_append_new(rows, json_pack("{s:o, s:o}", asked_for, value_json(q->values[i]), answer, value_json(q->answers[i])));
     return rows;
 }
 
@@ -201,7 +256,7 @@ static json_t *cdf_json(const asked *q)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i <= q->count && q->count; i++)
-        json_array_append_new(rows, json_pack("{s:o, s:f, s:f}", "to", i < q->count ? jsonio_number(q->values[i]) : json_null(), "up_to",
+        json_array_append_new(rows, json_pack("{s:o, s:f, s:f}", "to", i < q->count ? value_json(q->values[i]) : json_null(), "up_to",
                                               q->answers[i], "between", q->answers[i] - (i ? q->answers[i - 1] : 0)));
     return rows;
 }
@@ -210,7 +265,7 @@ static json_t *sketch_json(const sketch *s, const questions *q)
 {
     const sketch_options *o = sketch_options_of(s);
     return json_pack("{s:s, s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:b, s:o, s:o, s:o}", "kind", sketch_kind_names[o->kind], "count",
-                     (json_int_t)sketch_count(s), "least", jsonio_number(sketch_least(s)), "most", jsonio_number(sketch_most(s)), "words",
+                     (json_int_t)sketch_count(s), "least", value_json(sketch_least(s)), "most", value_json(sketch_most(s)), "words",
                      (json_int_t)sketch_words(s), "retained", (json_int_t)sketch_retained(s), "rank_error",
                      jsonio_number(sketch_error(s, false)), "mass_error", jsonio_number(sketch_error(s, true)), "inclusive",
                      (int)q->inclusive, "quantiles", pairs_json("share", "value", &q->quantiles), "ranks",
@@ -221,8 +276,13 @@ static status print_text(command_call *call, const sketch *s, const questions *q
 {
     strbuf *out = &call->out;
     double bound = sketch_error(s, false);
-    strbuf_printf(out, "%llu numbers from %.9g to %.9g; %s, %zu words\n", (unsigned long long)sketch_count(s), sketch_least(s),
-                  sketch_most(s), sketch_kind_names[sketch_options_of(s)->kind], sketch_words(s));
+    uint64_t count = sketch_count(s);
+    strbuf_printf(out, "%llu number%s", (unsigned long long)count, count == 1 ? "" : "s");
+    if (count)
+        strbuf_printf(out, " from %.9g to %.9g", sketch_least(s), sketch_most(s));
+    strbuf_printf(out, "; %s, %zu words\n", sketch_kind_names[sketch_options_of(s)->kind], sketch_words(s));
+    if (count == 0)
+        return out->failed ? error_set(err, STATUS_MEMORY, "out of memory") : STATUS_OK;
     if (bound == 0)
         strbuf_add(out, "all ranks are exact\n");
     else if (isfinite(bound))
@@ -272,6 +332,7 @@ static status run(command_call *call, error *err)
     questions q;
     reading r = {0};
     TRY(read_questions(call, &q, err));
+    TRY(check_options(call->options, err));
     status result = take_all(call, &r, err);
     if (result == STATUS_OK)
         result = save(call, r.s, err);

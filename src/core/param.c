@@ -25,7 +25,7 @@ static status check_range(const param_spec *spec, double value, const char *text
 {
     bool limited = spec->least != 0 || spec->most != 0;
     if (limited && !(value >= spec->least && value <= spec->most))
-        return error_set(err, STATUS_USAGE, "--%s: expected %g to %g, found %s", spec->name, spec->least, spec->most,
+        return error_set(err, STATUS_USAGE, "--%s: expected %.15g to %.15g, found %s", spec->name, spec->least, spec->most,
                          text);
     return STATUS_OK;
 }

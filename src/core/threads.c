@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_THREADS = 256, SPINS = 2000 };
+enum { SPINS = 2000 };
 
 /* The gate says, in one word, which job is on, whether it may be entered, and how many helpers are inside. The caller
  * shuts it when no task is left to claim and then waits only for those inside: a helper that comes late (the machine may
@@ -20,7 +20,7 @@ enum { MAX_THREADS = 256, SPINS = 2000 };
 
 struct thread_pool {
     size_t size; /* workers, the caller among them */
-    pthread_t threads[MAX_THREADS];
+    pthread_t threads[THREADS_MOST];
     pthread_mutex_t lock;
     pthread_cond_t start, finish;
     atomic_uint_fast64_t gate;
@@ -119,15 +119,15 @@ size_t thread_processors(void)
     size_t allowed = quota_processors();
     if (allowed >= 1 && allowed < n)
         n = allowed;
-    return n < 1 ? 1 : n;
+    return n < 1 ? 1 : n < THREADS_MOST ? n : THREADS_MOST;
 }
 
 status thread_pool_new(size_t threads, thread_pool **out, error *err)
 {
     if (threads == 0)
         threads = thread_processors();
-    if (threads > MAX_THREADS)
-        return error_set(err, STATUS_USAGE, "expected at most %d threads, found %zu", MAX_THREADS, threads);
+    if (threads > THREADS_MOST)
+        return error_set(err, STATUS_USAGE, "expected at most %d threads, found %zu", THREADS_MOST, threads);
     thread_pool *pool = memory_alloc(sizeof *pool);
     if (!pool)
         return error_set(err, STATUS_MEMORY, "no memory for the thread pool");

@@ -19,7 +19,8 @@ static status out_of_memory(const conversion *c)
     return error_set(c->err, STATUS_MEMORY, "%s: out of memory", c->file);
 }
 
-static status convert(const conversion *c, struct fy_node *from, int depth, const yaml_node **out);
+static const struct fy_mark *first_mark(struct fy_node *node);
+static status convert(const conversion *c, struct fy_node *from, const struct fy_mark *beside, int depth, const yaml_node **out);
 
 /* The words of a scalar, in the arena; NULL: none, or no memory. Read in pieces, as fy_node_get_scalar of libfyaml 0.7 loses
  * memory on words of many lines. */
@@ -45,7 +46,7 @@ static status convert_scalar(const conversion *c, struct fy_node *from, yaml_nod
     return to->text ? STATUS_OK : out_of_memory(c);
 }
 
-static status convert_list(const conversion *c, struct fy_node *from, int depth, yaml_node *to)
+static status convert_list(const conversion *c, struct fy_node *from, const struct fy_mark *beside, int depth, yaml_node *to)
 {
     int count = fy_node_sequence_item_count(from);
     to->count = count > 0 ? (size_t)count : 0;
@@ -53,7 +54,7 @@ static status convert_list(const conversion *c, struct fy_node *from, int depth,
     if (!to->items)
         return out_of_memory(c);
     for (size_t i = 0; i < to->count; i++)
-        TRY(convert(c, fy_node_sequence_get_by_index(from, (int)i), depth + 1, &to->items[i]));
+        TRY(convert(c, fy_node_sequence_get_by_index(from, (int)i), beside, depth + 1, &to->items[i]));
     return STATUS_OK;
 }
 
@@ -72,7 +73,7 @@ static status convert_map(const conversion *c, struct fy_node *from, int depth, 
             return yaml_error(to, c->err, "expected keys that are words");
         if (!(to->keys[i] = words_of(c, key)))
             return out_of_memory(c);
-        TRY(convert(c, fy_node_pair_value(pair), depth + 1, &to->items[i]));
+        TRY(convert(c, fy_node_pair_value(pair), first_mark(key), depth + 1, &to->items[i]));
         for (size_t j = 0; j < i; j++)
             if (strcmp(to->keys[i], to->keys[j]) == 0)
                 return yaml_error(to->items[i], c->err, "the key '%s' stands twice", to->keys[i]);
@@ -90,7 +91,8 @@ static const struct fy_mark *first_mark(struct fy_node *node)
     return token ? fy_token_start_mark(token) : NULL;
 }
 
-static status convert(const conversion *c, struct fy_node *from, int depth, const yaml_node **out)
+/* beside: the place of what has none of its own, that of the key or of the list around it. */
+static status convert(const conversion *c, struct fy_node *from, const struct fy_mark *beside, int depth, const yaml_node **out)
 {
     yaml_node *to = ARENA_NEW(c->arena, yaml_node);
     if (!to)
@@ -100,19 +102,19 @@ static status convert(const conversion *c, struct fy_node *from, int depth, cons
     to->line = to->column = 1;
     if (depth > DEPTH_LIMIT)
         return error_set(c->err, STATUS_INVALID, "%s: nested more than %d deep", c->file, DEPTH_LIMIT);
-    if (!from) { /* "key:" with nothing behind it */
-        to->text = "";
-        return STATUS_OK;
-    }
-    const struct fy_mark *mark = first_mark(from);
+    const struct fy_mark *own = from ? first_mark(from) : NULL, *mark = own ? own : beside;
     if (mark) {
         to->line = mark->line + 1;
         to->column = mark->column + 1;
     }
+    if (!from) { /* "key:" with nothing behind it */
+        to->text = "";
+        return STATUS_OK;
+    }
     if (fy_node_is_scalar(from))
         return convert_scalar(c, from, to);
     to->kind = fy_node_is_sequence(from) ? YAML_LIST : YAML_MAP;
-    return to->kind == YAML_LIST ? convert_list(c, from, depth, to) : convert_map(c, from, depth, to);
+    return to->kind == YAML_LIST ? convert_list(c, from, mark, depth, to) : convert_map(c, from, depth, to);
 }
 
 /* The first error that libfyaml collected, in our words. */
@@ -160,7 +162,7 @@ status yaml_parse(arena *a, slice text, const char *name, const yaml_node **out,
     if (!document)
         result = parse_failed(diag, name, err);
     else {
-        result = convert(&c, fy_document_root(document), 0, out);
+        result = convert(&c, fy_document_root(document), NULL, 0, out);
         fy_document_destroy(document);
     }
     fy_diag_destroy(diag);
@@ -238,7 +240,7 @@ status yaml_get_double(const yaml_node *map, const char *key, double least, doub
     if (node->quoted || !slice_to_double(slice_of(node->text), &value))
         return yaml_error(node, err, "expected a number at '%s', found '%s'", key, node->text);
     if (!(value >= least && value <= most))
-        return yaml_error(node, err, "expected %g to %g at '%s', found %s", least, most, key, node->text);
+        return yaml_error(node, err, "expected %.15g to %.15g at '%s', found %s", least, most, key, node->text);
     *out = value;
     return STATUS_OK;
 }

@@ -9,6 +9,13 @@ static status no_memory(error *err)
     return error_set(err, STATUS_MEMORY, "no memory for the sums of a batch in pieces");
 }
 
+/* Why the graph has no such nodes. */
+static status failed(const graph *g, error *err)
+{
+    TRY(graph_status(g, err));
+    return no_memory(err);
+}
+
 void accumulation_free(accumulation *s)
 {
     if (!s)
@@ -31,21 +38,23 @@ static status plan_piece(arena *a, node *loss, const step_part *parts, accumulat
         if (!parts || parts[i] != STEP_FROZEN)
             chosen[n++] = s->parameters[i];
     if (!graph_value_and_grad(loss, chosen, s->trained, &outputs[0], outputs + 1))
-        return no_memory(err);
+        return failed(loss->graph, err);
     for (size_t i = 0; i < count; i++) {
         const char *name = arena_printf(a, "sum:%s", i ? chosen[i - 1]->site : "loss");
         s->inputs[i] = name ? graph_input(loss->graph, name, TYPE_F32, outputs[i] ? outputs[i]->shape : SHAPE_SCALAR) : NULL;
         outputs[i] = op_add(s->inputs[i], outputs[i]);
         donations[i] = (plan_donation){s->inputs[i], i};
-        s->bytes[i] = outputs[i] ? (size_t)shape_count(outputs[i]->shape) * sizeof(float) : 0;
-        s->sums[i] = arena_alloc(a, s->bytes[i] + 1);
-        if (!outputs[i] || !s->sums[i])
-            return no_memory(err);
+        if (!outputs[i])
+            return failed(loss->graph, err);
+        s->bytes[i] = (size_t)shape_count(outputs[i]->shape) * sizeof(float);
     }
     plan_options o = {.donations = donations, .donation_count = count};
-    TRY(plan_new(loss->graph, outputs, count, &o, &s->piece, err));
-    for (size_t i = 0; i < count; i++)
+    TRY(plan_new(loss->graph, outputs, count, &o, &s->piece, err)); /* says what it needs before the sums are there */
+    for (size_t i = 0; i < count; i++) {
+        if (!(s->sums[i] = arena_alloc(a, s->bytes[i] + 1)))
+            return no_memory(err);
         plan_bind_mutable(s->piece, s->inputs[i], s->sums[i]);
+    }
     return STATUS_OK;
 }
 

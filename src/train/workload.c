@@ -178,6 +178,8 @@ static status measure_prompts(arena *a, const checkpoint *c, const workload_opti
     serving s = {0};
     engine_request request = {.prompt_count = o->tokens, .max_tokens = score ? 0 : 1, .prompt_logprobs = score};
     TRY(check_context(c, o->tokens, 1, err));
+    if (score && o->tokens < 2)
+        return error_set(err, STATUS_USAGE, "a prompt of 1 token has no token behind another that could be scored: expected 2 or more");
     status result = open_engine(a, c, o, 1, pool, &s, err);
     if (result == STATUS_OK)
         result = read_prompts(&s, request, runs_of(o), err);

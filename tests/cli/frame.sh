@@ -26,6 +26,15 @@ grep -q 'more steps' "$work/out" || fail "doctor --graph --top leaves nothing ou
 expect 2 "are more than the" "$ASSAY" doctor --graph --what decode --tokens 1000000
 expect 1 "bytes of memory" "$ASSAY" doctor --graph --tokens 16777216
 expect 2 "--what" "$ASSAY" doctor --graph --what dream
+expect 2 "--what goes with --graph" "$ASSAY" doctor --what decode
+expect 2 "--row goes with --what train, found score" "$ASSAY" doctor --graph --what score --row 8
+expect 2 "--sequences goes with --what decode" "$ASSAY" doctor --graph --sequences 2
+expect 2 "expected 2 or more" "$ASSAY" doctor --graph --what score --tokens 1
+expect 2 "--threads: expected 0 to 256, found 1024" "$ASSAY" doctor --graph --threads 1024
+expect 2 "expected 0 to 16777216, found 1000000000000" "$ASSAY" doctor --graph --tokens 1000000000000
+# What a message quotes cannot steer a terminal.
+printf '\033[31mX\n' > "$work/colour.txt"
+expect 1 'found "\x1b[31mX"' "$ASSAY" sketch -q "$work/colour.txt"
 expect 1 "no such folder" "$ASSAY" doctor --graph --model nowhere
 expect 1 "No space left" sh -c '"$0" doctor > /dev/full' "$ASSAY"
 expect 0 "" "$ASSAY" completion bash

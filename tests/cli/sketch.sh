@@ -17,6 +17,13 @@ check "a pipe" '[ "$(seq 1000 | s - --json | jq .count)" = 1000 ]'
 check "separators, comments, signs" 'says "$(printf "# head\n1, -2;3e2\t+4\n\n inf -0.5" | s - --json)" ".count == 6 and .least == -2"'
 check "the last number needs no end of line" 'says "$(printf 7 | s - --json)" ".most == 7"'
 
+check "the mark of UTF-8 and carriage returns" 'says "$(printf "\xef\xbb\xbf1\r\n2\r\n" | s - --json)" ".count == 2 and .most == 2"'
+check "infinities in JSON" 'says "$(printf "1 inf -inf" | s - -p 1 -r inf --cdf=-inf,0 --json)" "[.least, .most, .quantiles[0].value, .ranks[0].value, .cdf[0].to] == [\"-inf\", \"inf\", \"inf\", \"inf\", \"-inf\"]"'
+check "one number" '[[ "$(printf 7 | s - | head -1)" == "1 number from 7 to 7; kll,"* ]]'
+check "an empty sketch" '[[ "$(s - -o "$work/empty.sketch" < /dev/null)" == "0 numbers; kll, "* ]]'
+check "an empty sketch takes in another" '[ "$(s "$work/empty.sketch" "$work/a.txt" --json | jq .count)" = 1000 ]'
+check "a pipe beside a file has no known end" '! seq 5 | "$ASSAY" sketch "$work/a.txt" - 2>&1 | grep -q "%  *("'
+
 # Binary numbers.
 python3 - "$work" <<'PY'
 import struct, sys
@@ -62,6 +69,13 @@ refuses "a flipped bit" 1 "bit.sketch: not a whole sketch: its checksum" "$work/
 refuses "their sketch cut short" 1 "cut.kll.*DataSketches" "$work/x" "$ASSAY" sketch -q "$work/cut.kll" -o "$work/x"
 refuses "kinds that do not fit" 1 "b.sketch: a sketch of the kind kll cannot take in tdigest" "" "$ASSAY" sketch -q "$work/a.kll" "$work/b.sketch"
 refuses "a format that does not fit" 1 "DataSketches' format holds KLL" "$work/x" "$ASSAY" sketch -q "$work/b.sketch" -o "$work/x" --format datasketches-float
+refuses "an option of another kind" 2 "--words is for the kinds knots and spline, and the kind is kll" "" "$ASSAY" sketch -q "$work/a.txt" --words 300
+refuses "k of a t-digest" 2 "--k is for the kinds kll, linear and cubic" "" "$ASSAY" sketch -q "$work/a.txt" --kind tdigest --k 300
+refuses "a format of nothing" 2 "expected --output beside it" "" "$ASSAY" sketch -q "$work/a.txt" --format datasketches-float
+refuses "a kind that cannot be saved so" 2 "holds KLL sketches, not knots" "$work/x" "$ASSAY" sketch -q "$work/none.txt" --kind knots -o "$work/x" --format datasketches-double
+refuses "another kind than the saved one" 2 "--kind knots: .*a.kll holds a sketch of the kind kll" "" "$ASSAY" sketch -q "$work/a.kll" --kind knots
+refuses "another k than the saved one" 2 "a.kll holds one that is made already" "" "$ASSAY" sketch -q "$work/a.kll" --k 300
+refuses "too many words" 2 "expected 64 to 4194304, found 5000000" "" "$ASSAY" sketch -q "$work/a.txt" --kind knots --words 5000000
 refuses "a share above 1" 2 "a share lies between 0 and 1" "" "$ASSAY" sketch -q "$work/a.txt" -p 50
 refuses "no number asked for" 2 "expected numbers separated by commas" "" "$ASSAY" sketch -q "$work/a.txt" -r 1,x
 refuses "no such file" 1 "cannot read" "" "$ASSAY" sketch -q "$work/none.txt"

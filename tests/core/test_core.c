@@ -174,6 +174,14 @@ static void yaml_errors_name_the_place(void **state)
     assert_int_equal(yaml_get_double(root, "dosis", 0, 0.4, &dose, &err), STATUS_INVALID);
     assert_non_null(strstr(err.message, "r.yaml:2:8: expected 0 to 0.4"));
     assert_int_equal(yaml_get(root, "list")->count, 3);
+    static const char *const bare[] = {"x: 1\n  \nlist: {}\n", "x: 1\n\nlist: []\n", "x: 1\n\nlist:\n", "x: 1\n\nlist: [[]]\n"};
+    for (size_t i = 0; i < COUNT_OF(bare); i++) { /* what is empty stands where its key does */
+        assert_int_equal(yaml_parse(a, slice_of(bare[i]), "bare.yaml", &root, &err), STATUS_OK);
+        const yaml_node *list = yaml_get(root, "list");
+        assert_int_equal(list->line, 3);
+        assert_int_equal(list->column, 1);
+    }
+    assert_int_equal(yaml_get(root, "list")->items[0]->line, 3);
     assert_int_equal(yaml_parse(a, SLICE("a: [1,\nb: }"), "bad.yaml", &root, &err), STATUS_INVALID);
     assert_non_null(strstr(err.message, "bad.yaml:"));
     assert_int_equal(yaml_parse(a, SLICE("a: 1\na: 2\n"), "twice.yaml", &root, &err), STATUS_INVALID);
