@@ -260,6 +260,47 @@ bool op_adamw(node *value, node *mean, node *square, node *gradient, node *rates
     return *new_value && *new_mean && *new_square;
 }
 
+static bool are_sparse_rows(op_code op, node *rows, node *index)
+{
+    return expect(node_is_float(rows) && rows->shape.rank >= 1 && is_tensor(index, TYPE_I32, SHAPE(rows->shape.size[0])), op,
+                  "rows [I, ...] in floats and their indices i32 [I]", NODES(rows, index));
+}
+
+node *op_sparse_sum_squares(node *rows, node *index, int64_t n)
+{
+    if (!rows || !index || !are_sparse_rows(OP_SPARSE_SUM_SQUARES, rows, index))
+        return NULL;
+    shape table = rows->shape;
+    table.size[0] = n;
+    if (!expect(shape_countable(table), OP_SPARSE_SUM_SQUARES, "a table of 0 rows or more, of at most 2^48 elements", NODES(rows)))
+        return NULL;
+    return part_node(OP_SPARSE_SUM_SQUARES, wide_type(node_type(rows)), SHAPE_SCALAR, (node *[]){rows, index},
+                     (node_attributes){.a = {n}}, 0);
+}
+
+bool op_sparse_adamw(node *value, node *mean, node *square, node *rows, node *index, node *rates, adamw_options o, node **new_value,
+                     node **new_mean, node **new_square)
+{
+    *new_value = *new_mean = *new_square = NULL;
+    if (!value || !mean || !square || !rows || !index || !rates || !are_sparse_rows(OP_SPARSE_ADAMW, rows, index))
+        return false;
+    element_type type = node_type(value);
+    if (!expect((type == TYPE_F32 || type == TYPE_F64) && value->shape.rank >= 1, OP_SPARSE_ADAMW, "a table in f32 or f64",
+                NODES(value)) ||
+        !expect(is_tensor(mean, type, value->shape) && is_tensor(square, type, value->shape), OP_SPARSE_ADAMW,
+                "mean and square like the value", NODES(value, mean, square)) ||
+        !expect(node_type(rows) == type && shape_equal(shape_remove(value->shape, 0), shape_remove(rows->shape, 0)), OP_SPARSE_ADAMW,
+                "rows like those of the value", NODES(value, rows)) ||
+        !expect(is_tensor(rates, type, SHAPE(4)), OP_SPARSE_ADAMW, "rates [4] of the value's type", NODES(value, rates)))
+        return false;
+    node *sources[] = {value, mean, square, rows, index, rates};
+    node_attributes a = {.x = {o.beta1, o.beta2, o.epsilon, o.decay}};
+    *new_value = part_node(OP_SPARSE_ADAMW, type, value->shape, sources, a, 0);
+    *new_mean = part_node(OP_SPARSE_ADAMW, type, value->shape, sources, a, 1);
+    *new_square = part_node(OP_SPARSE_ADAMW, type, value->shape, sources, a, 2);
+    return *new_value && *new_mean && *new_square;
+}
+
 enum { CACHE_PAGE = 64 };
 
 static bool fits_cache(op_code op, node *k_cache, node *v_cache, node *pages, node *slot, node *position)

@@ -301,26 +301,6 @@ node *op_scatter_along(node *x, node *index, int axis, int64_t n)
     return swap_with_last(op_scatter_last(rows, swap_with_last(index, axis), n), axis);
 }
 
-node *op_sum_by_index(node *rows, node *index, node **distinct)
-{
-    *distinct = NULL;
-    if (!rows || !index)
-        return NULL;
-    char left[NODE_TEXT], right[NODE_TEXT];
-    graph *g = rows->graph;
-    if (index->type != TYPE_I32 || index->shape.rank != 1 || rows->shape.rank < 1 || rows->shape.size[0] != index->shape.size[0])
-        return graph_refuse(g, "sum_by_index: expected rows [I, ...] and indices i32 [I], found %s and %s", node_text(rows, left),
-                            node_text(index, right));
-    int64_t n = index->shape.size[0];
-    node *order = op_argsort(op_max(index, number_like(index, -1)), false), *sorted = op_max(op_gather_last(index, order), number_like(index, -1));
-    node *shifted[2] = {graph_fill(g, TYPE_I32, SHAPE(n > 0), -1), n ? op_slice(sorted, 0, 0, n - 1) : sorted};
-    node *fresh = op_less(op_concat(shifted, 2, 0), sorted); /* the first of its kind */
-    node *place = op_shift(op_cumulative_sum(op_cast(fresh, TYPE_I32), 0, false), -1);
-    node *none = graph_fill(g, TYPE_I32, SHAPE(n), -1);
-    *distinct = op_put_rows(none, op_select(fresh, place, none), sorted);
-    return op_scatter_rows(op_gather_rows(rows, order), place, n);
-}
-
 /* ---- sampling ---- */
 /* The left neighbour (i32) of each coordinate on a grid of n points, its right one, and the way between them, 0 to 1. */
 static node *between(node *at, int64_t n, node **left, node **right)

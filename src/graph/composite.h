@@ -71,12 +71,6 @@ node *op_permutation_parity(node *permutation, element_type type);
 node *op_gather_along(node *x, node *index, int axis);
 node *op_scatter_along(node *x, node *index, int axis, int64_t n);
 
-/* Rows of equal index added up, without a table: rows [I, ...], index i32 [I] -> sums [I, ...] and *distinct i32 [I], the indices
- * that occur, rising, each with its sum in the same place; behind them -1 and zeros. Negative indices count nothing. This
- * is a lookup's gradient in memory for the rows that were looked up, not for the table (take graph_grad in the node that
- * op_gather_rows gave), and op_put_rows(table, distinct, op_sub(op_gather_rows(table, distinct), sums)) is a step with it. */
-node *op_sum_by_index(node *rows, node *index, node **distinct);
-
 /* ---- sampling between grid points ---- */
 /* x [L ..., N] at coordinates [L ..., K] (f32; f64 for f64 x), 0 at the first element and N - 1 at the last: linear between
  * neighbours, constant beyond the ends. At a grid point the derivative in the coordinate is that of the piece to its right

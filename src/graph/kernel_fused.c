@@ -274,13 +274,16 @@ static void *start_from(const step *s, const step_memory *m, int part)
     return m->out[part];
 }
 
+static kernel_adamw adamw_of(const node *n, const float *rates)
+{
+    const double *x = n->attributes->x;
+    return (kernel_adamw){.rate = (double)rates[0], .beta1 = x[0], .beta2 = x[1], .epsilon = x[2], .decay = x[3],
+                          .gradient_scale = (double)rates[3], .correction1 = (double)rates[1], .correction2 = (double)rates[2]};
+}
+
 static void run_adamw(const step *s, const step_memory *m)
 {
-    const double *x = s->node->attributes->x;
-    const float *rates = m->in[4];
-    kernel_adamw how = {.rate = (double)rates[0], .beta1 = x[0], .beta2 = x[1], .epsilon = x[2], .decay = x[3],
-                        .gradient_scale = (double)rates[3], .correction1 = (double)rates[1],
-                        .correction2 = (double)rates[2]};
+    kernel_adamw how = adamw_of(s->node, m->in[4]);
     void *state[3];
     for (int i = 0; i < 3; i++)
         state[i] = start_from(s, m, i);
@@ -303,6 +306,47 @@ static status all_parts(plan_builder *b, step *s, error *err)
 status prepare_adamw(plan_builder *b, step *s, error *err)
 {
     s->run = run_adamw;
+    return all_parts(b, s, err);
+}
+
+/* ---- gradients that are zero but for some rows: sources from `at` on are these and their indices ---- */
+static kernel_sparse sparse_of(const step *s, const step_memory *m, int at, int64_t entries)
+{
+    const node *rows = s->node->sources[at];
+    return (kernel_sparse){.type = type_of(rows), .entries = (size_t)entries, .width = (size_t)shape_count(shape_remove(rows->shape, 0)),
+                           .count = axis(rows, 0), .index = m->in[at + 1], .rows = m->in[at]};
+}
+
+static void run_sparse_sum_squares(const step *s, const step_memory *m)
+{
+    kernel_sparse x = sparse_of(s, m, 0, s->node->attributes->a[0]);
+    *(float *)m->out[0] = (float)kernel_sparse_sum_squares(&x, m->pool, m->scratch);
+}
+
+status prepare_sparse_sum_squares(plan_builder *b, step *s, error *err)
+{
+    (void)b;
+    (void)err;
+    shape table = s->node->sources[0]->shape;
+    table.size[0] = s->node->attributes->a[0];
+    s->run = run_sparse_sum_squares;
+    s->scratch_bytes = kernel_sum_squares_scratch_bytes((size_t)shape_count(table));
+    return STATUS_OK;
+}
+
+static void run_sparse_adamw(const step *s, const step_memory *m)
+{
+    kernel_sparse gradient = sparse_of(s, m, 3, s->node->shape.size[0]);
+    kernel_adamw how = adamw_of(s->node, m->in[5]);
+    float *state[3];
+    for (int i = 0; i < 3; i++)
+        state[i] = start_from(s, m, i);
+    kernel_sparse_adamw_step(&gradient, m->pool, &how, state[0], state[1], state[2]);
+}
+
+status prepare_sparse_adamw(plan_builder *b, step *s, error *err)
+{
+    s->run = run_sparse_adamw;
     return all_parts(b, s, err);
 }
 

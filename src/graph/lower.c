@@ -152,6 +152,20 @@ node *lower_sum_squares(node *n)
     return op_sum_all(op_square(wide(n->sources[0])));
 }
 
+node *lower_sparse_sum_squares(node *n)
+{
+    return op_sum_squares(op_scatter_rows(n->sources[0], n->sources[1], n->attributes->a[0]));
+}
+
+node *lower_sparse_adamw(node *n)
+{
+    node *const *s = n->sources, *next[3];
+    const double *x = n->attributes->x;
+    node *gradient = op_scatter_rows(s[3], s[4], s[0]->shape.size[0]);
+    adamw_options o = {x[0], x[1], x[2], x[3]};
+    return op_adamw(s[0], s[1], s[2], gradient, s[5], o, &next[0], &next[1], &next[2]) ? next[n->attributes->part] : NULL;
+}
+
 node *lower_adamw(node *n)
 {
     node *value = n->sources[0], *mean = n->sources[1], *square = n->sources[2], *rates = n->sources[4];

@@ -112,7 +112,9 @@ typedef enum op_types { FLOATS, NUMBERS, ANY_TYPE } op_types; /* NUMBERS: floats
     X(NORMALISE, normalise, 3, 3, grad_normalise, lower_normalise, batch_normalise, 9, 1e-5, 4e-3)                 \
     X(NORMALISE_GRAD, normalise_grad, 5, 3, NULL, lower_normalise_grad, batch_normalise, 9, 1e-5, 4e-3)            \
     X(SUM_SQUARES, sum_squares, 1, 1, grad_sum_squares, lower_sum_squares, NULL, 2, 1e-5, 1e-5)                    \
+    X(SPARSE_SUM_SQUARES, sparse_sum_squares, 2, 1, NULL, lower_sparse_sum_squares, NULL, 2, 1e-5, 1e-5)           \
     X(ADAMW, adamw, 5, 3, NULL, lower_adamw, NULL, 9, 1e-5, 1e-5)                                                  \
+    X(SPARSE_ADAMW, sparse_adamw, 6, 3, NULL, lower_sparse_adamw, NULL, 9, 1e-5, 1e-5)                             \
     X(CACHE_APPEND, cache_append, 7, 2, NULL, lower_cache_append, NULL, 1, 0, 0)                                   \
     X(CACHE_ATTENTION, cache_attention, 6, 1, NULL, lower_cache_attention, NULL, 9, 1e-5, 4e-3)
 
@@ -293,6 +295,13 @@ typedef struct adamw_options {
 } adamw_options;
 bool op_adamw(node *value, node *mean, node *square, node *gradient, node *rates, adamw_options o, node **new_value,
               node **new_mean, node **new_square);
+
+/* Two of these for a gradient that is zero but for some rows (graph/sparse.h, which makes them): rows [I, ...] and index i32 [I], rising,
+ * behind that any number of -1. Values and bits are those of the whole op_scatter_rows(rows, index, n), which is never made. */
+node *op_sparse_sum_squares(node *rows, node *index, int64_t n);
+/* Every row of the table [N, ...] takes its step: one without a gradient decays, and moves on by its mean. */
+bool op_sparse_adamw(node *value, node *mean, node *square, node *rows, node *index, node *rates, adamw_options o, node **new_value,
+                     node **new_mean, node **new_square);
 
 /* Keys and values of sequences under generation, in pages of 64 positions: k_cache and v_cache [P, 64, G, D] (the order
  * inside is the kernels': fill with zeros, touch only through these); pages i32 [S, M]: which page holds positions 64 m ..

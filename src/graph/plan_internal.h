@@ -208,7 +208,8 @@ step_prepare prepare_fill, prepare_iota, prepare_random_uniform, prepare_reduce,
     prepare_normalise_grad, prepare_matmul,
     prepare_linear, prepare_softmax, prepare_softmax_grad, prepare_log_softmax,
     prepare_rms_norm, prepare_rms_norm_grad, prepare_silu_mul, prepare_silu_mul_grad, prepare_rotary, prepare_attention,
-    prepare_attention_grad, prepare_cross_entropy, prepare_cross_entropy_grad, prepare_sum_squares, prepare_adamw,
+    prepare_attention_grad, prepare_cross_entropy, prepare_cross_entropy_grad, prepare_sum_squares, prepare_sparse_sum_squares, prepare_adamw, prepare_sparse_adamw,
+   
     prepare_cache_append, prepare_cache_attention;
 status prepare_group(plan_builder *b, step *s, const int32_t *members, int32_t count, error *err);
 /* Whether a fast kernel exists for this fused node; where not, the plan lowers it. */

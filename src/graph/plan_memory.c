@@ -98,6 +98,35 @@ static status copy_shared_outputs(plan_builder *b, error *err)
     return STATUS_OK;
 }
 
+/* The place that the step which makes place r writes over (a part of a call over its own source), where nothing else reads that any
+ * more; else NONE. */
+static int32_t written_over(const plan *p, int32_t r)
+{
+    const step *s = p->steps[p->places[r].first];
+    int32_t found = NONE;
+    for (int k = 0; k < s->out_count && k < s->in_count && !is_elementwise(s->node); k++)
+        if (s->out[k].place == r && s->linear[k] && s->in[k].offset == 0)
+            found = s->in[k].place;
+    if (found == NONE || found == r)
+        return NONE;
+    const place *from = &p->places[found];
+    int readers = 0;
+    for (int k = 0; k < s->in_count; k++)
+        readers += s->in[k].place == found;
+    bool own = from->kind == PLACE_SLAB && from->bytes == p->places[r].bytes && from->result == NONE;
+    return own && readers == 1 && from->last == p->places[r].first ? found : NONE;
+}
+
+/* What the output at place r, which lies in the donor's buffer, is written over lies there too, and so on back: rows put into what became
+ * of a table need no copy of it. */
+static void donate_back(plan *p, int32_t r, int32_t donor, int32_t input_place)
+{
+    for (int32_t at = written_over(p, r); at != NONE && can_write_over(p, at, input_place); at = written_over(p, at)) {
+        p->places[at].kind = PLACE_INPUT;
+        p->places[at].input = donor;
+    }
+}
+
 /* Gives every output a home: the donor's buffer, or a kept place. */
 static status settle_outputs(plan_builder *b, error *err)
 {
@@ -114,6 +143,7 @@ static status settle_outputs(plan_builder *b, error *err)
             x->kind = PLACE_INPUT;
             x->input = r->donor;
             r->in_place = true;
+            donate_back(p, r->at.place, r->donor, place_of_input(b, r->donor));
         }
     }
     return STATUS_OK;

@@ -50,7 +50,9 @@ static step_prepare *const preparers[OP_COUNT] = {
     [OP_NORMALISE] = prepare_normalise,
     [OP_NORMALISE_GRAD] = prepare_normalise_grad,
     [OP_SUM_SQUARES] = prepare_sum_squares,
+    [OP_SPARSE_SUM_SQUARES] = prepare_sparse_sum_squares,
     [OP_ADAMW] = prepare_adamw,
+    [OP_SPARSE_ADAMW] = prepare_sparse_adamw,
     [OP_CACHE_APPEND] = prepare_cache_append,
     [OP_CACHE_ATTENTION] = prepare_cache_attention,
 };
@@ -58,7 +60,7 @@ static step_prepare *const preparers[OP_COUNT] = {
 /* Fused operations whose part p may be written over source p. */
 static bool writes_over_sources(const node *n)
 {
-    return n->op == OP_ADAMW || n->op == OP_CACHE_APPEND || n->op == OP_PUT_ROWS;
+    return n->op == OP_ADAMW || n->op == OP_SPARSE_ADAMW || n->op == OP_CACHE_APPEND || n->op == OP_PUT_ROWS;
 }
 
 int32_t new_place(plan_builder *b, place_kind kind, size_t bytes)

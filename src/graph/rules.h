@@ -80,7 +80,8 @@ batch_rule batch_elementwise, batch_random, batch_reduce, batch_broadcast, batch
 lower_rule lower_linear, lower_softmax, lower_softmax_grad, lower_log_softmax, lower_rms_norm, lower_rms_norm_grad,
     lower_silu_mul, lower_silu_mul_grad, lower_rotary, lower_attention, lower_attention_grad, lower_cross_entropy,
     lower_cross_entropy_grad, lower_conv, lower_conv_input_grad, lower_conv_weight_grad, lower_max_pool,
-    lower_max_pool_grad, lower_normalise, lower_normalise_grad, lower_sum_squares, lower_adamw, lower_cache_append, lower_cache_attention;
+    lower_max_pool_grad, lower_normalise, lower_normalise_grad, lower_sum_squares, lower_sparse_sum_squares, lower_adamw, lower_sparse_adamw,
+    lower_cache_append, lower_cache_attention;
 
 /* What fused reverse rules build; sources as their kernels take them. Where an operation has several results, `part`
  * says which. */

@@ -254,8 +254,9 @@ typedef enum kernel_reduce_op {
 size_t kernel_reduce_scratch_bytes(kernel_reduce_op op, kernel_type type, size_t outer, size_t count, size_t inner);
 void kernel_reduce(kernel_reduce_op op, kernel_type type, thread_pool *pool, size_t outer, size_t count, size_t inner,
                    const void *x, void *y, void *scratch);
-/* Sum of squares in f64: 16 lanes in f32 over blocks of 4,096 elements, blocks added in order in f64. Scratch:
+/* Sum of squares in f64: 16 lanes in f32 over blocks of KERNEL_SQUARES_BLOCK elements, blocks added in order in f64. Scratch:
  * kernel_sum_squares_scratch_bytes(count). */
+enum { KERNEL_SQUARES_BLOCK = 4096 };
 size_t kernel_sum_squares_scratch_bytes(size_t count);
 double kernel_sum_squares(kernel_type type, thread_pool *pool, size_t count, const void *x, void *scratch);
 
@@ -431,5 +432,20 @@ typedef struct kernel_adamw {
 /* p, m, v and the gradient: f32, or f64 for tests (`type`). Where `copy` is not NULL it gets p rounded to bf16. */
 void kernel_adamw_step(kernel_type type, thread_pool *pool, size_t count, const kernel_adamw *how, void *p, void *m,
                        void *v, const void *gradient, uint16_t *copy);
+
+/* A table [entries][width] that is zero but for some rows: row i of `rows` [count][width] is its row index[i]. Indices rise, and
+ * behind them may stand any number of -1, which count nothing (nor do those from `entries` on). */
+typedef struct kernel_sparse {
+    kernel_type type; /* f32 or bf16 */
+    size_t entries, width, count;
+    const int32_t *index;
+    const void *rows;
+} kernel_sparse;
+
+/* The same values, bit for bit, as the dense ones of the whole table, which is made a block at a time. Scratch:
+ * kernel_sum_squares_scratch_bytes(entries * width). */
+double kernel_sparse_sum_squares(const kernel_sparse *x, thread_pool *pool, void *scratch);
+/* Every row of p, m and v takes its step, those without a gradient too. All in f32. */
+void kernel_sparse_adamw_step(const kernel_sparse *gradient, thread_pool *pool, const kernel_adamw *how, float *p, float *m, float *v);
 
 #endif

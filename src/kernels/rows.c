@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Rows are handed out in bands of about this many elements. */
-enum { BAND_ELEMENTS = 16384, SQUARES_BLOCK = 4096, NORM_ROWS = 64 };
+enum { BAND_ELEMENTS = 16384, NORM_ROWS = 64 };
 
 typedef struct row_job {
     void (*run)(const struct row_job *job, size_t from, size_t count);
@@ -178,7 +178,7 @@ static void squares_task(void *context, size_t task, size_t worker)
 {
     const squares_job *job = context;
     (void)worker;
-    size_t from = task * SQUARES_BLOCK, rest = job->count - from, count = rest < SQUARES_BLOCK ? rest : SQUARES_BLOCK;
+    size_t from = task * KERNEL_SQUARES_BLOCK, rest = job->count - from, count = rest < KERNEL_SQUARES_BLOCK ? rest : KERNEL_SQUARES_BLOCK;
     const void *x = at(job->x, job->type, from);
     job->partial[task] = narrow_float(job->type) ? (double)fast()->sum_squares(job->type, count, x)
                                                  : reference_sum_squares(job->type, count, x);
@@ -186,13 +186,13 @@ static void squares_task(void *context, size_t task, size_t worker)
 
 size_t kernel_sum_squares_scratch_bytes(size_t count)
 {
-    return (count / SQUARES_BLOCK + 1) * sizeof(double);
+    return (count / KERNEL_SQUARES_BLOCK + 1) * sizeof(double);
 }
 
 double kernel_sum_squares(kernel_type type, thread_pool *pool, size_t count, const void *x, void *scratch)
 {
     squares_job job = {type, count, x, scratch};
-    size_t blocks = (count + SQUARES_BLOCK - 1) / SQUARES_BLOCK;
+    size_t blocks = (count + KERNEL_SQUARES_BLOCK - 1) / KERNEL_SQUARES_BLOCK;
     double total = 0;
     thread_pool_run(pool, blocks, squares_task, &job);
     for (size_t i = 0; i < blocks; i++)

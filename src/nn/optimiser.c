@@ -98,6 +98,44 @@ bool optimiser_update(const optimiser *o, bool matrix, node *value, node *const 
     return op_adamw(value, past[0], past[1], gradient, rates, how, next_value, &next_states[0], &next_states[1]);
 }
 
+/* Rows with a gradient take a step of their own, which is put over what the others come to: that of a gradient of 0. Of plain descent
+ * they stay as they are. */
+static bool sgd_sparse(const optimiser *o, node *value, node *momentum, const sparse_rows *gradient, node *rates, node **next_value,
+                       node **next_momentum)
+{
+    node *here = op_gather_rows(value, gradient->index), *past = momentum ? op_gather_rows(momentum, gradient->index) : NULL;
+    node *rows, *row_momentum = NULL, *others = value, *other_momentum = momentum;
+    bool moves = o->decay > 0 || o->momentum > 0;
+    if (!here || !sgd(o, here, past, gradient->rows, rates, &rows, &row_momentum))
+        return false;
+    if (moves && !sgd(o, value, momentum, graph_scalar(value->graph, (element_type)value->type, 0), rates, &others, &other_momentum))
+        return false;
+    *next_value = op_put_rows(others, gradient->index, rows);
+    if (momentum)
+        *next_momentum = op_put_rows(other_momentum, gradient->index, row_momentum);
+    return *next_value && (!momentum || *next_momentum);
+}
+
+bool optimiser_update_sparse(const optimiser *o, node *value, node *const *states, const sparse_rows *gradient, node *rates,
+                             node **next_value, node **next_states)
+{
+    node *past[OPTIMISER_STATES] = {NULL};
+    *next_value = NULL;
+    for (size_t i = 0; i < optimiser_states(o, false); i++) {
+        past[i] = states[i];
+        next_states[i] = NULL;
+        if (!past[i])
+            return false;
+    }
+    if (!value || !gradient->rows || !gradient->index || !rates)
+        return false;
+    if (o->kind == OPTIMISER_SGD)
+        return sgd_sparse(o, value, past[0], gradient, rates, next_value, next_states);
+    adamw_options how = {o->beta1, o->beta2, o->epsilon, o->decay};
+    return op_sparse_adamw(value, past[0], past[1], gradient->rows, gradient->index, rates, how, next_value, &next_states[0],
+                           &next_states[1]);
+}
+
 void optimiser_rates(const optimiser *o, int64_t step, double learning_rate, double rates[3])
 {
     double t = (double)(step + 1);

@@ -19,7 +19,7 @@
 #ifndef ASSAY_NN_OPTIMISER_H
 #define ASSAY_NN_OPTIMISER_H
 
-#include "graph/graph.h"
+#include "graph/sparse.h"
 
 typedef enum optimiser_kind { OPTIMISER_ADAMW, OPTIMISER_SGD, OPTIMISER_MUON, OPTIMISER_COUNT } optimiser_kind;
 extern const char *const optimiser_names[OPTIMISER_COUNT]; /* "adamw", "sgd", "muon" */
@@ -48,6 +48,10 @@ size_t optimiser_states(const optimiser *o, bool matrix);
  * multiplied by first (clipping; 1 for none). Returns false when memory is out. */
 bool optimiser_update(const optimiser *o, bool matrix, node *value, node *const *states, node *gradient, node *rates,
                       node **next_value, node **next_states);
+/* The same for a table whose gradient is zero but for some rows (graph/sparse.h), with the same bits, and nothing of the table's size made
+ * for the gradient: a table is no matrix to Muon. */
+bool optimiser_update_sparse(const optimiser *o, node *value, node *const *states, const sparse_rows *gradient, node *rates,
+                             node **next_value, node **next_states);
 /* Muon's direction: `steps` steps of Newton and Schulz on x [rows, columns] over its norm. */
 node *optimiser_orthogonal(node *x, int steps);
 /* The first three rates of step `step`, from 0 since the states were zero. */

@@ -1,6 +1,6 @@
 #include "train/accumulate.h"
 
-#include "graph/ops.h"
+#include "graph/sparse.h"
 
 #include <string.h>
 
@@ -26,6 +26,17 @@ void accumulation_free(accumulation *s)
     *s = (accumulation){0};
 }
 
+/* What a sum becomes with a piece's gradient; of a table that is only looked up in, rows of it alone are touched. */
+static node *added(node *sum, node *gradient)
+{
+    sparse_rows s;
+    if (!sum || !gradient)
+        return NULL;
+    if (sum->shape.rank < 1 || !sparse_rows_of(gradient, sum->shape.size[0] - 1, &s))
+        return op_add(sum, gradient);
+    return op_put_rows(sum, s.index, op_add(op_gather_rows(sum, s.index), s.rows));
+}
+
 /* The plan that adds a piece's loss and gradients to the sums, in place. */
 static status plan_piece(arena *a, node *loss, const step_part *parts, accumulation *s, error *err)
 {
@@ -42,7 +53,7 @@ static status plan_piece(arena *a, node *loss, const step_part *parts, accumulat
     for (size_t i = 0; i < count; i++) {
         const char *name = arena_printf(a, "sum:%s", i ? chosen[i - 1]->site : "loss");
         s->inputs[i] = name ? graph_input(loss->graph, name, TYPE_F32, outputs[i] ? outputs[i]->shape : SHAPE_SCALAR) : NULL;
-        outputs[i] = op_add(s->inputs[i], outputs[i]);
+        outputs[i] = added(s->inputs[i], outputs[i]);
         donations[i] = (plan_donation){s->inputs[i], i};
         if (!outputs[i])
             return failed(loss->graph, err);

@@ -4,6 +4,7 @@
  * the loss, and the sum of their gradients the gradient. One plan adds a piece's to the sums so far; a second one clips the sums
  * and makes the step (train/step.h). Documents stay whole and in order: the step is that of the whole batch but for the order in
  * which f32 terms are added.
+ * Sums are whole, those of tables that are only looked up in too (pieces look up different rows); a piece adds its rows to them.
  *
  *     accumulation *s;
  *     TRY(accumulation_new(arena, loss, parameters, count, parts, &options, &s, err));

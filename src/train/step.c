@@ -14,13 +14,20 @@ static status failed(const graph *g, error *err)
     return no_memory(err);
 }
 
+/* A gradient as its node, or as the rows of it that are not zero. */
+typedef struct slope {
+    node *whole;
+    sparse_rows sparse; /* rows NULL: not so */
+} slope;
+
 /* Norm over all gradients, and the factor that clipping puts on them. */
-static void clipping(node *const *gradients, size_t count, double clip, node **norm, node **factor)
+static void clipping(const slope *gradients, size_t count, double clip, node **norm, node **factor)
 {
-    graph *g = gradients[0]->graph;
+    graph *g = gradients[0].whole->graph;
     node *sum = NULL;
     for (size_t i = 0; i < count; i++) {
-        node *one = op_sum_squares(gradients[i]);
+        const sparse_rows *s = &gradients[i].sparse;
+        node *one = s->rows ? op_sparse_sum_squares(s->rows, s->index, s->entries) : op_sum_squares(gradients[i].whole);
         sum = i ? op_add(sum, one) : one;
     }
     *norm = op_sqrt(sum);
@@ -50,14 +57,26 @@ static bool add_states(const training_step *s, size_t i, const optimiser *how, a
     return true;
 }
 
-/* Adds the new value of parameter i and what is kept of it to the outputs. */
-static bool add_update(training_step *s, size_t i, node *gradient, node *rates, optimiser how)
+/* What is looked up in and read by nothing else keeps its gradient as rows, where they are fewer than the table's. */
+static slope slope_of(const training_step *s, size_t i, node *gradient, const optimiser *how)
 {
-    node **to = s->outputs + s->output_count;
+    slope d = {.whole = gradient};
+    bool matrix = how->kind == OPTIMISER_MUON && is_matrix(s->parts[i], s->parameters[i]->shape);
+    if (s->parameters[i]->shape.rank >= 1 && !matrix)
+        sparse_rows_of(gradient, s->parameters[i]->shape.size[0] - 1, &d.sparse);
+    return d;
+}
+
+/* Adds the new value of parameter i and what is kept of it to the outputs. */
+static bool add_update(training_step *s, size_t i, const slope *d, node *rates, optimiser how)
+{
+    node **to = s->outputs + s->output_count, **states = s->states + OPTIMISER_STATES * i;
     bool matrix = is_matrix(s->parts[i], s->parameters[i]->shape);
     s->output_count += 1 + optimiser_states(&how, matrix);
     how.decay = s->parameters[i]->shape.rank >= 2 ? how.decay : 0;
-    return optimiser_update(&how, matrix, s->parameters[i], s->states + OPTIMISER_STATES * i, gradient, rates, &to[0], &to[1]);
+    if (d->sparse.rows)
+        return optimiser_update_sparse(&how, s->parameters[i], states, &d->sparse, rates, &to[0], &to[1]);
+    return optimiser_update(&how, matrix, s->parameters[i], states, d->whole, rates, &to[0], &to[1]);
 }
 
 static status make_lists(arena *a, training_step *s, node *const *parameters, const step_part *parts, error *err)
@@ -96,25 +115,27 @@ status step_build_from(arena *a, node *loss, node *const *gradients, node *const
                        const step_options *options, training_step *out, error *err)
 {
     training_step s = {.graph = loss->graph, .count = count, .output_count = STEP_FIRST};
-    TRY(make_lists(a, &s, parameters, parts, err));
+    slope *slopes = ARENA_ARRAY(a, slope, count);
+    TRY(slopes ? make_lists(a, &s, parameters, parts, err) : no_memory(err));
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         if (s.parts[i] == STEP_FROZEN)
             continue;
+        if (!gradients[n] || !add_states(&s, i, &options->optimiser, a))
+            return failed(s.graph, err);
+        slopes[n] = slope_of(&s, i, gradients[n], &options->optimiser);
         n++;
-        if (!add_states(&s, i, &options->optimiser, a))
-            return no_memory(err);
     }
     if (n == 0)
         BUG("a training step that trains nothing");
     node *norm, *factor;
-    clipping(gradients, n, options->clip, &norm, &factor);
+    clipping(slopes, n, options->clip, &norm, &factor);
     s.rates = graph_input(s.graph, "rates", TYPE_F32, SHAPE(3));
     node *rates = op_concat((node *[]){s.rates, op_reshape(factor, SHAPE(1))}, 2, 0);
     s.outputs[STEP_LOSS] = loss;
     s.outputs[STEP_NORM] = norm;
     for (size_t i = 0, k = 0; i < count; i++)
-        if (s.parts[i] != STEP_FROZEN && !add_update(&s, i, gradients[k++], rates, options->optimiser))
+        if (s.parts[i] != STEP_FROZEN && !add_update(&s, i, &slopes[k++], rates, options->optimiser))
             return failed(s.graph, err);
     *out = s;
     return graph_status(s.graph, err);

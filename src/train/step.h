@@ -15,6 +15,11 @@
  * Clipping is by the norm over all parameters, as in torch.nn.utils.clip_grad_norm_: gradients are multiplied by
  * min(1, clip / (norm + 1e-6)). Decay is put on tensors of rank two and more alone (not on norms). A step may train some
  * of the parameters alone: the others stay as they are, and no gradient is made for them.
+ *
+ * A table that the loss only looks up in (an embedding that is not tied to the projection, or of which that takes no gradient) has
+ * its gradient as rows (graph/sparse.h) where fewer are looked up than it has: nothing of the table's size is made, the step has the
+ * bits of the dense one. AdamW and momentum move every row, also those that were not looked up; plain SGD touches these alone (a norm
+ * that is not a number spoils just them, too).
  */
 #ifndef ASSAY_TRAIN_STEP_H
 #define ASSAY_TRAIN_STEP_H

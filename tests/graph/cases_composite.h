@@ -1,8 +1,9 @@
-/* cases_composite.h - the cases of graph/composite.h; included by one test file only. A row here for every function there. */
+/* cases_composite.h - the cases of graph/composite.h and graph/sparse.h; included by one test file only. A row here for every function there. */
 #ifndef ASSAY_TESTS_GRAPH_CASES_COMPOSITE_H
 #define ASSAY_TESTS_GRAPH_CASES_COMPOSITE_H
 
 #include "graph/composite.h"
+#include "graph/sparse.h"
 #include "harness.h"
 
 /* X(name, derivatives, tolerance f32, tolerance bf16): bf16 rounds at each step unless the header says otherwise. */
@@ -26,6 +27,7 @@
     X(permutation_parity, 0, 0, 0)                                                                                 \
     X(gather_along, 1, 0, 0)                                                                                       \
     X(scatter_along, 1, 1e-6, 4e-3)                                                                                \
+    X(sum_by_index, 1, 1e-6, 4e-3)                                                                                 \
     X(sample_linear, 2, 1e-5, 4e-3)                                                                                \
     X(sample_bilinear, 9, 1e-5, 4e-3)                                                                              \
     X(flow, 2, 1e-5, 1e-5)                                                                                         \
@@ -131,6 +133,19 @@ static bool along(test_case *c, int row, int variant)
     return true;
 }
 
+/* Some rows twice, some not counted, all of one index, none. */
+static bool by_index(test_case *c, int row, int variant)
+{
+    (void)row;
+    static const int32_t index[9] = {4, 1, -3, 4, 0, 1, 4, -1, 5}, same[3] = {2, 2, 2};
+    const shape rows[] = {SHAPE(9), SHAPE(9, 3), SHAPE(3, 2, 67), SHAPE(0, 2), SHAPE(1, 4)};
+    if (variant >= (int)COUNT_OF(rows))
+        return false;
+    node *distinct;
+    out(c, op_sum_by_index(real(c, rows[variant], -1, 1), given(c, SHAPE(rows[variant].size[0]), variant == 2 ? same : index), &distinct));
+    return true;
+}
+
 static bool sampled(test_case *c, int row, int variant)
 {
     const shape x[] = {SHAPE(3, 5), SHAPE(2, 3, 4), SHAPE(1, 1), SHAPE(3, 2, 33)};
@@ -205,6 +220,7 @@ case_builder *case_of(int row)
     return row <= ROW_binary_cross_entropy ? pointwise
            : row <= ROW_permutation_parity ? over_rows
            : row <= ROW_scatter_along      ? along
+           : row == ROW_sum_by_index       ? by_index
            : row <= ROW_flow               ? sampled
            : row <= ROW_cosine_similarity  ? geometry
            : row <= ROW_nt_xent            ? contrasted

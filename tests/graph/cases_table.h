@@ -492,6 +492,31 @@ static bool adamw_case(test_case *c, int op, int variant)
     return true;
 }
 
+/* Tables of 5, 4 and 150 rows, of which some have a gradient; blocks of the kernels begin and end inside of rows. */
+static bool sparse_case(test_case *c, int op, int variant)
+{
+    static const int32_t few[4] = {0, 2, 3, -1}, many[7] = {0, 58, 59, 60, 119, 149, -1}, none[2] = {-1, -1};
+    const shape tables[] = {SHAPE(5), SHAPE(4, 7), SHAPE(150, 3, 23), SHAPE(3, 5)};
+    const int32_t *indices[] = {few, few, many, none};
+    static const int64_t counts[] = {4, 4, 7, 2};
+    if (variant >= (int)COUNT_OF(tables))
+        return false;
+    c->fixed_indices = true;
+    shape table = tables[variant], some = table;
+    some.size[0] = counts[variant];
+    node *index = given(c, SHAPE(counts[variant]), indices[variant]);
+    if (op == OP_SPARSE_SUM_SQUARES) {
+        out(c, op_sparse_sum_squares(real(c, some, -2, 2), index, table.size[0]));
+        return true;
+    }
+    node *value = wide_real(c, table, -1, 1), *mean = wide_real(c, table, -1, 1), *square = wide_real(c, table, 0.3, 1);
+    node *d = wide_real(c, some, -1, 1), *rates = wide_real(c, SHAPE(4), 0.1, 0.9);
+    op_sparse_adamw(value, mean, square, d, index, rates, (adamw_options){0.9, 0.99, 1e-6, 0.1}, &c->outputs[0], &c->outputs[1],
+                    &c->outputs[2]);
+    c->output_count = 3;
+    return true;
+}
+
 static bool cache_case(test_case *c, int op, int variant)
 {
     static const int32_t slots[4] = {1, 0, -1, 1}, positions[4] = {3, 65, 0, 2}, first[1] = {0}, zero[1] = {0};
@@ -567,6 +592,8 @@ static case_builder *const structural_cases[OP_COUNT] = {
     [OP_CROSS_ENTROPY] = cross_entropy_case,
     [OP_CROSS_ENTROPY_GRAD] = cross_entropy_case,
     [OP_ADAMW] = adamw_case,
+    [OP_SPARSE_SUM_SQUARES] = sparse_case,
+    [OP_SPARSE_ADAMW] = sparse_case,
     [OP_CACHE_APPEND] = cache_case,
     [OP_CACHE_ATTENTION] = cache_case,
 };

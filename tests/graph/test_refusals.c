@@ -1,5 +1,6 @@
 /* Shapes and types that do not fit: every builder says so instead of making a node, and names what it was given. */
 #include "graph/composite.h"
+#include "graph/sparse.h"
 #include "graph/plan.h"
 
 #include <setjmp.h>
@@ -114,6 +115,13 @@ static node *substitute(given x)
     return changed;
 }
 
+static node *sparse_adamw(given x)
+{
+    node *y, *m, *v, *one = graph_input(x.g, "one", TYPE_I32, SHAPE(2));
+    assert_false(op_sparse_adamw(x.b, x.b, x.b, x.a, one, x.row, (adamw_options){0}, &y, &m, &v));
+    return y;
+}
+
 #define CASE(word, expression, ...)                                                                                \
     static node *case_##word(given x)                                                                              \
     {                                                                                                              \
@@ -187,7 +195,11 @@ static node *substitute(given x)
     X(cross_entropy, op_cross_entropy(x.a, x.index, x.row), "cross_entropy", "'left' f32 [2, 3]", "'index' i32 [7]")   \
     X(cross_entropy_weight, op_cross_entropy(x.b, graph_input(x.g, "four", TYPE_I32, SHAPE(4)), x.row), "cross_entropy", "'right' f32 [4, 5]", "'row' f32 [5]") \
     X(sum_squares, op_sum_squares(x.words), "sum_squares", "'words' i32 [2, 3]")                                       \
+    X(sparse_sum_squares, op_sparse_sum_squares(x.a, x.index, 4), "sparse_sum_squares", "'left' f32 [2, 3]", "'index' i32 [7]") \
+    X(sparse_too_many, op_sparse_sum_squares(x.row, graph_input(x.g, "five", TYPE_I32, SHAPE(5)), INT64_C(1) << 60), "sparse_sum_squares", "'row' f32 [5]", "2^48") \
+    X(sum_by_index, op_sum_by_index(x.a, x.index, &(node *){NULL}), "sum_by_index", "'left' f32 [2, 3]", "'index' i32 [7]") \
     X(adamw, adamw(x), "adamw", "'left' f32 [2, 3]", "'right' f32 [4, 5]")                                             \
+    X(sparse_adamw, sparse_adamw(x), "sparse_adamw", "'left' f32 [2, 3]", "'right' f32 [4, 5]")                        \
     X(cache_append, cache_append(x), "cache_append", "'queries' f32 [6, 4, 8]", "'cache' f32 [2, 64, 2, 8]")           \
     X(cache_attention, op_cache_attention(x.k, x.cache, x.cache, x.pages, x.slots, x.slots, (attention_options){0}), "cache_attention", "'keys' f32 [6, 3, 8]", "'cache' f32 [2, 64, 2, 8]") \
     X(iota, graph_iota(x.g, TYPE_I32, SHAPE(3), 1), "iota", "[3]", "axis 1")                                           \
