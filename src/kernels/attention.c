@@ -115,15 +115,13 @@ static const float *load_block(const attention_job *job, size_t key, size_t coun
 {
     const kernel_attention *a = job->a;
     size_t d = a->head_size, dp = padded(d);
-    for (size_t j = 0; j < count; j++)
-        fast()->scaled_row(a->type, d, dp, at(job->k, a->type, (key + j) * a->k_stride + head * d), 1, kf + j * dp);
+    fast()->scaled_rows(a->type, count, 1, d, dp, at(job->k, a->type, key * a->k_stride + head * d), a->k_stride, 1, kf);
     fast()->transposed_block(count, d, dp, kf, kt);
     *v_stride = a->v_stride;
     if (a->type == KERNEL_F32 && d == dp)
         return at(job->v, a->type, key * a->v_stride + head * d);
     *v_stride = dp;
-    for (size_t j = 0; j < count; j++)
-        fast()->scaled_row(a->type, d, dp, at(job->v, a->type, (key + j) * a->v_stride + head * d), 1, vf + j * dp);
+    fast()->scaled_rows(a->type, count, 1, d, dp, at(job->v, a->type, key * a->v_stride + head * d), a->v_stride, 1, vf);
     return vf;
 }
 
@@ -200,9 +198,9 @@ static void forward_task(void *context, size_t task, size_t worker)
     forward_space s;
     forward_carve(a, job->scratch + worker * job->worker_bytes, &s);
     memset(s.acc, 0, rows * dp * sizeof(float));
+    fast()->scaled_rows(a->type, c.to - c.from, group, d, dp, at(job->q, a->type, c.from * a->q_stride + head * group * d), a->q_stride,
+                        (float)a->scores.scale, s.q);
     for (size_t r = 0; r < rows; r++) {
-        size_t q_at = (c.from + r / group) * a->q_stride + (head * group + r % group) * d;
-        fast()->scaled_row(a->type, d, dp, at(job->q, a->type, q_at), (float)a->scores.scale, s.q + r * dp);
         s.m[r] = -INFINITY;
         s.l[r] = 0;
     }
@@ -272,12 +270,13 @@ static void backward_prepare(const attention_job *job, chunk c, size_t head, bac
 {
     const kernel_attention *a = job->a;
     size_t d = a->head_size, dp = padded(d), group = a->query_heads / a->key_heads, rows = (c.to - c.from) * group;
+    size_t first = c.from * a->out_stride + head * group * d;
+    fast()->scaled_rows(a->type, c.to - c.from, group, d, dp, at(job->q, a->type, c.from * a->q_stride + head * group * d), a->q_stride,
+                        (float)a->scores.scale, s->q);
+    fast()->scaled_rows(a->type, c.to - c.from, group, d, dp, at(job->dout, a->type, first), a->out_stride, 1, s->dout);
     for (size_t r = 0; r < rows; r++) {
         size_t t = c.from + r / group, h = head * group + r % group;
         const void *dout = at(job->dout, a->type, t * a->out_stride + h * d);
-        fast()->scaled_row(a->type, d, dp, at(job->q, a->type, t * a->q_stride + h * d), (float)a->scores.scale,
-                           s->q + r * dp);
-        fast()->scaled_row(a->type, d, dp, dout, 1, s->dout + r * dp);
         s->lse[r] = job->saved[t * a->query_heads + h];
         s->delta[r] = fast()->dot(a->type, d, dout, at(job->o, a->type, t * a->out_stride + h * d));
     }
@@ -289,10 +288,8 @@ static void backward_block(const attention_job *job, chunk c, size_t key, size_t
     const kernel_attention *a = job->a;
     size_t d = a->head_size, dp = padded(d), group = a->query_heads / a->key_heads;
     size_t count = c.to - key < KEYS ? c.to - key : KEYS;
-    for (size_t j = 0; j < count; j++) {
-        fast()->scaled_row(a->type, d, dp, at(job->k, a->type, (key + j) * a->k_stride + head * d), 1, s->kf + j * dp);
-        fast()->scaled_row(a->type, d, dp, at(job->v, a->type, (key + j) * a->v_stride + head * d), 1, s->vf + j * dp);
-    }
+    fast()->scaled_rows(a->type, count, 1, d, dp, at(job->k, a->type, key * a->k_stride + head * d), a->k_stride, 1, s->kf);
+    fast()->scaled_rows(a->type, count, 1, d, dp, at(job->v, a->type, key * a->v_stride + head * d), a->v_stride, 1, s->vf);
     fast()->transposed_block(count, d, dp, s->kf, s->kt);
     fast()->transposed_block(count, d, dp, s->vf, s->vt);
     memset(s->dk, 0, KEYS * dp * sizeof(float));
@@ -306,12 +303,8 @@ static void backward_block(const attention_job *job, chunk c, size_t key, size_t
                                 (float)a->scores.cap, a->scores.window ? s->first : NULL, s->seen, a->mask ? s->sees : NULL,
                                 s->lse + row, s->delta + row, s->p, s->ds, s->dq + row * dp, s->dk, s->dv);
     }
-    for (size_t j = 0; j < count; j++) {
-        fast()->attend_end(a->type, d, dp, 0, 1, s->dk + j * dp, to(job->dk, a->type, (key + j) * a->k_stride + head * d),
-                           NULL);
-        fast()->attend_end(a->type, d, dp, 0, 1, s->dv + j * dp, to(job->dv, a->type, (key + j) * a->v_stride + head * d),
-                           NULL);
-    }
+    fast()->put_rows(a->type, count, 1, d, dp, s->dk, 1, to(job->dk, a->type, key * a->k_stride + head * d), a->k_stride);
+    fast()->put_rows(a->type, count, 1, d, dp, s->dv, 1, to(job->dv, a->type, key * a->v_stride + head * d), a->v_stride);
 }
 
 static void backward_task(void *context, size_t task, size_t worker)
@@ -325,12 +318,8 @@ static void backward_task(void *context, size_t task, size_t worker)
     backward_prepare(job, c, head, &s);
     for (size_t key = c.from; key < c.to; key += KEYS)
         backward_block(job, c, key, head, &s);
-    for (size_t r = 0; r < (c.to - c.from) * group; r++) {
-        size_t t = c.from + r / group, h = head * group + r % group;
-        float *dq = s.dq + r * dp;
-        fast()->scaled_row(KERNEL_F32, dp, dp, dq, (float)a->scores.scale, dq);
-        fast()->attend_end(a->type, d, dp, 0, 1, dq, to(job->dq, a->type, t * a->q_stride + h * d), NULL);
-    }
+    fast()->put_rows(a->type, c.to - c.from, group, d, dp, s.dq, (float)a->scores.scale,
+                     to(job->dq, a->type, c.from * a->q_stride + head * group * d), a->q_stride);
 }
 
 void kernel_attention_backward(const kernel_attention *a, thread_pool *pool, const void *q, const void *k,

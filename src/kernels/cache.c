@@ -161,8 +161,7 @@ static void attend_page(const cache_job *job, size_t start, size_t skip, size_t 
     size_t stride = d;
     if (d != dp) {
         kernel_cast(d * KEYS, type, k, KERNEL_F32, s->kt);
-        for (size_t j = 0; j < s->seen[rows - 1]; j++)
-            fast()->scaled_row(type, d, dp, v + j * d * size, 1, s->v + j * dp);
+        fast()->scaled_rows(type, s->seen[rows - 1], 1, d, dp, v, d, 1, s->v);
         k = (const char *)s->kt;
         v = (const char *)s->v;
         type = KERNEL_F32;
@@ -210,9 +209,9 @@ static void cache_task(void *context, size_t task, size_t worker)
         return;
     }
     memset(s.acc, 0, rows * dp * sizeof(float));
+    fast()->scaled_rows(c->type, r.to - r.from, group, d, dp, (const char *)job->q + (r.from * job->q_stride + head * group * d) * size,
+                        job->q_stride, (float)job->scores.scale, s.q);
     for (size_t i = 0; i < rows; i++) {
-        size_t at = (r.from + i / group) * job->q_stride + (head * group + i % group) * d;
-        fast()->scaled_row(c->type, d, dp, (const char *)job->q + at * size, (float)job->scores.scale, s.q + i * dp);
         s.m[i] = -INFINITY;
         s.l[i] = 0;
     }

@@ -139,21 +139,66 @@ static void attend_end(kernel_type type, size_t d, size_t dp, float m, float l, 
         *lse = m + log_of(l);
 }
 
-/* to[dp] = row times factor, zeros from d on. */
-SIMD_FN void scaled_row_of(kernel_type type, size_t d, size_t dp, const void *row, float factor, float *to)
+/* to [tokens][heads][dp] = rows [tokens][heads][d] times factor, zeros from d on; tokens are `stride` elements apart. */
+SIMD_FN void scaled_rows_of(kernel_type type, size_t tokens, size_t heads, size_t d, size_t dp, const void *rows, size_t stride, float factor,
+                            float *to)
 {
-    for (size_t i = 0; i < dp; i += LANES)
-        v_store(to + i, i < d ? v_mul(v_get_up_to(type, row, i, d - i), v_set(factor)) : v_zero());
+    v16 by = v_set(factor);
+    for (size_t t = 0; t < tokens; t++) {
+        size_t at = t * stride;
+        if (d == dp) { /* heads stand side by side on both sides */
+            for (size_t i = 0; i < heads * d; i += LANES)
+                v_store(to + i, v_mul(v_get(type, rows, at + i), by));
+            to += heads * d;
+            continue;
+        }
+        for (size_t h = 0; h < heads; h++, at += d, to += dp)
+            for (size_t i = 0; i < dp; i += LANES)
+                v_store(to + i, i < d ? v_mul(v_get_up_to(type, rows, at + i, d - i), by) : v_zero());
+    }
 }
 
-static void scaled_row(kernel_type type, size_t d, size_t dp, const void *row, float factor, float *to)
+static void scaled_rows(kernel_type type, size_t tokens, size_t heads, size_t d, size_t dp, const void *rows, size_t stride, float factor,
+                        float *to)
 {
-    TYPED(type, scaled_row_of, d, dp, row, factor, to);
+    TYPED(type, scaled_rows_of, tokens, heads, d, dp, rows, stride, factor, to);
+}
+
+/* The way back: to [tokens][heads][d], rounded to the type. */
+SIMD_FN void put_rows_of(kernel_type type, size_t tokens, size_t heads, size_t d, size_t dp, const float *rows, float factor, void *to,
+                         size_t stride)
+{
+    v16 by = v_set(factor);
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t h = 0; h < heads; h++, rows += dp)
+            for (size_t i = 0; i < d; i += LANES)
+                v_put_up_to(type, to, t * stride + h * d + i, v_mul(v_load(rows + i), by), d - i);
+}
+
+static void put_rows(kernel_type type, size_t tokens, size_t heads, size_t d, size_t dp, const float *rows, float factor, void *to,
+                     size_t stride)
+{
+    TYPED(type, put_rows_of, tokens, heads, d, dp, rows, factor, to, stride);
 }
 
 /* The transposed copy [d][KEYS] of `count` rows in f32 [count][dp], zeros in the other lanes. */
 static void transposed_block(size_t count, size_t d, size_t dp, const float *rows, float *to)
 {
+#if SIMD == 512
+    for (size_t j = 0; j < KEYS; j += LANES)
+        for (size_t i = 0; i < d; i += LANES) {
+            v16 x[LANES];
+            SIMD_UNROLL
+            for (size_t r = 0; r < LANES; r++)
+                x[r] = j + r < count ? v_load(rows + (j + r) * dp + i) : v_zero();
+            v_transpose(x);
+            SIMD_UNROLL
+            for (size_t r = 0; r < LANES; r++)
+                if (i + r < d)
+                    v_store(to + (i + r) * KEYS + j, x[r]);
+        }
+    return;
+#endif
     for (size_t i = 0; i < d; i++) {
         for (size_t j = 0; j < count; j++)
             to[i * KEYS + j] = rows[j * dp + i];
@@ -208,5 +253,5 @@ static float dot_row(kernel_type type, size_t count, const void *a, const void *
 }
 
 #define ATTENTION_FIELDS                                                                                           \
-    .attend = attend, .attend_end = attend_end, .scaled_row = scaled_row, .transposed_block = transposed_block,    \
+    .attend = attend, .attend_end = attend_end, .scaled_rows = scaled_rows, .put_rows = put_rows, .transposed_block = transposed_block,    \
     .attend_backward = attend_backward, .dot = dot_row, .product = product

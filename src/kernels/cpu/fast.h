@@ -93,7 +93,10 @@ typedef struct fast_table {
     void (*gemm_f64)(const kernel_gemm_spec *s, size_t from, size_t to, const double *a, const double *b, double *c, double *panel);
 
     /* Attention: body_attention.h says what these mean. */
-    void (*scaled_row)(kernel_type type, size_t d, size_t dp, const void *row, float factor, float *to);
+    void (*scaled_rows)(kernel_type type, size_t tokens, size_t heads, size_t d, size_t dp, const void *rows, size_t stride, float factor,
+                        float *to);
+    void (*put_rows)(kernel_type type, size_t tokens, size_t heads, size_t d, size_t dp, const float *rows, float factor, void *to,
+                     size_t stride);
     void (*transposed_block)(size_t count, size_t d, size_t dp, const float *rows, float *to);
     void (*attend)(kernel_type type, size_t rows, size_t d, size_t dp, const float *q, const void *kt, const void *v,
                    size_t v_stride, float cap, const uint8_t *first, const uint8_t *seen, const uint64_t *sees, const void *ahead,

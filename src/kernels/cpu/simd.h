@@ -53,6 +53,13 @@ enum { LANES = 16 };
 
 #if SIMD == 512
 
+/* Loops over registers must be gone before registers are given out; Clang sees to that by itself. */
+#if defined(__clang__)
+#define SIMD_UNROLL
+#else
+#define SIMD_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 typedef __m512 v16;
 typedef __mmask16 m16;
 
@@ -110,6 +117,36 @@ SIMD_FN m16 v_load_mask(const uint8_t *p) /* which bytes are not 0 */
 SIMD_FN v16 v_load_bytes(const uint8_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+/* Lane j of x[i] and lane i of x[j] change places, for all i and j. */
+SIMD_FN void v_transpose(v16 x[16])
+{
+    v16 y[16];
+    SIMD_UNROLL
+    for (int i = 0; i < 16; i += 2) { /* within 128 bits: pairs of rows, then fours */
+        y[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+        y[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+    }
+    SIMD_UNROLL
+    for (int i = 0; i < 16; i += 4)
+        SIMD_UNROLL
+        for (int k = 0; k < 2; k++) {
+            __m512d a = _mm512_castps_pd(y[i + k]), b = _mm512_castps_pd(y[i + 2 + k]);
+            x[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            x[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+    SIMD_UNROLL
+    for (int k = 0; k < 4; k++) { /* whole parts of 128 bits: row i + k of the four fours */
+        v16 a = _mm512_shuffle_f32x4(x[k], x[4 + k], 0x88), b = _mm512_shuffle_f32x4(x[k], x[4 + k], 0xdd);
+        v16 c = _mm512_shuffle_f32x4(x[8 + k], x[12 + k], 0x88), d = _mm512_shuffle_f32x4(x[8 + k], x[12 + k], 0xdd);
+        y[k] = _mm512_shuffle_f32x4(a, c, 0x88);
+        y[8 + k] = _mm512_shuffle_f32x4(a, c, 0xdd);
+        y[4 + k] = _mm512_shuffle_f32x4(b, d, 0x88);
+        y[12 + k] = _mm512_shuffle_f32x4(b, d, 0xdd);
+    }
+    SIMD_UNROLL
+    for (int i = 0; i < 16; i++)
+        x[i] = y[i];
 }
 /* x = mantissa 2^exponent with mantissa in [sqrt(1/2), sqrt(2)), for normal positive x. */
 SIMD_FN v16 v_split(v16 x, v16 *exponent)
