@@ -60,6 +60,11 @@ static void three_numbers(void **state)
     near(open[0], -2.21, 1e-14);
     near(cyclic[0], -6.63, 1e-14);
     near(open[1], 2.21, 1e-14);
+    double two_open[2], two_cyclic[2]; /* of two the cyclic form is the sign times the gap's square */
+    sortlets(2, 2, (double[]){0.5, 2, 2, 0.5}, two_open, two_cyclic);
+    near(two_open[0], 1.5, 1e-14);
+    near(two_cyclic[0], 2.25, 1e-14);
+    near(two_cyclic[1], -2.25, 1e-14);
     random_stream r = random_stream_at(1, "test/sortlet", 0, 0, 0, 0);
     for (int i = 0; i < MANY; i++)
         for (int k = 0; k < 3; k++)
@@ -92,6 +97,54 @@ static void exchanges_turn_the_sign(void **state)
     sortlets(1, 1, &alone, open, cyclic);
     near(open[0], 1, 0);
     near(cyclic[0], 1, 0);
+}
+
+/* Check 10, on a whole wavefunction of two spins up and two down: a number for each electron, of its place and its spin, sorted together or
+ * each spin by itself, Jastrow factors, an envelope. Electrons of one spin that change places turn the sign and keep the size; those of
+ * opposite spins do neither of necessity. */
+static void exchanges_of_electrons(void **state)
+{
+    (void)state;
+    const double places[4][3] = {{0.5, -0.3, 0.8}, {-1.1, 0.4, 0.2}, {0.1, 0.9, -0.6}, {0.7, 0.2, -0.9}}, spins[4] = {1, 1, -1, -1};
+    for (int apart = 0; apart < 2; apart++) {
+        graph *g = graph_new(NULL);
+        node *r = graph_input(g, "r", TYPE_F64, SHAPE(4, 3)), *spin = graph_constant(g, TYPE_F64, SHAPE(4, 1), spins), *b = graph_scalar(g, TYPE_F64, 0.8);
+        node *weights = graph_constant(g, TYPE_F64, SHAPE(1, 3), (double[]){1.3, -0.4, 0.9}), *signs[2], *outputs[2];
+        node *alpha = op_reshape(op_tanh(op_add(op_linear(r, weights), op_scale(spin, 0.2))), SHAPE(4));
+        outputs[0] = wave_sortlet(apart ? op_slice(alpha, 0, 0, 2) : alpha, false, &signs[0]);
+        outputs[1] = signs[0];
+        if (apart) {
+            outputs[0] = op_add(outputs[0], wave_sortlet(op_slice(alpha, 0, 2, 4), false, &signs[1]));
+            outputs[1] = op_mul(signs[0], signs[1]);
+        }
+        outputs[0] = op_add(op_add(outputs[0], op_scale(op_sum_all(op_norm(r)), -2)),
+                            op_add(wave_jastrow(wave_spin_distances(r, 2, true), b, WAVE_EQUAL),
+                                   wave_jastrow(wave_spin_distances(r, 2, false), b, WAVE_OPPOSITE)));
+        plan *p;
+        assert_int_equal(plan_new(g, outputs, 2, NULL, &p, NULL), STATUS_OK);
+        plan_bind(p, r, places);
+        assert_int_equal(plan_run(p, NULL, NULL), STATUS_OK);
+        double size = *(const double *)plan_output(p, 0), sign = *(const double *)plan_output(p, 1);
+        near(fabs(sign), 1, 0);
+        for (int i = 0; i < 4; i++)
+            for (int j = i + 1; j < 4; j++) {
+                double changed[4][3];
+                memcpy(changed, places, sizeof changed);
+                memcpy(changed[i], places[j], sizeof changed[i]);
+                memcpy(changed[j], places[i], sizeof changed[j]);
+                plan_bind(p, r, changed);
+                assert_int_equal(plan_run(p, NULL, NULL), STATUS_OK);
+                double other = *(const double *)plan_output(p, 0);
+                if (spins[i] * spins[j] > 0) {
+                    near(other, size, 1e-13);
+                    near(*(const double *)plan_output(p, 1), -sign, 0);
+                } else {
+                    assert_true(fabs(other - size) > 1e-2);
+                }
+            }
+        plan_free(p);
+        graph_free(g);
+    }
 }
 
 /* Section 3.1: d log |Psi| / d a_(i) = 1 / (a_i - a_{i-1}) - 1 / (a_{i+1} - a_i), scattered back. */
@@ -191,6 +244,102 @@ static void helium_atom(void **state)
     for (int i = 0; i < PLACES; i++) {
         double d[3] = {at[i][0] - at[i][3], at[i][1] - at[i][4], at[i][2] - at[i][5]};
         near(e[i], -4 + 1 / length(d, 3), 1e-12);
+    }
+}
+
+/* ---- energies as integrals ---- */
+
+/* Nodes and weights of Gauss and Legendre's rule on [0, end]. */
+static void gauss_rule(size_t n, double end, double *x, double *w)
+{
+    for (size_t i = 0; i < n; i++) {
+        double z = cos(3.14159265358979 * ((double)i + .75) / ((double)n + .5)), slope = 0, step = 1;
+        while (fabs(step) > 1e-15) {
+            double p = 1, before = 0;
+            for (size_t k = 0; k < n; k++) {
+                double next = ((2 * (double)k + 1) * z * p - (double)k * before) / ((double)k + 1);
+                before = p;
+                p = next;
+            }
+            slope = (double)n * (z * p - before) / (z * z - 1);
+            step = p / slope;
+            z -= step;
+        }
+        x[i] = end / 2 * (1 + z);
+        w[i] = end / ((1 - z * z) * slope * slope);
+    }
+}
+
+enum { NODES = 80 };
+
+/* Mean and variance of a trial's local energy on hydrogen, and the derivative of the mean in its parameter, whose derivative of log |Psi| is
+ * -r^power: integrals over |Psi|^2 = exp(-2 parameter r^power). */
+static void hydrogen_by_integral(psi_of *psi, double parameter, int power, double *mean, double *variance, double *slope)
+{
+    double r[NODES], w[NODES], at[NODES][3] = {{0}}, e[NODES], norm = 0, squares = 0, with = 0, alone = 0;
+    gauss_rule(NODES, pow(20 / parameter, 1. / power), r, w);
+    for (int i = 0; i < NODES; i++)
+        at[i][2] = r[i];
+    energies_at(psi, parameter, &hydrogen, 1, 3, NODES, at[0], e);
+    *mean = 0;
+    for (int i = 0; i < NODES; i++) {
+        double weight = w[i] * r[i] * r[i] * exp(-2 * parameter * pow(r[i], power)), d = -pow(r[i], power);
+        norm += weight;
+        *mean += weight * e[i];
+        squares += weight * e[i] * e[i];
+        with += weight * e[i] * d;
+        alone += weight * d;
+    }
+    *mean /= norm;
+    *variance = squares / norm - *mean * *mean;
+    *slope = 2 * (with / norm - *mean * alone / norm);
+}
+
+/* Check 2: E = a^2/2 - a, dE/da = a - 1 and the variance a^2 (a - 1)^2; the Gaussian's 3 b/2 - 2 sqrt(2 b/pi), least at b = 8/(9 pi). */
+static void energies_of_hydrogen(void **state)
+{
+    (void)state;
+    double mean, variance, slope;
+    hydrogen_by_integral(slater, 0.9, 1, &mean, &variance, &slope);
+    near(mean, -0.495, 1e-12);
+    near(slope, -0.1, 1e-10);
+    near(variance, 0.0081, 1e-10);
+    hydrogen_by_integral(gaussian, 0.282942, 2, &mean, &variance, &slope);
+    near(mean, -0.424413, 5e-7);
+    near(slope, 0, 2e-6); /* b is given in six digits */
+    hydrogen_by_integral(gaussian, 0.5, 2, &mean, &variance, &slope);
+    near(mean, 0.75 - 2 / sqrt(3.14159265358979), 1e-10);
+    near(slope, 1.5 - sqrt(2 / (3.14159265358979 * 0.5)), 1e-10);
+}
+
+/* Check 3: E = z^2 - 4 z + 5 z/8. Over r1, r2 = r1 + s (and the other half alike) and the distance d of the electrons, whose density at
+ * given radii is d / (r1 r2) from s to r1 + r2: E_loc d is linear in d there, and two nodes are exact. */
+static void energies_of_helium(void **state)
+{
+    (void)state;
+    enum { SIDE = 24 };
+    static const double charges[2] = {27. / 16, 2}, expected[2] = {-2.847656, -2.75};
+    static double at[SIDE][SIDE][2][6], e[SIDE][SIDE][2];
+    double x[SIDE], w[SIDE], unit[2], half[2];
+    gauss_rule(2, 1, unit, half);
+    for (int c = 0; c < 2; c++) {
+        double z = charges[c], energy = 0, norm = 0;
+        gauss_rule(SIDE, 9, x, w);
+        for (int pass = 0; pass < 2; pass++) {
+            for (int i = 0; i < SIDE; i++)
+                for (int j = 0; j < SIDE; j++)
+                    for (int k = 0; k < 2; k++) {
+                        double r1 = x[i], r2 = r1 + x[j], d = x[j] + 2 * r1 * unit[k], cosine = (r1 * r1 + r2 * r2 - d * d) / (2 * r1 * r2);
+                        double weight = w[i] * w[j] * half[k] * 2 * r1 * d * r1 * r2 * exp(-2 * z * (r1 + r2));
+                        memcpy(at[i][j][k], (double[]){0, 0, r1, r2 * sqrt(1 - cosine * cosine), 0, r2 * cosine}, sizeof at[i][j][k]);
+                        energy += pass ? weight * e[i][j][k] : 0;
+                        norm += pass ? weight : 0;
+                    }
+            if (pass == 0)
+                energies_at(slater, z, &helium, 2, 3, SIDE * SIDE * 2, at[0][0][0], e[0][0]);
+        }
+        near(energy / norm, z * z - 4 * z + 5 * z / 8, 1e-8);
+        near(energy / norm, expected[c], 5e-7);
     }
 }
 
@@ -364,7 +513,8 @@ static void gradient_of_the_energy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_numbers),          cmocka_unit_test(exchanges_turn_the_sign), cmocka_unit_test(derivatives_go_through_the_order),
+        cmocka_unit_test(three_numbers),          cmocka_unit_test(exchanges_turn_the_sign), cmocka_unit_test(exchanges_of_electrons),
+        cmocka_unit_test(energies_of_hydrogen),   cmocka_unit_test(energies_of_helium),      cmocka_unit_test(derivatives_go_through_the_order),
         cmocka_unit_test(hydrogen_atom),          cmocka_unit_test(helium_atom),             cmocka_unit_test(exact_wavefunctions),
         cmocka_unit_test(the_open_sortlet_of_three_is_not_exact), cmocka_unit_test(laplacians_against_differences),
         cmocka_unit_test(cusps),                  cmocka_unit_test(pairs_and_nuclei),        cmocka_unit_test(gradient_of_the_energy),
