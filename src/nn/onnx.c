@@ -1,9 +1,10 @@
 /* ONNX files, protocol buffers whose fields are (number: meaning)
  *   model     7 graph, 8 operation sets {1 domain, 2 version}
  *   graph     1 nodes, 5 tensors, 11 inputs and 12 outputs {1 name, 2 type {1 tensor {1 element type, 2 shape {1 axis {1 size}}}}}
- *   node      1 inputs, 2 outputs, 4 operation, 5 attributes
- *   attribute 1 name, 2 number, 3 integer, 4 text, 5 tensor, 8 integers
- *   tensor    1 sizes, 2 type, 4 floats, 7 integers, 8 name, 9 raw bytes (little-endian) */
+ *   node      1 inputs, 2 outputs, 3 name, 4 operation, 5 attributes, 7 domain
+ *   attribute 1 name, 2 number, 3 integer, 4 text, 5 tensor, 7 numbers, 8 integers
+ *   tensor    1 sizes, 2 type, 4 floats, 5 small integers, 7 integers, 8 name, 9 raw bytes (little-endian),
+ *             14 where they lie (1: in another file) */
 #include "nn/onnx.h"
 
 #include "core/file.h"
@@ -71,14 +72,15 @@ static status read_integers(const reader *r, slice message, uint64_t number, con
     return STATUS_OK;
 }
 
-static status read_floats(const reader *r, slice message, const float **out, size_t *count)
+/* A list of numbers, packed or one a field. */
+static status read_floats(const reader *r, slice message, uint64_t number, const float **out, size_t *count)
 {
     wire_field f;
     bool broken;
     slice rest = message;
     size_t bytes = 0;
     while (wire_next(&rest, &f, &broken))
-        bytes += f.number == 4 ? f.bytes.length : 0;
+        bytes += f.number == number ? f.bytes.length : 0;
     if (bytes % 4 != 0)
         return broken_file(r, "a list of numbers");
     char *list = arena_alloc(r->arena, bytes + 4);
@@ -87,7 +89,7 @@ static status read_floats(const reader *r, slice message, const float **out, siz
     *count = bytes / 4;
     bytes = 0;
     while (wire_next(&message, &f, &broken))
-        if (f.number == 4 && f.bytes.length) {
+        if (f.number == number && f.bytes.length) {
             memcpy(list + bytes, f.bytes.text, f.bytes.length);
             bytes += f.bytes.length;
         }
@@ -95,17 +97,35 @@ static status read_floats(const reader *r, slice message, const float **out, siz
     return STATUS_OK;
 }
 
+static status widen(const reader *r, slice raw, size_t size, onnx_tensor *t)
+{
+    size_t count = raw.length / size;
+    int64_t *list = ARENA_ARRAY(r->arena, int64_t, count + 1);
+    if (!list)
+        return no_memory(r);
+    for (size_t i = 0; i < count; i++) {
+        int32_t word = (unsigned char)raw.text[i * size];
+        if (size == 4)
+            memcpy(&word, raw.text + 4 * i, sizeof word);
+        list[i] = word;
+    }
+    t->integers = list;
+    return STATUS_OK;
+}
+
 /* Raw bytes take the place of lists; they may lie anywhere, so they are copied. */
 static status read_raw(const reader *r, slice raw, onnx_tensor *t, size_t *count)
 {
-    size_t size = t->type == ONNX_FLOAT ? 4 : 8;
+    size_t size = t->type == ONNX_INT64 ? 8 : t->type == ONNX_BOOL ? 1 : 4;
     if (raw.length % size != 0)
         return broken_file(r, "a tensor's bytes");
+    *count = raw.length / size;
+    if (t->type == ONNX_INT32 || t->type == ONNX_BOOL)
+        return widen(r, raw, size, t);
     char *copy = arena_alloc(r->arena, raw.length + 8);
     if (!copy)
         return no_memory(r);
     memcpy(copy, raw.text, raw.length);
-    *count = raw.length / size;
     if (t->type == ONNX_FLOAT)
         t->floats = (const float *)(const void *)copy;
     else
@@ -137,7 +157,7 @@ static status read_tensor(const reader *r, slice message, onnx_tensor *t)
 {
     slice rest = message, raw = {"", 0};
     wire_field f;
-    bool broken, is_raw = false;
+    bool broken, is_raw = false, elsewhere = false;
     *t = (onnx_tensor){.name = {"", 0}};
     while (wire_next(&rest, &f, &broken)) {
         if (f.number == 2 && f.kind == WIRE_VARINT)
@@ -146,11 +166,16 @@ static status read_tensor(const reader *r, slice message, onnx_tensor *t)
             t->name = f.bytes;
         else if (f.number == 9 && f.kind == WIRE_BYTES)
             raw = f.bytes, is_raw = true;
+        else if (f.number == 14 && f.kind == WIRE_VARINT)
+            elsewhere = f.value == 1;
     }
     if (broken)
         return broken_file(r, "a tensor");
-    if (t->type != ONNX_FLOAT && t->type != ONNX_INT64)
-        return error_set(r->err, STATUS_UNSUPPORTED, "%s: tensor '%.*s' is of type %d: f32 (1) and i64 (7) are read", r->name,
+    if (elsewhere)
+        return error_set(r->err, STATUS_UNSUPPORTED, "%s: the elements of tensor '%.*s' lie in another file: expected all in one", r->name,
+                         (int)t->name.length, t->name.text);
+    if (t->type != ONNX_FLOAT && t->type != ONNX_INT32 && t->type != ONNX_INT64 && t->type != ONNX_BOOL)
+        return error_set(r->err, STATUS_UNSUPPORTED, "%s: tensor '%.*s' is of type %d: f32 (1), i32 (6), i64 (7) and bool (9) are read", r->name,
                          (int)t->name.length, t->name.text, t->type);
     const int64_t *sizes;
     size_t rank, count = 0;
@@ -158,9 +183,9 @@ static status read_tensor(const reader *r, slice message, onnx_tensor *t)
     if (is_raw)
         TRY(read_raw(r, raw, t, &count));
     else if (t->type == ONNX_FLOAT)
-        TRY(read_floats(r, message, &t->floats, &count));
+        TRY(read_floats(r, message, 4, &t->floats, &count));
     else
-        TRY(read_integers(r, message, 7, &t->integers, &count));
+        TRY(read_integers(r, message, t->type == ONNX_INT64 ? 7 : 5, &t->integers, &count));
     return set_shape(r, sizes, rank, t, count);
 }
 
@@ -182,7 +207,10 @@ static status read_attribute(const reader *r, slice message, onnx_attribute *a)
         else if (f.number == 5 && f.kind == WIRE_BYTES)
             TRY(read_tensor(r, f.bytes, &a->tensor));
     }
-    return broken ? broken_file(r, "an attribute") : read_integers(r, message, 8, &a->integers, &a->count);
+    if (broken)
+        return broken_file(r, "an attribute");
+    TRY(read_floats(r, message, 7, &a->floats, &a->float_count));
+    return read_integers(r, message, 8, &a->integers, &a->count);
 }
 
 static status read_node(const reader *r, slice message, onnx_node *n)
@@ -205,10 +233,14 @@ static status read_node(const reader *r, slice message, onnx_node *n)
             n->inputs[at[0]++] = f.bytes;
         else if (f.number == 2)
             n->outputs[at[1]++] = f.bytes;
+        else if (f.number == 3)
+            n->name = f.bytes;
         else if (f.number == 4)
             n->operation = f.bytes;
         else if (f.number == 5)
             TRY(read_attribute(r, f.bytes, &n->attributes[at[2]++]));
+        else if (f.number == 7)
+            n->domain = f.bytes;
     }
     return STATUS_OK;
 }

@@ -7,8 +7,10 @@
  *     node *y;
  *     TRY(onnx_build(m, x, &y, err));                                       // the first output
  *
- * Networks of one input in f32 whose shapes follow from the file: a row of src/nn/onnx_build.c for each operation. What is not among
- * them is refused by name. Values are laid out as the file has them (images with channels first); weights become constants.
+ * Networks of one input in f32 whose shapes follow from the file and the input: a row of src/nn/onnx_build.c for each operation
+ * (docs/models.md lists them). What is not among them is refused by name, and so are second outputs that something reads. Values are
+ * laid out as the file has them (images with channels first); weights become constants. Integers (shapes, and what exporters compute from
+ * shapes) are known when the graph is built and never run.
  */
 #ifndef ASSAY_NN_ONNX_H
 #define ASSAY_NN_ONNX_H
@@ -16,7 +18,7 @@
 #include "core/text.h"
 #include "graph/graph.h"
 
-enum { ONNX_FLOAT = 1, ONNX_INT64 = 7 }; /* types of tensors that are read */
+enum { ONNX_FLOAT = 1, ONNX_INT32 = 6, ONNX_INT64 = 7, ONNX_BOOL = 9 }; /* types of tensors that are read; the last three as i64 */
 
 typedef struct onnx_tensor {
     slice name;
@@ -31,12 +33,13 @@ typedef struct onnx_attribute {
     int64_t integer;
     float number;
     const int64_t *integers;
-    size_t count; /* of integers */
+    const float *floats;
+    size_t count, float_count; /* of integers, of floats */
     onnx_tensor tensor; /* type 0: none */
 } onnx_attribute;
 
 typedef struct onnx_node {
-    slice operation;
+    slice operation, name, domain; /* name and domain may be empty */
     slice *inputs, *outputs;
     onnx_attribute *attributes;
     size_t input_count, output_count, attribute_count;
@@ -57,5 +60,7 @@ status onnx_read(arena *a, const char *path, onnx_model **out, error *err);
 status onnx_parse(arena *a, slice bytes, const char *name, onnx_model **out, error *err);
 /* STATUS_UNSUPPORTED for an operation that is not known, STATUS_INVALID for shapes that do not fit (both are named). */
 status onnx_build(const onnx_model *m, node *input, node **output, error *err);
+/* Names of the operations that are read; NULL behind the last one. */
+const char *onnx_operation_name(size_t i);
 
 #endif

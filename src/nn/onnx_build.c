@@ -1,38 +1,28 @@
 /* Graphs of ONNX networks: operations are visited from the output back, each is built when what it reads is there. Everything
  * that a file says is checked before a builder of the graph sees it. */
-#include "nn/onnx.h"
-
-#include "graph/composite.h"
+#include "nn/onnx_build.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct place {
-    slice name;
-    size_t node; /* whose output it is */
-} place;
+/* ---- what builders share ---- */
 
-typedef struct builder {
-    const onnx_model *model;
-    graph *graph;
-    node *input;
-    place *places; /* outputs of all nodes, sorted by name */
-    size_t place_count;
-    node **values; /* by node: its first output */
-    const onnx_node *at; /* the node that is built */
-    error *err;
-} builder;
-
-typedef status operation_build(builder *b, node *const *in, node **out);
-
-static status does_not_fit(const builder *b, const node *x, const char *expected)
+/* The node's name, or that of its first output. */
+static slice node_name(const onnx_node *n)
 {
-    char text[128];
-    return error_set(b->err, STATUS_INVALID, "%s: %.*s of a value of shape %s: expected %s", b->model->name,
-                     (int)b->at->operation.length, b->at->operation.text, x ? shape_text(x->shape, text) : "(none)", expected);
+    return n->name.length || !n->output_count ? n->name : n->outputs[0];
 }
 
-static const onnx_attribute *attribute(const builder *b, const char *name)
+status onnx_refuse(const onnx_builder *b, const node *x, const char *expected)
+{
+    char text[128];
+    slice name = node_name(b->at);
+    return error_set(b->err, STATUS_INVALID, "%s: %.*s '%.*s' of a value of shape %s: expected %s", b->model->name,
+                     (int)b->at->operation.length, b->at->operation.text, (int)name.length, name.text, x ? shape_text(x->shape, text) : "(none)",
+                     expected);
+}
+
+const onnx_attribute *onnx_attribute_of(const onnx_builder *b, const char *name)
 {
     for (size_t i = 0; i < b->at->attribute_count; i++)
         if (slice_is(b->at->attributes[i].name, name))
@@ -40,342 +30,274 @@ static const onnx_attribute *attribute(const builder *b, const char *name)
     return NULL;
 }
 
-static int64_t whole(const builder *b, const char *name, int64_t fallback)
+int64_t onnx_whole(const onnx_builder *b, const char *name, int64_t fallback)
 {
-    const onnx_attribute *a = attribute(b, name);
+    const onnx_attribute *a = onnx_attribute_of(b, name);
     return a ? a->integer : fallback;
 }
 
-/* The tensor of the file that input i of the node at hand is, or NULL. */
-static const onnx_tensor *tensor_input(const builder *b, size_t i)
+double onnx_number(const onnx_builder *b, const char *name, double fallback)
 {
-    for (size_t k = 0; i < b->at->input_count && k < b->model->tensor_count; k++)
-        if (slice_equal(b->model->tensors[k].name, b->at->inputs[i]))
-            return &b->model->tensors[k];
-    return NULL;
+    const onnx_attribute *a = onnx_attribute_of(b, name);
+    return a ? (double)a->number : fallback;
+}
+
+status onnx_list(const onnx_builder *b, const onnx_value *in, size_t count, size_t i, const char *name, const int64_t **list, size_t *length)
+{
+    const onnx_attribute *a = onnx_attribute_of(b, name);
+    *list = a ? a->integers : NULL;
+    *length = a ? a->count : 0;
+    if (i >= count || !(in[i].node || in[i].numbers))
+        return STATUS_OK;
+    if (!in[i].numbers)
+        return onnx_refuse(b, in[i].node, "integers that are known beforehand");
+    *list = in[i].numbers;
+    *length = in[i].count;
+    return STATUS_OK;
+}
+
+bool onnx_axis(int64_t axis, int rank, int *out)
+{
+    bool fits = axis >= -rank && axis < rank;
+    *out = fits ? (int)(axis < 0 ? axis + rank : axis) : 0;
+    return fits;
+}
+
+status onnx_axes(const onnx_builder *b, const onnx_value *in, size_t count, size_t i, int rank, axes *out)
+{
+    const int64_t *list;
+    size_t length;
+    bool named[RANK_MAX] = {false};
+    TRY(onnx_list(b, in, count, i, "axes", &list, &length));
+    *out = (axes){.count = 0};
+    for (size_t k = 0; k < length; k++) {
+        int axis;
+        if (!onnx_axis(list[k], rank, &axis) || named[axis])
+            return onnx_refuse(b, in[0].node, "axes of it, each once");
+        named[axis] = true;
+    }
+    for (int k = 0; k < rank; k++)
+        if (length == 0 || named[k])
+            out->axis[out->count++] = k;
+    return STATUS_OK;
+}
+
+int64_t *onnx_numbers(const onnx_builder *b, size_t count)
+{
+    if (count > ONNX_NUMBERS) {
+        error_set(b->err, STATUS_UNSUPPORTED, "%s: %zu integers in one value: at most %d are computed with", b->model->name, count, ONNX_NUMBERS);
+        return NULL;
+    }
+    int64_t *list = ARENA_ARRAY(b->arena, int64_t, count + 1);
+    if (!list)
+        error_set(b->err, STATUS_MEMORY, "no memory for %s", b->model->name);
+    return list;
 }
 
 /* ---- operations ---- */
-static status build_identity(builder *b, node *const *in, node **out)
-{
-    (void)b;
-    *out = in[0];
-    return STATUS_OK;
-}
+enum { SIZES = 1 };
 
-static status build_unary(builder *b, node *const *in, node **out)
-{
-    static const struct {
-        const char *name;
-        node *(*op)(node *);
-    } rows[] = {{"Relu", op_relu}, {"Tanh", op_tanh}, {"Sigmoid", op_sigmoid}, {"Exp", op_exp}, {"Neg", op_neg}, {"Sqrt", op_sqrt}};
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (slice_is(b->at->operation, rows[i].name))
-            *out = rows[i].op(in[0]);
-    return STATUS_OK;
-}
-
-static status build_leaky(builder *b, node *const *in, node **out)
-{
-    const onnx_attribute *a = attribute(b, "alpha");
-    *out = op_leaky_relu(in[0], a ? (double)a->number : 0.01);
-    return STATUS_OK;
-}
-
-static bool stretch_together(shape a, shape b)
-{
-    for (int i = 1; i <= a.rank && i <= b.rank; i++) {
-        int64_t x = a.size[a.rank - i], y = b.size[b.rank - i];
-        if (x != y && x != 1 && y != 1)
-            return false;
-    }
-    return true;
-}
-
-static status build_binary(builder *b, node *const *in, node **out)
-{
-    char text[128];
-    if (!stretch_together(in[0]->shape, in[1]->shape))
-        return does_not_fit(b, in[0], shape_text(in[1]->shape, text));
-    node *(*op)(node *, node *) = slice_is(b->at->operation, "Add")   ? op_add
-                                  : slice_is(b->at->operation, "Sub") ? op_sub
-                                  : slice_is(b->at->operation, "Mul") ? op_mul
-                                                                      : op_div;
-    *out = op(in[0], in[1]);
-    return STATUS_OK;
-}
-
-static status build_matmul(builder *b, node *const *in, node **out)
-{
-    shape x = in[0]->shape, y = in[1]->shape;
-    if (x.rank < 2 || y.rank != 2 || x.size[x.rank - 1] != y.size[0])
-        return does_not_fit(b, in[0], "rows as long as a matrix is high");
-    *out = op_matmul(in[0], in[1], false, false);
-    return STATUS_OK;
-}
-
-static status build_gemm(builder *b, node *const *in, node **out)
-{
-    bool ta = whole(b, "transA", 0) != 0, tb = whole(b, "transB", 0) != 0;
-    const onnx_attribute *alpha = attribute(b, "alpha"), *beta = attribute(b, "beta");
-    shape x = in[0]->shape, y = in[1]->shape;
-    if (x.rank != 2 || y.rank != 2 || x.size[ta ? 0 : 1] != y.size[tb ? 1 : 0])
-        return does_not_fit(b, in[0], "two matrices that fit");
-    *out = op_scale(op_matmul(in[0], in[1], ta, tb), alpha ? (double)alpha->number : 1);
-    if (!in[2])
-        return STATUS_OK;
-    if (in[2]->shape.rank > 2 || !stretch_together(SHAPE(x.size[ta ? 1 : 0], y.size[tb ? 0 : 1]), in[2]->shape))
-        return does_not_fit(b, in[2], "what can be added to the product");
-    *out = op_add(*out, op_scale(in[2], beta ? (double)beta->number : 1));
-    return STATUS_OK;
-}
-
-static status build_transpose(builder *b, node *const *in, node **out)
-{
-    const onnx_attribute *a = attribute(b, "perm");
-    axes order = {.count = in[0]->shape.rank};
-    bool used[RANK_MAX] = {false};
-    for (int i = 0; i < order.count; i++) {
-        int64_t axis = a && a->count == (size_t)order.count ? a->integers[i] : order.count - 1 - i;
-        if ((a && a->count != (size_t)order.count) || axis < 0 || axis >= order.count || used[axis])
-            return does_not_fit(b, in[0], "an order of all its axes");
-        used[axis] = true;
-        order.axis[i] = (int)axis;
-    }
-    *out = op_transpose(in[0], order);
-    return STATUS_OK;
-}
-
-static status build_reshape(builder *b, node *const *in, node **out)
-{
-    const onnx_tensor *to = tensor_input(b, 1);
-    if (!to || to->type != ONNX_INT64 || to->shape.rank != 1 || to->shape.size[0] > RANK_MAX)
-        return does_not_fit(b, in[0], "a new shape that stands in the file");
-    shape s = {.rank = (int)to->shape.size[0]};
-    int64_t known = 1, count = shape_count(in[0]->shape);
-    int open = -1;
-    for (int i = 0; i < s.rank; i++) {
-        s.size[i] = to->integers[i] == 0 && i < in[0]->shape.rank ? in[0]->shape.size[i] : to->integers[i];
-        if (s.size[i] == -1 && open < 0)
-            open = i;
-        else if (s.size[i] < 1 || known > count / s.size[i])
-            return does_not_fit(b, in[0], "a new shape of as many elements");
-        else
-            known *= s.size[i];
-    }
-    if (open >= 0)
-        s.size[open] = count / known;
-    if ((open >= 0 ? known * s.size[open] : known) != count)
-        return does_not_fit(b, in[0], "a new shape of as many elements");
-    *out = op_reshape(in[0], s);
-    return STATUS_OK;
-}
-
-static status build_flatten(builder *b, node *const *in, node **out)
-{
-    int64_t axis = whole(b, "axis", 1), before = 1, count = shape_count(in[0]->shape);
-    axis += axis < 0 ? in[0]->shape.rank : 0;
-    if (axis < 0 || axis > in[0]->shape.rank || count == 0)
-        return does_not_fit(b, in[0], "an axis of it to cut at");
-    for (int i = 0; i < axis; i++)
-        before *= in[0]->shape.size[i];
-    *out = op_reshape(in[0], SHAPE(before, count / before));
-    return STATUS_OK;
-}
-
-/* Before version 13 all axes from the given one on were one row; only the last axis is taken, where both agree. */
-static status build_softmax(builder *b, node *const *in, node **out)
-{
-    int64_t axis = whole(b, "axis", b->model->opset < 13 ? 1 : -1), last = in[0]->shape.rank - 1;
-    if (in[0]->shape.rank < 1 || (axis != -1 && axis != last))
-        return does_not_fit(b, in[0], "softmax along the last axis");
-    *out = op_softmax(in[0]);
-    return STATUS_OK;
-}
-
-/* ---- images: [N, C, H, W] in the file, channels last in the graph ---- */
-static node *channels_last(node *x)
-{
-    return op_transpose(x, AXES(0, 2, 3, 1));
-}
-
-static node *channels_first(node *x)
-{
-    return op_transpose(x, AXES(0, 3, 1, 2));
-}
-
-enum { MOST_PLACES = 1 << 20 };
-
-/* Entry i of a list of integers, or the fallback when there is none. */
-static status entry(const builder *b, const char *name, size_t count, size_t i, int64_t least, int64_t fallback, int64_t *out)
-{
-    const onnx_attribute *a = attribute(b, name);
-    *out = a && a->count ? (a->count == count ? a->integers[i] : least - 1) : fallback;
-    if (*out >= least && *out <= MOST_PLACES)
-        return STATUS_OK;
-    return error_set(b->err, STATUS_INVALID, "%s: %.*s with '%s': expected %zu integers of at least %lld", b->model->name,
-                     (int)b->at->operation.length, b->at->operation.text, name, count, (long long)least);
-}
-
-static status read_windows(const builder *b, const node *x, const int64_t kernel[2], window_options *o)
-{
-    const onnx_attribute *pad = attribute(b, "auto_pad");
-    bool same = pad && (slice_is(pad->text, "SAME_UPPER") || slice_is(pad->text, "SAME_LOWER"));
-    if (pad && pad->text.length && !same && !slice_is(pad->text, "NOTSET") && !slice_is(pad->text, "VALID"))
-        return does_not_fit(b, x, "an auto_pad of NOTSET, VALID, SAME_UPPER or SAME_LOWER");
-    if (whole(b, "ceil_mode", 0) != 0)
-        return does_not_fit(b, x, "a ceil_mode of 0");
-    for (size_t i = 0; i < 2; i++) {
-        TRY(entry(b, "strides", 2, i, 1, 1, &o->stride[i]));
-        TRY(entry(b, "dilations", 2, i, 1, 1, &o->dilation[i]));
-        TRY(entry(b, "pads", 4, i, 0, 0, &o->before[i]));
-        TRY(entry(b, "pads", 4, 2 + i, 0, 0, &o->after[i]));
-        int64_t size = x->shape.size[2 + i], span = o->dilation[i] * (kernel[i] - 1) + 1;
-        if (same) { /* as many windows as strides begin in the image */
-            int64_t windows = (size + o->stride[i] - 1) / o->stride[i], total = (windows - 1) * o->stride[i] + span - size;
-            total = total > 0 ? total : 0;
-            o->before[i] = slice_is(pad->text, "SAME_UPPER") ? total / 2 : total - total / 2;
-            o->after[i] = total - o->before[i];
-        }
-        if (size + o->before[i] + o->after[i] < span)
-            return does_not_fit(b, x, "images that hold a window");
-    }
-    return STATUS_OK;
-}
-
-static status build_conv(builder *b, node *const *in, node **out)
-{
-    node *x = in[0], *weight = in[1];
-    int64_t groups = whole(b, "group", 1);
-    window_options o;
-    bool fits = x->shape.rank == 4 && weight->shape.rank == 4 && groups >= 1 && groups <= weight->shape.size[0] &&
-                weight->shape.size[0] % groups == 0 && x->shape.size[1] % groups == 0 &&
-                weight->shape.size[1] == x->shape.size[1] / groups && weight->shape.size[2] > 0 && weight->shape.size[3] > 0;
-    if (!fits)
-        return does_not_fit(b, x, "images [N, C, H, W] and a weight [O, C / group, rows, columns]");
-    TRY(read_windows(b, x, &weight->shape.size[2], &o));
-    node *y = op_conv(channels_last(x), weight, groups, o);
-    if (in[2] && !shape_equal(in[2]->shape, SHAPE(weight->shape.size[0])))
-        return does_not_fit(b, in[2], "a bias for each channel");
-    *out = channels_first(in[2] ? op_add(y, in[2]) : y);
-    return STATUS_OK;
-}
-
-static status build_pool(builder *b, node *const *in, node **out)
-{
-    int64_t kernel[2];
-    window_options o;
-    if (in[0]->shape.rank != 4)
-        return does_not_fit(b, in[0], "images [N, C, H, W]");
-    for (size_t i = 0; i < 2; i++)
-        TRY(entry(b, "kernel_shape", 2, i, 1, 0, &kernel[i]));
-    TRY(read_windows(b, in[0], kernel, &o));
-    if (slice_is(b->at->operation, "MaxPool")) {
-        *out = channels_first(op_max_pool(channels_last(in[0]), kernel, o));
-        return STATUS_OK;
-    }
-    bool beyond = o.before[0] || o.before[1] || o.after[0] || o.after[1];
-    if (beyond && whole(b, "count_include_pad", 0) == 0)
-        return does_not_fit(b, in[0], "means over places within the image, or count_include_pad");
-    *out = channels_first(op_average_pool(channels_last(in[0]), kernel, o));
-    return STATUS_OK;
-}
-
-static status build_global_pool(builder *b, node *const *in, node **out)
-{
-    if (in[0]->shape.rank != 4 || shape_count(in[0]->shape) == 0)
-        return does_not_fit(b, in[0], "images [N, C, H, W]");
-    *out = op_reduce_mean(in[0], AXES(2, 3), true);
-    return STATUS_OK;
-}
-
-enum { MOST_INPUTS = 3 };
-
-static const struct {
+static const struct operation {
     const char *name;
-    size_t least, most; /* inputs that are values of the graph; further ones are the builder's */
-    operation_build *build;
+    size_t least, most; /* inputs that it must have, and those that are looked at (all others are an error) */
+    int first;          /* 0: in f32; SIZES: may be integers */
+    onnx_operation *build;
 } operations[] = {
-    {"Identity", 1, 1, build_identity},   {"Dropout", 1, 1, build_identity}, {"Relu", 1, 1, build_unary},
-    {"Tanh", 1, 1, build_unary},          {"Sigmoid", 1, 1, build_unary},    {"Exp", 1, 1, build_unary},
-    {"Neg", 1, 1, build_unary},           {"Sqrt", 1, 1, build_unary},       {"LeakyRelu", 1, 1, build_leaky},
-    {"Add", 2, 2, build_binary},          {"Sub", 2, 2, build_binary},       {"Mul", 2, 2, build_binary},
-    {"Div", 2, 2, build_binary},          {"MatMul", 2, 2, build_matmul},    {"Gemm", 2, 3, build_gemm},
-    {"Transpose", 1, 1, build_transpose}, {"Reshape", 1, 1, build_reshape},  {"Flatten", 1, 1, build_flatten},
-    {"Softmax", 1, 1, build_softmax},     {"Conv", 2, 3, build_conv},        {"MaxPool", 1, 1, build_pool},
-    {"AveragePool", 1, 1, build_pool},    {"GlobalAveragePool", 1, 1, build_global_pool},
+    {"Identity", 1, 1, SIZES, onnx_identity},
+    {"Dropout", 1, 3, 0, onnx_identity},
+    {"Constant", 0, 0, 0, onnx_constant},
+    {"Cast", 1, 1, SIZES, onnx_cast},
+    {"Relu", 1, 1, 0, onnx_unary},
+    {"LeakyRelu", 1, 1, 0, onnx_unary},
+    {"PRelu", 2, 2, 0, onnx_slope},
+    {"Elu", 1, 1, 0, onnx_unary},
+    {"Gelu", 1, 1, 0, onnx_unary},
+    {"HardSigmoid", 1, 1, 0, onnx_unary},
+    {"HardSwish", 1, 1, 0, onnx_unary},
+    {"Softplus", 1, 1, 0, onnx_unary},
+    {"Sigmoid", 1, 1, 0, onnx_unary},
+    {"Tanh", 1, 1, 0, onnx_unary},
+    {"Erf", 1, 1, 0, onnx_unary},
+    {"Exp", 1, 1, 0, onnx_unary},
+    {"Log", 1, 1, 0, onnx_unary},
+    {"Sqrt", 1, 1, 0, onnx_unary},
+    {"Reciprocal", 1, 1, 0, onnx_unary},
+    {"Neg", 1, 1, 0, onnx_unary},
+    {"Abs", 1, 1, 0, onnx_unary},
+    {"Sign", 1, 1, 0, onnx_unary},
+    {"Floor", 1, 1, 0, onnx_unary},
+    {"Sin", 1, 1, 0, onnx_unary},
+    {"Cos", 1, 1, 0, onnx_unary},
+    {"Clip", 1, 3, 0, onnx_clip},
+    {"Add", 2, 2, SIZES, onnx_binary},
+    {"Sub", 2, 2, SIZES, onnx_binary},
+    {"Mul", 2, 2, SIZES, onnx_binary},
+    {"Div", 2, 2, SIZES, onnx_binary},
+    {"Pow", 2, 2, 0, onnx_power},
+    {"Sum", 1, ONNX_INPUTS, 0, onnx_many},
+    {"Max", 1, ONNX_INPUTS, 0, onnx_many},
+    {"Min", 1, ONNX_INPUTS, 0, onnx_many},
+    {"MatMul", 2, 2, 0, onnx_matmul},
+    {"Gemm", 2, 3, 0, onnx_gemm},
+    {"ReduceMean", 1, 2, 0, onnx_reduce},
+    {"ReduceSum", 1, 2, 0, onnx_reduce},
+    {"ReduceMax", 1, 2, 0, onnx_reduce},
+    {"ReduceMin", 1, 2, 0, onnx_reduce},
+    {"Softmax", 1, 1, 0, onnx_softmax},
+    {"LogSoftmax", 1, 1, 0, onnx_softmax},
+    {"Shape", 1, 1, SIZES, onnx_shape_of},
+    {"Reshape", 2, 2, 0, onnx_reshape},
+    {"Flatten", 1, 1, 0, onnx_flatten},
+    {"Squeeze", 1, 2, SIZES, onnx_squeeze},
+    {"Unsqueeze", 1, 2, SIZES, onnx_unsqueeze},
+    {"Transpose", 1, 1, 0, onnx_transpose},
+    {"Concat", 1, ONNX_INPUTS, SIZES, onnx_concat},
+    {"Gather", 2, 2, SIZES, onnx_gather},
+    {"Slice", 1, 5, SIZES, onnx_slice},
+    {"Pad", 1, 4, 0, onnx_pad},
+    {"Conv", 2, 3, 0, onnx_conv},
+    {"MaxPool", 1, 1, 0, onnx_pool},
+    {"AveragePool", 1, 1, 0, onnx_pool},
+    {"GlobalMaxPool", 1, 1, 0, onnx_global_pool},
+    {"GlobalAveragePool", 1, 1, 0, onnx_global_pool},
+    {"BatchNormalization", 5, 5, 0, onnx_batch_norm},
+    {"InstanceNormalization", 3, 3, 0, onnx_row_norm},
+    {"LayerNormalization", 2, 3, 0, onnx_row_norm},
 };
 
+const char *onnx_operation_name(size_t i)
+{
+    return i < COUNT_OF(operations) ? operations[i].name : NULL;
+}
+
 /* ---- the order of building ---- */
+
+/* A tensor of the file (`tensor`), or an output of a node. */
+struct onnx_name {
+    slice name;
+    bool tensor;
+    size_t at, output; /* of which tensor or node, and which output */
+};
+
 static int by_name(const void *a, const void *b)
 {
-    const slice *x = &((const place *)a)->name, *y = &((const place *)b)->name;
+    const slice *x = &((const onnx_name *)a)->name, *y = &((const onnx_name *)b)->name;
     int order = memcmp(x->text, y->text, x->length < y->length ? x->length : y->length);
     return order ? order : (x->length > y->length) - (x->length < y->length);
 }
 
-static const place *producer(const builder *b, slice name)
+static bool is_there(const onnx_value *v)
 {
-    place key = {.name = name};
-    return bsearch(&key, b->places, b->place_count, sizeof key, by_name);
+    return v->node || v->numbers;
 }
 
-/* The value of a name that is there already; *waits_for is the node that makes it where it is not. */
-static status find_value(builder *b, slice name, node **out, size_t *waits_for)
+static status tensor_value(onnx_builder *b, size_t i, onnx_value *out)
 {
-    const onnx_model *m = b->model;
-    const place *p = producer(b, name);
-    *out = NULL;
-    *waits_for = m->node_count;
-    if (slice_equal(name, m->input)) {
-        *out = b->input;
-        return STATUS_OK;
+    const onnx_tensor *t = &b->model->tensors[i];
+    onnx_value *v = &b->tensors[i];
+    if (!is_there(v) && t->type == ONNX_FLOAT) {
+        v->node = graph_constant(b->graph, TYPE_F32, t->shape, t->floats);
+        if (!v->node)
+            return error_set(b->err, STATUS_MEMORY, "no memory for %s", b->model->name);
+    } else if (!is_there(v)) {
+        if (t->shape.rank > 1 || shape_count(t->shape) > ONNX_NUMBERS)
+            return error_set(b->err, STATUS_UNSUPPORTED, "%s: the integers '%.*s': at most %d along one axis are read", b->model->name,
+                             (int)t->name.length, t->name.text, ONNX_NUMBERS);
+        *v = (onnx_value){.numbers = t->integers, .count = (size_t)shape_count(t->shape), .single = t->shape.rank == 0};
     }
-    for (size_t i = 0; i < m->tensor_count && !p; i++)
-        if (slice_equal(m->tensors[i].name, name) && m->tensors[i].type == ONNX_FLOAT) {
-            *out = graph_constant(b->graph, TYPE_F32, m->tensors[i].shape, m->tensors[i].floats);
-            return *out ? STATUS_OK : error_set(b->err, STATUS_MEMORY, "no memory for %s", m->name);
-        }
-    if (!p)
-        return error_set(b->err, STATUS_INVALID, "%s: nothing makes the value '%.*s'", m->name, (int)name.length, name.text);
-    *out = b->values[p->node];
-    *waits_for = p->node;
+    *out = *v;
     return STATUS_OK;
 }
 
-/* Builds node i when all that it reads is there; *waits_for is what must be built first, or the count of nodes. */
-static status build_node(builder *b, size_t i, size_t *waits_for)
+/* The value of a name that is there already; *waits_for is the node that makes it where it is not. */
+static status find_value(onnx_builder *b, slice name, onnx_value *out, size_t *waits_for)
 {
-    const onnx_node *n = &b->model->nodes[i];
-    size_t row = 0;
-    node *in[MOST_INPUTS] = {NULL};
-    while (row < COUNT_OF(operations) && !slice_is(n->operation, operations[row].name))
-        row++;
-    if (row == COUNT_OF(operations))
-        return error_set(b->err, STATUS_UNSUPPORTED, "%s: the operation '%.*s' is not among those that are read", b->model->name,
-                         (int)n->operation.length, n->operation.text);
-    b->at = n;
-    for (size_t k = 0; k < operations[row].most && k < n->input_count; k++) {
-        if (!n->inputs[k].length && k >= operations[row].least) /* an input that is left out */
+    const onnx_model *m = b->model;
+    *waits_for = m->node_count;
+    *out = (onnx_value){.node = NULL};
+    if (slice_equal(name, m->input)) {
+        out->node = b->input;
+        return STATUS_OK;
+    }
+    onnx_name key = {.name = name};
+    const onnx_name *p = bsearch(&key, b->names, b->name_count, sizeof key, by_name);
+    if (!p)
+        return error_set(b->err, STATUS_INVALID, "%s: nothing makes the value '%.*s'", m->name, (int)name.length, name.text);
+    if (p->tensor)
+        return tensor_value(b, p->at, out);
+    const onnx_node *n = &m->nodes[p->at];
+    if (p->output > 0)
+        return error_set(b->err, STATUS_UNSUPPORTED, "%s: '%.*s' is output %zu of %.*s '%.*s': first outputs alone are built", m->name,
+                         (int)name.length, name.text, p->output + 1, (int)n->operation.length, n->operation.text,
+                         (int)node_name(n).length, node_name(n).text);
+    *out = b->values[p->at];
+    *waits_for = p->at;
+    return STATUS_OK;
+}
+
+/* Operations of other makers may have the names of standard ones. */
+static const struct operation *find_operation(const onnx_node *n)
+{
+    bool standard = !n->domain.length || slice_is(n->domain, "ai.onnx");
+    for (size_t row = 0; standard && row < COUNT_OF(operations); row++)
+        if (slice_is(n->operation, operations[row].name))
+            return &operations[row];
+    return NULL;
+}
+
+static status not_known(const onnx_builder *b, const onnx_node *n)
+{
+    slice name = node_name(n);
+    error_set(b->err, STATUS_UNSUPPORTED, "%s: the operation '%.*s%s%.*s' (node '%.*s') is not among those that are read", b->model->name,
+              (int)n->domain.length, n->domain.text, n->domain.length ? "." : "", (int)n->operation.length, n->operation.text, (int)name.length,
+              name.text);
+    return error_hint(b->err, "docs/models.md lists the operations of ONNX files that are read");
+}
+
+/* What node n reads; *waits_for is what must be built first, or the count of nodes. */
+static status gather_inputs(onnx_builder *b, const onnx_node *n, const struct operation *row, onnx_value *in, size_t *waits_for)
+{
+    *waits_for = b->model->node_count;
+    if (n->input_count > row->most)
+        return onnx_refuse(b, NULL, "fewer inputs");
+    for (size_t k = 0; k < n->input_count; k++) {
+        if (!n->inputs[k].length) /* left out */
             continue;
         TRY(find_value(b, n->inputs[k], &in[k], waits_for));
-        if (!in[k])
+        if (!is_there(&in[k]))
             return STATUS_OK;
     }
-    for (size_t k = 0; k < operations[row].least; k++)
-        if (!in[k])
-            return does_not_fit(b, NULL, "more inputs");
     *waits_for = b->model->node_count;
-    TRY(operations[row].build(b, in, &b->values[i]));
-    if (!b->values[i]) {
+    for (size_t k = 0; k < row->least; k++)
+        if (k >= n->input_count || !is_there(&in[k]))
+            return onnx_refuse(b, NULL, "more inputs");
+    if (row->least && !in[0].node && !row->first)
+        return onnx_refuse(b, NULL, "values in f32");
+    return STATUS_OK;
+}
+
+/* Builds node i when all that it reads is there. */
+static status build_node(onnx_builder *b, size_t i, size_t *waits_for)
+{
+    const onnx_node *n = &b->model->nodes[i];
+    const struct operation *row = find_operation(n);
+    onnx_value in[ONNX_INPUTS] = {{0}}, *out = &b->values[i];
+    b->at = n;
+    if (!row)
+        return not_known(b, n);
+    TRY(gather_inputs(b, n, row, in, waits_for));
+    if (*waits_for != b->model->node_count)
+        return STATUS_OK;
+    TRY(row->build(b, in, n->input_count, out));
+    if (!is_there(out)) {
         TRY(graph_status(b->graph, b->err)); /* what does not fit */
         return error_set(b->err, STATUS_MEMORY, "no memory for %s", b->model->name);
     }
-    return shape_count(b->values[i]->shape) <= INT32_MAX ? STATUS_OK : does_not_fit(b, b->values[i], "at most 2^31 elements");
+    return !out->node || shape_count(out->node->shape) <= INT32_MAX ? STATUS_OK : onnx_refuse(b, out->node, "at most 2^31 elements");
 }
 
 /* A stack of nodes, each of which waits for the one above it. */
-static status build_all(builder *b, size_t *stack, bool *open, size_t first)
+static status build_all(onnx_builder *b, size_t *stack, bool *open, size_t first)
 {
     size_t depth = 0, none = b->model->node_count;
     stack[depth++] = first;
@@ -407,28 +329,49 @@ static status check_input(const onnx_model *m, const node *x, error *err)
                      shape_text(m->input_shape, expected), element_word((element_type)x->type), shape_text(x->shape, found));
 }
 
+static void name_all(onnx_builder *b)
+{
+    const onnx_model *m = b->model;
+    for (size_t i = 0; i < m->node_count; i++)
+        for (size_t k = 0; k < m->nodes[i].output_count; k++)
+            if (m->nodes[i].outputs[k].length)
+                b->names[b->name_count++] = (onnx_name){.name = m->nodes[i].outputs[k], .at = i, .output = k};
+    for (size_t i = 0; i < m->tensor_count; i++)
+        b->names[b->name_count++] = (onnx_name){.name = m->tensors[i].name, .tensor = true, .at = i};
+    qsort(b->names, b->name_count, sizeof *b->names, by_name);
+}
+
 status onnx_build(const onnx_model *m, node *input, node **output, error *err)
 {
+    error own = {0};
+    err = err ? err : &own;
     TRY(check_input(m, input, err));
     arena *a = arena_new(NULL);
-    builder b = {.model = m, .graph = input->graph, .input = input, .err = err};
-    b.places = ARENA_ARRAY(a, place, m->node_count + 1);
-    b.values = ARENA_ARRAY(a, node *, m->node_count + 1);
+    onnx_builder b = {.model = m, .graph = input->graph, .input = input, .arena = a, .err = err};
+    size_t names = m->tensor_count;
+    for (size_t i = 0; i < m->node_count; i++)
+        names += m->nodes[i].output_count;
+    b.names = ARENA_ARRAY(a, onnx_name, names + 1);
+    b.values = ARENA_ARRAY(a, onnx_value, m->node_count + 1);
+    b.tensors = ARENA_ARRAY(a, onnx_value, m->tensor_count + 1);
     size_t *stack = ARENA_ARRAY(a, size_t, m->node_count + 1);
     bool *open = ARENA_ARRAY(a, bool, m->node_count + 1);
-    status s = b.places && b.values && stack && open ? STATUS_OK : error_set(err, STATUS_MEMORY, "no memory for %s", m->name);
-    for (size_t i = 0; s == STATUS_OK && i < m->node_count; i++)
-        if (m->nodes[i].output_count)
-            b.places[b.place_count++] = (place){m->nodes[i].outputs[0], i};
+    status s = b.names && b.values && b.tensors && stack && open ? STATUS_OK : error_set(err, STATUS_MEMORY, "no memory for %s", m->name);
     size_t first = m->node_count;
+    onnx_value last = {.node = NULL};
     if (s == STATUS_OK) {
-        qsort(b.places, b.place_count, sizeof *b.places, by_name);
-        s = find_value(&b, m->output, output, &first);
+        name_all(&b);
+        s = find_value(&b, m->output, &last, &first);
     }
     if (s == STATUS_OK && first < m->node_count)
         s = build_all(&b, stack, open, first);
     if (s == STATUS_OK && first < m->node_count)
-        *output = b.values[first];
+        last = b.values[first];
+    if (s == STATUS_OK && !last.node)
+        s = error_set(err, STATUS_UNSUPPORTED, "%s: its output '%.*s' holds integers: networks of f32 are read", m->name, (int)m->output.length,
+                      m->output.text);
+    if (s == STATUS_OK)
+        *output = last.node;
     arena_free(a);
     return s;
 }

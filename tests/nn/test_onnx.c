@@ -1,5 +1,5 @@
 /* ONNX: a small network written here gives what its formula says; networks that are broken are refused with the reason. */
-#include "nn/onnx.h"
+#include "nn/onnx_bytes.h"
 
 #include "graph/plan.h"
 
@@ -11,43 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* ---- writing protocol buffers ---- */
-typedef struct message {
-    char bytes[2048];
-    size_t length;
-} message;
-
-static void put_varint(message *m, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        m->bytes[m->length++] = (char)(value | 0x80);
-    m->bytes[m->length++] = (char)value;
-}
-
-static void put_number(message *m, unsigned field, uint64_t value)
-{
-    put_varint(m, field << 3);
-    put_varint(m, value);
-}
-
-static void put_bytes(message *m, unsigned field, const void *bytes, size_t length)
-{
-    put_varint(m, field << 3 | 2);
-    put_varint(m, length);
-    memcpy(m->bytes + m->length, bytes, length);
-    m->length += length;
-}
-
-static void put_text(message *m, unsigned field, const char *text)
-{
-    put_bytes(m, field, text, strlen(text));
-}
-
-static void put_message(message *m, unsigned field, const message *inner)
-{
-    put_bytes(m, field, inner->bytes, inner->length);
-}
 
 static void put_tensor(message *whole, const char *name, int64_t rows, int64_t columns, const float *values)
 {
@@ -151,7 +114,7 @@ static void what_cannot_be_built_is_refused_with_the_reason(void **state)
         {network("Foo", "product", 3), STATUS_UNSUPPORTED, "the operation 'Foo'"},
         {network("Add", "y", 3), STATUS_INVALID, "needs its own result"},
         {network("Add", "nowhere", 3), STATUS_INVALID, "nothing makes the value 'nowhere'"},
-        {network("Add", "x", 3), STATUS_INVALID, "Add of a value of shape [2, 3]: expected [1, 2]"},
+        {network("Add", "x", 3), STATUS_INVALID, "Add 'sum' of a value of shape [2, 3]: expected [1, 2]"},
         {network("Add", "product", 2), STATUS_INVALID, "takes f32 of shape [-1, 2]"},
         {{.bytes = "", .length = 0}, STATUS_INVALID, "expected a network"},
     };
