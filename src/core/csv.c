@@ -176,6 +176,39 @@ slice csv_cell(const csv_record *record, size_t at)
     return at < record->count ? record->fields[at] : SLICE("");
 }
 
+status csv_rows(arena *a, csv_reader *r, const csv_table *t, void **out, size_t *count, error *err)
+{
+    size_t *at = ARENA_ARRAY(a, size_t, t->count + 1), capacity = 0;
+    *out = NULL;
+    *count = 0;
+    if (!at)
+        return error_set(err, STATUS_MEMORY, "%s: out of memory", r->name);
+    status named = csv_columns(r, a, t->columns, t->count, t->required, at, err);
+    if (named != STATUS_OK) {
+        if (t->hint)
+            error_hint(err, "%s", t->hint);
+        return named;
+    }
+    for (;;) {
+        csv_record record;
+        bool more;
+        TRY(csv_next(r, a, &record, &more, err));
+        if (!more)
+            return STATUS_OK;
+        if (*count == t->most)
+            return error_set(err, STATUS_INVALID, "%s: expected at most %zu %s", r->name, t->most, t->what);
+        if (*count == capacity) {
+            capacity = capacity ? 2 * capacity : 64;
+            void *grown = arena_regrow(a, *out, *count, capacity, t->size);
+            if (!grown)
+                return error_set(err, STATUS_MEMORY, "%s: out of memory for the %s", r->name, t->what);
+            *out = grown;
+        }
+        TRY(t->row(a, r, &record, at, (char *)*out + *count * t->size, err));
+        ++*count;
+    }
+}
+
 void csv_add(strbuf *out, const char *text)
 {
     if (!strpbrk(text, ",\"\r\n")) {

@@ -48,6 +48,19 @@ status csv_columns(csv_reader *r, arena *a, const char *const *names, size_t cou
 /* The field at this place; nothing where the record or the table has none. */
 slice csv_cell(const csv_record *record, size_t at);
 
+/* A table whose columns have names, and what becomes of a row. */
+typedef struct csv_table {
+    const char *const *columns;
+    size_t count, required; /* of columns: as in csv_columns */
+    size_t size, most;      /* bytes of an element; rows that are read */
+    const char *what;       /* rows, in messages: "ratings" */
+    const char *hint;       /* NULL, or what to do where a column is missing */
+    /* Fills the element (zeroed) from a record; at: as csv_columns gives it. */
+    status (*row)(arena *a, const csv_reader *r, const csv_record *record, const size_t *at, void *element, error *err);
+} csv_table;
+/* All rows: an array of `*count` elements in the arena, NULL where there are none. STATUS_INVALID for more than `most`. */
+status csv_rows(arena *a, csv_reader *r, const csv_table *t, void **out, size_t *count, error *err);
+
 /* Adds a field as RFC 4180 has it: in quotes where it holds a comma, a quote or a line end. */
 void csv_add(strbuf *out, const char *text);
 

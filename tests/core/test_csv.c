@@ -180,6 +180,58 @@ static void test_columns_by_name(void **state)
     arena_free(a);
 }
 
+typedef struct pair {
+    double left, right;
+} pair;
+
+static status read_pair(arena *a, const csv_reader *r, const csv_record *record, const size_t *at, void *element, error *err)
+{
+    pair *p = element;
+    (void)a;
+    if (!slice_to_double(csv_cell(record, at[0]), &p->left))
+        return error_set(err, STATUS_INVALID, "%s:%zu: no number", r->name, record->line);
+    return slice_to_double(csv_cell(record, at[1]), &p->right) ? STATUS_OK : (p->right = -1, STATUS_OK);
+}
+
+static void test_rows_become_elements(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"left", "right"};
+    csv_table t = {.columns = names, .count = 2, .required = 1, .size = sizeof(pair), .most = 100, .what = "pairs", .hint = "draw some", .row = read_pair};
+    arena *a = arena_new(NULL);
+    error err = {0};
+    strbuf text = strbuf_new(a, 1 << 16);
+    strbuf_add(&text, "right,left\n");
+    for (int i = 0; i < 100; i++) /* past the first room */
+        strbuf_printf(&text, "%d,%d\n", 2 * i, i);
+    csv_reader r = csv_open(strbuf_slice(&text), ',', "pairs.csv");
+    void *out;
+    size_t count;
+    assert_int_equal(csv_rows(a, &r, &t, &out, &count, &err), STATUS_OK);
+    assert_int_equal(count, 100);
+    for (int i = 0; i < 100; i++)
+        assert_true(((pair *)out)[i].left == i && ((pair *)out)[i].right == 2 * i);
+    const struct {
+        const char *text, *message, *hint;
+        size_t most;
+    } bad[] = {{"right\n1\n", "the column left", "draw some", 100}, {"left\n1\n2\n3\n", "pairs.csv: expected at most 2 pairs", "", 2},
+               {"left\n1\nx\n", "pairs.csv:3: no number", "", 2}};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        t.most = bad[i].most;
+        r = csv_open(slice_of(bad[i].text), ',', "pairs.csv");
+        assert_int_equal(csv_rows(a, &r, &t, &out, &count, &err), STATUS_INVALID);
+        assert_non_null(strstr(err.message, bad[i].message));
+        assert_string_equal(err.hint, bad[i].hint);
+    }
+    r = csv_open(SLICE("left,right\n"), ',', "pairs.csv");
+    assert_int_equal(csv_rows(a, &r, &t, &out, &count, &err), STATUS_OK);
+    assert_true(count == 0 && !out);
+    r = csv_open(SLICE("left\n7\n"), ',', "pairs.csv");
+    assert_int_equal(csv_rows(a, &r, &t, &out, &count, &err), STATUS_OK);
+    assert_true(count == 1 && ((pair *)out)->right == -1); /* a column that need not be there */
+    arena_free(a);
+}
+
 /* What is written by the rules is read as it was. */
 static void test_round_trips(void **state)
 {
@@ -223,7 +275,7 @@ int main(void)
         cmocka_unit_test(test_records), cmocka_unit_test(test_quotes), cmocka_unit_test(test_written_fields_read_back),
         cmocka_unit_test(test_tabs_know_no_quotes),
         cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_lines_are_counted_through_quotes), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_columns_by_name), cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_columns_by_name), cmocka_unit_test(test_rows_become_elements), cmocka_unit_test(test_round_trips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

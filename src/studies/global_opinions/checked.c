@@ -48,8 +48,9 @@ static status read_options(arena *a, slice cell, const char ***out, size_t *coun
     return STATUS_OK;
 }
 
-static status read_row(arena *a, const csv_reader *r, const csv_record *record, const size_t at[COLUMN_COUNT], opinion_checked *out, error *err)
+static status read_row(arena *a, const csv_reader *r, const csv_record *record, const size_t *at, void *element, error *err)
 {
+    opinion_checked *out = element;
     slice cells[COLUMN_COUNT];
     const char *copies[COLUMN_COUNT];
     char hex[65];
@@ -79,33 +80,15 @@ static status read_row(arena *a, const csv_reader *r, const csv_record *record, 
 
 status opinions_read_checked(arena *a, slice text, const char *name, opinion_checked **out, size_t *count, error *err)
 {
+    static const csv_table table = {.columns = columns, .count = COLUMN_COUNT, .required = COLUMN_NEEDED, .size = sizeof(opinion_checked),
+                                    .most = MOST_ROWS, .what = "translations", .row = read_row,
+                                    .hint = "`assay export RUN -f files -o FOLDER` writes such a table from a run with a translator"};
     csv_reader r = csv_open(text, ',', name);
-    size_t at[COLUMN_COUNT], capacity = 0;
-    *out = ARENA_ARRAY(a, opinion_checked, 1);
-    *count = 0;
-    if (csv_columns(&r, a, columns, COLUMN_COUNT, COLUMN_NEEDED, at, err) != STATUS_OK)
-        return error_hint(err, "`assay export RUN -f files -o FOLDER` writes such a table from a run with a translator");
-    for (;;) {
-        csv_record record;
-        bool more;
-        TRY(csv_next(&r, a, &record, &more, err));
-        if (!more)
-            break;
-        if (*count == MOST_ROWS)
-            return error_set(err, STATUS_INVALID, "%s: expected at most %d translations", name, MOST_ROWS);
-        if (*count == capacity) {
-            capacity = capacity ? 2 * capacity : 64;
-            opinion_checked *list = arena_regrow(a, *out, *count, capacity, sizeof *list);
-            if (!list)
-                return no_memory(err);
-            *out = list;
-        }
-        TRY(read_row(a, &r, &record, at, &(*out)[*count], err));
-        ++*count;
-    }
-    if (!*out)
-        return no_memory(err);
-    qsort(*out, *count, sizeof **out, by_place);
+    void *rows;
+    TRY(csv_rows(a, &r, &table, &rows, count, err));
+    *out = rows;
+    if (*count)
+        qsort(*out, *count, sizeof **out, by_place);
     for (size_t i = 1; i < *count; i++)
         if (by_place(&(*out)[i - 1], &(*out)[i]) == 0)
             return error_set(err, STATUS_INVALID, "%s: the question %s comes twice in %s", name, (*out)[i].id, (*out)[i].language);

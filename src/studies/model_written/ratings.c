@@ -26,8 +26,9 @@ static bool read_word(slice cell, const char *const words[][4], int *out)
     return s.length == 0 || *out >= 0;
 }
 
-static status read_row(arena *a, const csv_reader *r, const csv_record *record, const size_t at[COLUMN_COUNT], people_rating *out, error *err)
+static status read_row(arena *a, const csv_reader *r, const csv_record *record, const size_t *at, void *element, error *err)
 {
+    people_rating *out = element;
     static const char *const answers[][4] = {{"yes", "y", "a", "(a)"}, {"no", "n", "b", "(b)"}}, *const yes[][4] = {{"no", "n"}, {"yes", "y"}};
     slice relevance = slice_trim(csv_cell(record, at[COLUMN_RELEVANCE])), answer = csv_cell(record, at[COLUMN_ANSWER]), clear = csv_cell(record, at[COLUMN_CLEAR]);
     *out = (people_rating){.id = slice_copy(a, slice_trim(csv_cell(record, at[COLUMN_ID]))), .relevance = NAN};
@@ -49,28 +50,13 @@ static status read_row(arena *a, const csv_reader *r, const csv_record *record, 
 
 status people_ratings_read(arena *a, slice text, const char *name, people_ratings *out, error *err)
 {
+    static const csv_table table = {.columns = columns, .count = COLUMN_COUNT, .required = COLUMN_ANSWER + 1, .size = sizeof(people_rating),
+                                    .most = MOST_RATINGS, .what = "ratings", .row = read_row};
     csv_reader r = csv_open(text, ',', name);
-    size_t at[COLUMN_COUNT], capacity = 0;
+    void *rows;
     *out = (people_ratings){0};
-    TRY(csv_columns(&r, a, columns, COLUMN_COUNT, COLUMN_ANSWER + 1, at, err));
-    for (;;) {
-        csv_record record;
-        bool more;
-        TRY(csv_next(&r, a, &record, &more, err));
-        if (!more)
-            break;
-        if (out->count == MOST_RATINGS)
-            return error_set(err, STATUS_INVALID, "%s: expected at most %d ratings", name, MOST_RATINGS);
-        if (out->count == capacity) {
-            capacity = capacity ? 2 * capacity : 64;
-            people_rating *list = arena_regrow(a, out->list, out->count, capacity, sizeof *list);
-            if (!list)
-                return error_set(err, STATUS_MEMORY, "out of memory for the ratings");
-            out->list = list;
-        }
-        TRY(read_row(a, &r, &record, at, &out->list[out->count], err));
-        out->count++;
-    }
+    TRY(csv_rows(a, &r, &table, &rows, &out->count, err));
+    out->list = rows;
     if (out->count)
         qsort(out->list, out->count, sizeof *out->list, by_id);
     return STATUS_OK;
