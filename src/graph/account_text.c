@@ -23,8 +23,8 @@ static void add_counts(const plan_account *account, strbuf *out)
     const plan_counts *c = &account->counts;
     strbuf_printf(out, "nodes      %zu: %zu inputs and constants, %zu merged with equal ones, %zu views, %zu read in passing, %zu computed\n",
                   c->nodes, c->leaves, c->merged, c->views, c->absorbed, c->computed);
-    strbuf_printf(out, "steps      %zu: %zu groups of %zu elementwise nodes; %zu nodes are folded (computed once)\n", c->steps, c->groups,
-                  c->grouped, c->once);
+    strbuf_printf(out, "steps      %zu: %zu groups of %zu elementwise nodes and %zu reductions; %zu nodes are folded (computed once)\n", c->steps,
+                  c->groups, c->grouped - c->reductions, c->reductions, c->once);
     strbuf_printf(out, "weights    %zu packed (%zu once, %zu shared with other plans), ", c->packs, c->packs_once, c->packs_shared);
     add_bytes(out, c->pack_bytes);
     strbuf_printf(out, "; %zu of %zu donated buffers are written in place\n", c->in_place, c->donations);
@@ -140,7 +140,8 @@ static json_t *counts_json(const plan_account *account)
         size_t value;
     } numbers[] = {
         {"nodes", c->nodes}, {"leaves", c->leaves}, {"merged", c->merged}, {"views", c->views}, {"absorbed", c->absorbed},
-        {"computed", c->computed}, {"folded", c->once}, {"grouped", c->grouped}, {"groups", c->groups}, {"steps", c->steps},
+        {"computed", c->computed}, {"folded", c->once}, {"grouped", c->grouped}, {"groups", c->groups},
+        {"grouped_reductions", c->reductions}, {"steps", c->steps},
         {"donations", c->donations}, {"in_place", c->in_place}, {"packs", c->packs}, {"packs_once", c->packs_once},
         {"packs_shared", c->packs_shared}, {"pack_bytes", c->pack_bytes}, {"convolutions", c->convolutions}, {"values_bytes", c->slab_bytes},
         {"kept_bytes", c->kept_bytes}, {"thread_bytes", c->worker_bytes}, {"peak_bytes", account->peak_bytes},

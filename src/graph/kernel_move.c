@@ -1,4 +1,4 @@
-/* Steps that fill, move and reduce. */
+/* Steps that fill and move. */
 #include "graph/plan_internal.h"
 #include "kernels/kernels.h"
 #include "kernels/reference/reference.h"
@@ -181,70 +181,4 @@ status prepare_concat(plan_builder *b, step *s, error *err)
         at += x[i].shape[axis];
     }
     return moved(x, err);
-}
-
-/* ---- reductions ---- */
-/* Reduced axes that are neighbours are one reduction [outer][count][inner]; others are done one after the other, from
- * the last, through scratch. */
-typedef struct reduction {
-    size_t outer, count, inner;
-} reduction;
-
-typedef struct reductions {
-    kernel_reduce_op op;
-    int passes;
-    reduction pass[RANK_MAX];
-    size_t half, own; /* bytes: scratch holds two results that take turns, then what the kernel wants */
-    bool reference;
-} reductions;
-
-static void run_reduce(const step *s, const step_memory *m)
-{
-    const reductions *r = s->data;
-    const void *from = m->in[0];
-    char *own = r->own ? (char *)m->scratch + (r->passes > 1 ? 2 * r->half : 0) : NULL;
-    for (int i = 0; i < r->passes; i++) {
-        const reduction *x = &r->pass[i];
-        /* Scratch is NULL where the halves are empty. */
-        void *to = i + 1 == r->passes ? m->out[0] : i % 2 && r->half ? (char *)m->scratch + r->half : m->scratch;
-        if (r->reference)
-            reference_reduce(r->op, type_of(s->node), x->outer, x->count, x->inner, from, to);
-        else
-            kernel_reduce(r->op, type_of(s->node), m->pool, x->outer, x->count, x->inner, from, to, own);
-        from = to;
-    }
-}
-
-status prepare_reduce(plan_builder *b, step *s, error *err)
-{
-    reductions *r = ARENA_NEW(b->p->arena, reductions);
-    if (!r)
-        return moved(NULL, err);
-    r->op = s->node->op == OP_REDUCE_SUM ? KERNEL_REDUCE_SUM : KERNEL_REDUCE_HIGHEST;
-    r->reference = b->reference;
-    shape x = s->node->sources[0]->shape;
-    const int64_t *reduced = s->node->attributes->a;
-    for (int i = x.rank - 1; i >= 0; i--) {
-        if (!reduced[i])
-            continue;
-        reduction pass = {1, 1, 1};
-        int first = i;
-        while (first > 0 && reduced[first - 1])
-            first--;
-        for (int k = 0; k < x.rank; k++)
-            *(k < first ? &pass.outer : k <= i ? &pass.count : &pass.inner) *= (size_t)x.size[k];
-        for (int k = first; k <= i; k++)
-            x.size[k] = 1;
-        r->pass[r->passes++] = pass;
-        size_t bytes = pass.outer * pass.inner * element_size(node_type(s->node));
-        if (r->passes == 1)
-            r->half = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-        size_t own = kernel_reduce_scratch_bytes(r->op, type_of(s->node), pass.outer, pass.count, pass.inner);
-        r->own = own > r->own ? own : r->own;
-        i = first;
-    }
-    s->scratch_bytes = (r->passes > 1 ? 2 * r->half : 0) + r->own;
-    s->run = run_reduce;
-    s->data = r;
-    return STATUS_OK;
 }

@@ -379,6 +379,7 @@ plan_counts plan_counts_of(const plan *p)
         c.once += s->once ? s->nodes : 0;
         c.grouped += grouped ? s->nodes : 0;
         c.groups += grouped;
+        c.reductions += s->reductions;
     }
     for (size_t i = 0; i < p->result_count; i++) {
         c.donations += p->results[i].donor != NONE;

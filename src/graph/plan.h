@@ -1,6 +1,6 @@
 /* plan.h - from outputs to something that runs: memory, fusion, kernels.
  *
- * plan_new takes what the outputs need, merges equal nodes, groups elementwise operations, picks a kernel for each
+ * plan_new takes what the outputs need, merges equal nodes, groups elementwise operations and reductions of them, picks a kernel for each
  * step and lays out memory by lifetime. Nothing large is allocated before the peak is known and within the limit.
  * A plan is run many times; results do not depend on the number of threads.
  *
@@ -46,7 +46,7 @@ typedef struct plan_options {
     size_t frozen_count;
     plan_packs *packs; /* NULL: the plan packs for itself */
     bool reference; /* only the portable reference kernels (tests) */
-    bool unfused;   /* each elementwise operation on its own (tests): the same bits */
+    bool unfused;   /* each elementwise operation and each reduction on its own (tests): the same bits */
     bool profile;   /* measure the time of every step */
 } plan_options;
 
@@ -74,8 +74,8 @@ const void *plan_output(const plan *p, size_t i);
 typedef struct plan_step_profile {
     const char *name;           /* operation, "elementwise", or what no node stands for: "pack", "expand", "copy" */
     const char *implementation; /* what oneDNN chose ("brg:avx512_core_bf16"), or our own: "avx512", "avx2", "portable", "reference" */
-    const char *members;        /* with .profile, of a group of elementwise nodes: their operations; else NULL */
-    const node *node; /* the (last) value that the step makes; of "pack" the weight */
+    const char *members;        /* with .profile, of a group of elementwise nodes and reductions: their operations; else NULL */
+    const node *node; /* the (last) value that the step makes, of a group the last elementwise one; of "pack" the weight */
     double seconds;   /* over all runs */
     double least;     /* of the fastest run */
     double flops;     /* of a product or a convolution, per run; else 0 */
@@ -98,7 +98,8 @@ typedef struct plan_counts {
     size_t absorbed; /* fills and broadcasts that steps read as they go */
     size_t computed; /* by steps */
     size_t once;     /* of these, from constants and frozen inputs alone: not at every run */
-    size_t grouped, groups;  /* of these, elementwise nodes in groups of two and more; such groups */
+    size_t grouped, groups;  /* of these, nodes in groups of two and more, elementwise ones and reductions of them; such groups */
+    size_t reductions;       /* of these, reductions in groups */
     size_t steps;            /* all: those that pack, expand and copy too */
     size_t donations, in_place;      /* donated buffers, and those that are written to without a copy */
     size_t packs, packs_once, packs_shared; /* weights brought into the form of products: all, of frozen ones, by plan_packs */

@@ -2,8 +2,11 @@
  *
  * A group runs where its last member stands. A node joins the groups of its elementwise sources as long as nobody
  * outside them has used one of their members (they are open); so moving a group to the new last member moves it
- * past no reader. One pass, nearly linear. */
-#include "graph/plan_internal.h"
+ * past no reader. One pass, nearly linear.
+ *
+ * A reduction of a member joins too, open or not: all that it reads is there where the group runs, which stays where it is.
+ * Who reads its result is outside of the group, and closes it. The reductions of a group walk through it in one way. */
+#include "graph/groups.h"
 
 enum { GROUP_MOST = 48 }; /* members: keeps the working set of a block in the cache */
 
@@ -31,8 +34,24 @@ static bool can_join(plan_builder *b, int32_t i, int32_t e)
     if (b->unfused || b->entries[root].group == NONE || b->entries[root].once != me->once)
         return false;
     const group *g = &b->groups[group_find(b, b->entries[root].group)];
-    return g->open && source->offset == 0 && g->count == shape_count(me->n->shape) &&
+    return g->open && is_elementwise(b->entries[root].n) && source->offset == 0 && g->count == shape_count(me->n->shape) &&
            shape_count(source->n->shape) == g->count && g->size < GROUP_MOST;
+}
+
+static group_walk walk_of(const plan_builder *b, int32_t i)
+{
+    reductions r;
+    reductions_of(b->entries[i].n, b->reference, &r);
+    return group_walk_of(&r.pass[0]);
+}
+
+/* Whether the reductions x and y, if there are both, walk through a group in one way. */
+static bool walk_together(const plan_builder *b, int32_t x, int32_t y)
+{
+    if (x == NONE || y == NONE)
+        return true;
+    group_walk w = walk_of(b, x), v = walk_of(b, y);
+    return group_walk_equal(&w, &v);
 }
 
 static void join(plan_builder *b, int32_t g, int32_t i)
@@ -44,21 +63,23 @@ static void join(plan_builder *b, int32_t g, int32_t i)
         b->next_member[b->last_member[g]] = i;
     b->last_member[g] = i;
     b->groups[g].size++;
-    b->groups[g].last = i;
     b->entries[i].group = g;
 }
 
 static int32_t unite(plan_builder *b, int32_t g, int32_t h)
 {
-    if (g == h || b->groups[g].size + b->groups[h].size >= GROUP_MOST) {
-        if (g != h) /* too big together: h's values are read from memory */
-            b->groups[h].open = false;
+    if (g == h)
+        return g;
+    group *x = &b->groups[g], *y = &b->groups[h];
+    if (x->size + y->size >= GROUP_MOST || !walk_together(b, x->reduction, y->reduction)) {
+        y->open = false; /* its values are read from memory */
         return g;
     }
+    x->reduction = x->reduction == NONE ? y->reduction : x->reduction;
     b->next_member[b->last_member[g]] = b->groups[h].first_member;
     b->last_member[g] = b->last_member[h];
-    b->groups[g].size += b->groups[h].size;
-    b->groups[h].parent = g;
+    x->size += y->size;
+    y->parent = g;
     return g;
 }
 
@@ -83,9 +104,30 @@ static void place_elementwise(plan_builder *b, int32_t i)
     if (mine == NONE) {
         mine = b->group_count++;
         b->groups[mine] = (group){.parent = mine, .first_member = NONE, .count = shape_count(n->shape), .open = true,
-                                  .once = b->entries[i].once};
+                                  .once = b->entries[i].once, .reduction = NONE};
     }
     join(b, mine, i);
+    b->groups[mine].last = i;
+}
+
+/* Has reduction i made as the group of its source passes; false: it reads its source from memory. */
+static bool place_reduction(plan_builder *b, int32_t i)
+{
+    const node *n = b->entries[i].n;
+    if (b->unfused || (n->op != OP_REDUCE_SUM && n->op != OP_REDUCE_MAX))
+        return false;
+    const entry *source = &b->entries[entry_of(b, n->sources[0])], *root = &b->entries[source->root];
+    if (root->group == NONE || !is_elementwise(root->n) || source->held || root->once != b->entries[i].once || source->offset != 0)
+        return false;
+    int32_t g = group_find(b, root->group);
+    if (b->groups[g].count != shape_count(source->n->shape) || b->groups[g].size >= GROUP_MOST)
+        return false;
+    group_walk walk = walk_of(b, i);
+    if (!group_walk_is_good(&walk) || !walk_together(b, b->groups[g].reduction, i))
+        return false;
+    join(b, g, i);
+    b->groups[g].reduction = i;
+    return true;
 }
 
 /* Marks values that need storage. Elementwise nodes read fills as immediates and broadcasts from their sources. */
@@ -126,6 +168,8 @@ void plan_fuse(plan_builder *b)
             continue;
         if (is_elementwise(e->n)) {
             place_elementwise(b, i);
+        } else if (place_reduction(b, i)) {
+            continue;
         } else if (e->root == i) {
             for (int s = 0; s < e->n->source_count; s++)
                 close_group_of(b, entry_of(b, e->n->sources[s]));

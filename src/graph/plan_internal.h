@@ -1,7 +1,7 @@
 /* plan_internal.h - private to src/graph: what a plan consists of, and how steps are prepared.
  *
  * plan_new works in passes: plan_reduce.c (equal nodes merged, views, what is constant), plan_fuse.c (groups of
- * elementwise nodes), plan_steps.c (steps in order, with kernels), plan_memory.c (lifetimes, donation, offsets).
+ * elementwise nodes, and of reductions of them), plan_steps.c (steps in order, with kernels), plan_memory.c (lifetimes, donation, offsets).
  */
 #ifndef ASSAY_GRAPH_PLAN_INTERNAL_H
 #define ASSAY_GRAPH_PLAN_INTERNAL_H
@@ -51,10 +51,12 @@ struct step {
     location *in, *out;
     int32_t in_count, out_count;
     bool *linear; /* in: every element is read at the index where it may be written, before it is */
+    bool *apart;  /* out: of a group, not written element by element: never over what the step reads */
     size_t scratch_bytes, worker_bytes;
     location scratch;
     bool once;
     size_t nodes; /* of the graph that it computes; 0: it packs, expands or copies */
+    size_t reductions; /* of these, in a group */
     double seconds, least; /* of all runs, and of the fastest */
     double flops;
 };
@@ -68,13 +70,14 @@ typedef struct entry {
     int32_t same;   /* the node that stands for it */
     int32_t root;   /* whose storage it is a view of; itself when it owns storage */
     size_t offset;  /* bytes into the root's storage */
-    int32_t group;  /* of elementwise nodes; else NONE */
+    int32_t group;  /* of elementwise nodes, and of reductions that are made as theirs pass; else NONE */
     int32_t first_part; /* fused operations with parts: the first node of the call; else itself */
     int32_t parts[PARTS_MAX]; /* of a first part: the nodes of the call, NONE where nobody wants one */
     int32_t step;
     int32_t input;  /* of inputs: its number in the plan */
     int32_t place;  /* of roots */
     bool once;      /* depends on constants and frozen inputs alone */
+    bool held;      /* an `after` node, or a view of one: not to be read before its time */
     bool escapes;   /* needs storage: used outside its group, or an output */
 } entry;
 
@@ -82,6 +85,7 @@ typedef struct group {
     int32_t parent; /* union-find */
     int32_t last;   /* last member */
     int32_t first_member, size; /* linked by `next` */
+    int32_t reduction; /* one of its members that is a reduction, or NONE */
     int64_t count;
     bool open, once;
 } group;

@@ -54,6 +54,9 @@ static bool can_write_over(const plan *p, int32_t r, int32_t input_place)
     if (in->last < out->first)
         return true;
     const step *s = p->steps[out->first];
+    for (int k = 0; k < s->out_count; k++)
+        if (s->out[k].place == r && s->apart[k])
+            return false;
     for (int k = 0; k < s->in_count; k++) {
         if (s->in[k].place != input_place)
             continue;

@@ -102,6 +102,7 @@ static void set_root(plan_builder *b, int32_t i)
     const entry *of = &b->entries[entry_of(b, e->n->sources[0])];
     e->root = of->root;
     e->offset = of->offset;
+    e->held = of->held || e->n->op == OP_AFTER;
     if (e->n->op == OP_SLICE) {
         int64_t stride = 1;
         for (int a = e->n->attributes->flags + 1; a < e->n->shape.rank; a++)

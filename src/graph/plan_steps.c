@@ -96,7 +96,8 @@ step *new_step(plan_builder *b, const node *n, int32_t ins, int32_t outs)
     s->in = ARENA_ARRAY(p->arena, location, (size_t)ins + 1);
     s->out = ARENA_ARRAY(p->arena, location, (size_t)outs + 1);
     s->linear = ARENA_ARRAY(p->arena, bool, (size_t)ins + 1);
-    if (!s->in || !s->out || !s->linear)
+    s->apart = ARENA_ARRAY(p->arena, bool, (size_t)outs + 1);
+    if (!s->in || !s->out || !s->linear || !s->apart)
         return NULL;
     s->in_count = ins;
     s->out_count = outs;
@@ -188,14 +189,15 @@ static status group_step(plan_builder *b, int32_t g, error *err)
 {
     const group *all = &b->groups[g];
     int32_t *members = ARENA_ARRAY(b->scratch, int32_t, (size_t)all->size), count = 0;
+    const node *last = NULL; /* of the elementwise ones, which say what the step walks through */
     if (!members)
         return no_memory(err);
     for (int32_t m = all->first_member; m != NONE; m = b->next_member[m]) {
         members[count++] = m;
+        last = is_elementwise(b->entries[m].n) ? b->entries[m].n : last;
         if (b->entries[m].escapes && !give_place(b, m))
             return no_memory(err);
     }
-    const node *last = b->entries[members[count - 1]].n;
     step *s = new_step(b, last, 3 * count, count);
     if (!s)
         return no_memory(err);

@@ -250,10 +250,41 @@ typedef enum kernel_reduce_op {
 } kernel_reduce_op;
 
 /* x is [outer][count][inner], y is [outer][inner]; types f64, f32, bf16, i32. Empty sums are 0, empty maxima -inf. Long sums of
- * f32 and bf16 are made in blocks of about 16,384 elements, added in order. */
+ * f32 and bf16 are made in parts of about 16,384 elements, added in order. */
 size_t kernel_reduce_scratch_bytes(kernel_reduce_op op, kernel_type type, size_t outer, size_t count, size_t inner);
 void kernel_reduce(kernel_reduce_op op, kernel_type type, thread_pool *pool, size_t outer, size_t count, size_t inner,
                    const void *x, void *y, void *scratch);
+
+/* The same, of an x that is made piece by piece and never held, with the bits of kernel_reduce (SUM and HIGHEST alone). Either rows
+ * of it are there whole (where there is one part): kernel_reduction_rows. Or each part of each of the `outer`, and of it any
+ * columns `width` of `inner`, is done on its own, by any thread, in a state of its own:
+ *
+ *     kernel_reduction r = kernel_reduction_of(KERNEL_REDUCE_SUM, KERNEL_F32, outer, count, inner, false);
+ *     kernel_reduction_begin(&r, width, state);
+ *     for (pieces of the part's rows, in order)
+ *         kernel_reduction_add(&r, rows, width, piece, state);       // [rows][width]
+ *     kernel_reduction_end(&r, o, part, column, width, state, scratch, y);
+ *     ...
+ *     kernel_reduction_finish(&r, scratch, y);                       // once all are done
+ *
+ * Where inner is 1, all pieces but the last of a part have a multiple of KERNEL_PIECE_ROWS rows. */
+enum { KERNEL_PIECE_ROWS = 32 };
+typedef struct kernel_reduction {
+    kernel_reduce_op op;
+    kernel_type type;
+    size_t outer, count, inner;
+    size_t part, parts; /* rows of `count` in a part (the last may have fewer), parts */
+    bool reference;     /* with the bits of the portable reference */
+} kernel_reduction;
+kernel_reduction kernel_reduction_of(kernel_reduce_op op, kernel_type type, size_t outer, size_t count, size_t inner, bool reference);
+size_t kernel_reduction_scratch_bytes(const kernel_reduction *r); /* 0 where there is one part */
+void kernel_reduction_rows(const kernel_reduction *r, size_t outer, const void *x, void *y);
+size_t kernel_reduction_state_bytes(const kernel_reduction *r, size_t width);
+void kernel_reduction_begin(const kernel_reduction *r, size_t width, void *state);
+void kernel_reduction_add(const kernel_reduction *r, size_t rows, size_t width, const void *x, void *state);
+void kernel_reduction_end(const kernel_reduction *r, size_t outer, size_t part, size_t column, size_t width, const void *state,
+                          void *scratch, void *y);
+void kernel_reduction_finish(const kernel_reduction *r, const void *scratch, void *y);
 /* Sum of squares in f64: 16 lanes in f32 over blocks of KERNEL_SQUARES_BLOCK elements, blocks added in order in f64. Scratch:
  * kernel_sum_squares_scratch_bytes(count). */
 enum { KERNEL_SQUARES_BLOCK = 4096 };

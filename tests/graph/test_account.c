@@ -153,8 +153,10 @@ static void bytes_and_names_are_those_of_the_steps(void **state)
     assert_int_equal(kernel_matmul_new(a, &spec, 1, &m, NULL), STATUS_OK);
     assert_non_null(strstr(linear->step.implementation, kernel_matmul_implementation(m)));
     const account_row *group = row_named(&account, "elementwise");
-    assert_string_equal(group->step.members, "tanh neg exp mul");
-    assert_true(group->bytes == 2.0 * 64 * 40 * sizeof(float));
+    assert_string_equal(group->step.members, "tanh neg exp mul reduce_sum");
+    assert_true(group->bytes == (64 * 40 + 8.0) * sizeof(float)); /* read, and eight sums written */
+    assert_int_equal(group->shape.size[0], 64);
+    assert_int_equal(account.counts.reductions, 1);
     assert_string_equal(group->step.implementation, kernel_isa_name(kernel_isa_used()));
     plan_free(p);
     p = plan_small(s, (plan_options){.reference = true});

@@ -86,6 +86,29 @@ static void silu_case(arena *a, kernel_type t, size_t rows, size_t width)
     assert_near("gated silu backward", t, n, dboth, KERNEL_F64, e, tolerance_of(t));
 }
 
+/* The reduction of an x that comes in pieces, a chunk of columns after the other. */
+static void reduce_in_pieces(arena *a, const kernel_reduction *r, const void *x, void *y, void *scratch)
+{
+    size_t size = kernel_type_size(r->type), width = r->inner > 40 ? 40 : r->inner, rows = r->inner == 1 ? 3 * KERNEL_PIECE_ROWS : 5;
+    char *state = arena_alloc(a, kernel_reduction_state_bytes(r, width) + 8), *piece = arena_alloc(a, rows * width * size + 8);
+    for (size_t task = 0; task < r->outer * r->parts; task++) {
+        size_t o = task / r->parts, part = task % r->parts, first = part * r->part;
+        size_t end = first + r->part < r->count ? first + r->part : r->count;
+        for (size_t column = 0; column < r->inner; column += width) {
+            size_t w = r->inner - column < width ? r->inner - column : width;
+            kernel_reduction_begin(r, w, state);
+            for (size_t row = first; row < end; row += rows) {
+                size_t n = end - row < rows ? end - row : rows;
+                for (size_t i = 0; i < n; i++)
+                    memcpy(piece + i * w * size, (const char *)x + (((o * r->count) + row + i) * r->inner + column) * size, w * size);
+                kernel_reduction_add(r, n, w, piece, state);
+            }
+            kernel_reduction_end(r, o, part, column, w, state, scratch, y);
+        }
+    }
+    kernel_reduction_finish(r, scratch, y);
+}
+
 static void reduce_case(arena *a, kernel_type t, size_t outer, size_t count, size_t inner)
 {
     size_t n = outer * count * inner, m = outer * inner;
@@ -98,6 +121,12 @@ static void reduce_case(arena *a, kernel_type t, size_t outer, size_t count, siz
         void *scratch = arena_alloc(a, kernel_reduce_scratch_bytes((kernel_reduce_op)op, t, outer, count, inner) + 8);
         SAME_BITS(y, m * (place ? 4 : kernel_type_size(t)),
                   kernel_reduce((kernel_reduce_op)op, t, use, outer, count, inner, x, y, scratch));
+        if (op == KERNEL_REDUCE_SUM || op == KERNEL_REDUCE_HIGHEST) {
+            kernel_reduction r = kernel_reduction_of((kernel_reduce_op)op, t, outer, count, inner, false);
+            void *pieces = arena_alloc(a, m * 8 + 8), *own = arena_alloc(a, kernel_reduction_scratch_bytes(&r) + 8);
+            SAME_BITS(pieces, m * kernel_type_size(t), reduce_in_pieces(a, &r, x, pieces, own));
+            assert_memory_equal(pieces, y, m * kernel_type_size(t));
+        }
         reference_reduce((kernel_reduce_op)op, KERNEL_F64, outer, count, inner, x64, e);
         if (place)
             assert_memory_equal(y, e, m * 4);

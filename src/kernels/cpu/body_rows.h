@@ -13,28 +13,31 @@
             f(KERNEL_F32, __VA_ARGS__);                                                                            \
     } while (0)
 
-/* The statement updates `s` from the lanes at i; n lanes of them count and the others are 0. */
-#define SUM_OVER(count, ...)                                                                                      \
-    v16 s0 = v_zero(), s1 = v_zero(), s;                                                                           \
+/* The statement updates `s`, which is s0 and s1 in turn, from the lanes at i; n lanes of them count and the others are 0. */
+#define SUM_ONTO(s0, s1, count, ...)                                                                               \
     {                                                                                                              \
         size_t i = 0, n = LANES;                                                                                   \
         for (; i + 2 * LANES <= (count); i += LANES) {                                                             \
             s = s0;                                                                                                \
-            __VA_ARGS__;                                                                                                  \
+            __VA_ARGS__;                                                                                           \
             s0 = s;                                                                                                \
             i += LANES;                                                                                            \
             s = s1;                                                                                                \
-            __VA_ARGS__;                                                                                                  \
+            __VA_ARGS__;                                                                                           \
             s1 = s;                                                                                                \
         }                                                                                                          \
         for (; i < (count); i += LANES) {                                                                          \
             n = (count) - i < LANES ? (count) - i : LANES;                                                         \
             s = s0;                                                                                                \
-            __VA_ARGS__;                                                                                                  \
+            __VA_ARGS__;                                                                                           \
             s0 = s1;                                                                                               \
             s1 = s;                                                                                                \
         }                                                                                                          \
-    }                                                                                                              \
+    }
+
+#define SUM_OVER(count, ...)                                                                                       \
+    v16 s0 = v_zero(), s1 = v_zero(), s;                                                                           \
+    SUM_ONTO(s0, s1, count, __VA_ARGS__)                                                                           \
     s = v_add(s0, s1)
 
 SIMD_FN float sum_of(kernel_type type, size_t count, const void *x)
@@ -46,6 +49,25 @@ SIMD_FN float sum_of(kernel_type type, size_t count, const void *x)
 static float sum(kernel_type type, size_t count, const void *x)
 {
     return type == KERNEL_BF16 ? sum_of(KERNEL_BF16, count, x) : sum_of(KERNEL_F32, count, x);
+}
+
+/* The same in pieces of whole pairs of lanes (the last may end anywhere): onto the two accumulators, and their sum. */
+SIMD_FN void sum_onto_of(kernel_type type, size_t count, const void *x, float lanes[2 * LANES])
+{
+    v16 s0 = v_load(lanes), s1 = v_load(lanes + LANES), s;
+    SUM_ONTO(s0, s1, count, s = v_add(s, v_get_up_to(type, x, i, n)));
+    v_store(lanes, s0);
+    v_store(lanes + LANES, s1);
+}
+
+static void sum_onto(kernel_type type, size_t count, const void *x, float lanes[2 * LANES])
+{
+    TYPED(type, sum_onto_of, count, x, lanes);
+}
+
+static float sum_end(const float lanes[2 * LANES])
+{
+    return v_sum(v_add(v_load(lanes), v_load(lanes + LANES)));
 }
 
 SIMD_FN float sum_squares_of(kernel_type type, size_t count, const void *x)
@@ -79,6 +101,28 @@ SIMD_FN float highest_of(kernel_type type, size_t count, const void *x)
 static float highest(kernel_type type, size_t count, const void *x)
 {
     return type == KERNEL_BF16 ? highest_of(KERNEL_BF16, count, x) : highest_of(KERNEL_F32, count, x);
+}
+
+/* The same in pieces: whole lanes here, what is left over at the end. */
+SIMD_FN void highest_onto_of(kernel_type type, size_t count, const void *x, float lanes[LANES])
+{
+    v16 m = v_load(lanes);
+    for (size_t i = 0; i + LANES <= count; i += LANES)
+        m = v_max(v_get(type, x, i), m);
+    v_store(lanes, m);
+}
+
+static void highest_onto(kernel_type type, size_t count, const void *x, float lanes[LANES])
+{
+    TYPED(type, highest_onto_of, count, x, lanes);
+}
+
+static float highest_end(const float lanes[LANES], size_t count, const float *rest)
+{
+    float most = v_highest(v_load(lanes));
+    for (size_t i = 0; i < count; i++)
+        most = rest[i] > most ? rest[i] : most;
+    return most;
 }
 
 /* Lanes that hold no element get exp(-inf) = 0. */
@@ -119,13 +163,14 @@ static float logsumexp(kernel_type type, size_t count, const void *x)
     return type == KERNEL_BF16 ? logsumexp_of(KERNEL_BF16, count, x) : logsumexp_of(KERNEL_F32, count, x);
 }
 
-/* Columns i .. i + 16 `vectors` - 1 (or up to n of them, n < 16, where `vectors` is 1) of all rows, from the first row on. */
-SIMD_FN void sum_columns(kernel_type type, kernel_type out, size_t count, size_t inner, const void *x, void *y, size_t i,
-                         size_t vectors, size_t n)
+/* Columns i .. i + 16 `vectors` - 1 (or up to n of them, n < 16, where `vectors` is 1) of all rows, from the first row on;
+ * `onto` (or NULL: zeros) holds the sums of rows that came before. */
+SIMD_FN void sum_columns(kernel_type type, kernel_type out, size_t count, size_t inner, const void *x, const float *onto, void *y,
+                         size_t i, size_t vectors, size_t n)
 {
     v16 s[4];
     for (size_t k = 0; k < vectors; k++)
-        s[k] = v_zero();
+        s[k] = onto ? v_get_up_to(KERNEL_F32, onto, i + k * LANES, n) : v_zero();
     for (size_t r = 0; r < count; r++)
         for (size_t k = 0; k < vectors; k++)
             s[k] = v_add(s[k], v_get_up_to(type, x, r * inner + i + k * LANES, n));
@@ -133,23 +178,40 @@ SIMD_FN void sum_columns(kernel_type type, kernel_type out, size_t count, size_t
         v_put_up_to(out, y, i + k * LANES, s[k], n);
 }
 
-SIMD_FN void sum_rows_of(kernel_type type, kernel_type out, size_t count, size_t inner, const void *x, void *y)
+SIMD_FN void sum_rows_of(kernel_type type, kernel_type out, size_t count, size_t inner, const void *x, const float *onto, void *y)
 {
     size_t i = 0;
     for (; i + 4 * LANES <= inner; i += 4 * LANES)
-        sum_columns(type, out, count, inner, x, y, i, 4, LANES);
+        sum_columns(type, out, count, inner, x, onto, y, i, 4, LANES);
     for (; i + 2 * LANES <= inner; i += 2 * LANES)
-        sum_columns(type, out, count, inner, x, y, i, 2, LANES);
+        sum_columns(type, out, count, inner, x, onto, y, i, 2, LANES);
     for (; i < inner; i += LANES)
-        sum_columns(type, out, count, inner, x, y, i, 1, inner - i);
+        sum_columns(type, out, count, inner, x, onto, y, i, 1, inner - i);
 }
 
 static void sum_rows(kernel_type type, size_t count, size_t inner, const void *x, kernel_type out, void *y)
 {
     if (out == KERNEL_BF16)
-        TYPED(type, sum_rows_of, KERNEL_BF16, count, inner, x, y);
+        TYPED(type, sum_rows_of, KERNEL_BF16, count, inner, x, NULL, y);
     else
-        TYPED(type, sum_rows_of, KERNEL_F32, count, inner, x, y);
+        TYPED(type, sum_rows_of, KERNEL_F32, count, inner, x, NULL, y);
+}
+
+static void sum_rows_onto(kernel_type type, size_t count, size_t inner, const void *x, float *sums)
+{
+    TYPED(type, sum_rows_of, KERNEL_F32, count, inner, x, sums, sums);
+}
+
+/* In this order a NaN is passed over, as patch_highest does it. */
+static void highest_rows_onto(size_t count, size_t inner, const float *x, float *most)
+{
+    for (size_t i = 0; i < inner; i += LANES) {
+        size_t n = inner - i;
+        v16 m = v_get_up_to(KERNEL_F32, most, i, n);
+        for (size_t r = 0; r < count; r++)
+            m = v_max(v_get_up_to(KERNEL_F32, x, r * inner + i, n), m);
+        v_put_up_to(KERNEL_F32, most, i, m, n);
+    }
 }
 
 SIMD_FN void softmax_of(kernel_type type, size_t rows, size_t width, const void *x, void *y)
@@ -307,6 +369,8 @@ static void cross_entropy_backward(kernel_type type, size_t rows, size_t width, 
 
 #define ROWS_FIELDS                                                                                                \
     .select_words = select_words, .widen_bytes = widen_bytes, .widen = widen, .narrow = narrow, .add_to = add_to, .sum = sum, .sum_squares = sum_squares, .highest = highest, \
+    .sum_onto = sum_onto, .sum_end = sum_end, .highest_onto = highest_onto, .highest_end = highest_end,              \
+    .sum_rows_onto = sum_rows_onto, .highest_rows_onto = highest_rows_onto,                                        \
     .logsumexp = logsumexp, .sum_rows = sum_rows, .softmax = softmax, .softmax_backward = softmax_backward,        \
     .rms_norm = rms_norm, .rms_norm_backward = rms_norm_backward, .cross_entropy = cross_entropy,                  \
     .cross_entropy_backward = cross_entropy_backward

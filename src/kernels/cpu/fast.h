@@ -38,6 +38,14 @@ typedef struct fast_table {
     void (*block_sums)(size_t count, const float *x, double *sums);
     /* y[i] = the sum of element i of `count` rows of `inner` elements, in order, in f32, rounded to `out` at the end */
     void (*sum_rows)(kernel_type type, size_t count, size_t inner, const void *x, kernel_type out, void *y);
+    /* The same in pieces, with the same bits. Of a row: 32 lanes that begin as zeros, 16 that begin as -inf; pieces are
+     * multiples of these, but the last of a sum; what is left over of a maximum is given at the end. Of rows: `inner` floats. */
+    void (*sum_onto)(kernel_type type, size_t count, const void *x, float *lanes);
+    float (*sum_end)(const float *lanes);
+    void (*highest_onto)(kernel_type type, size_t count, const void *x, float *lanes);
+    float (*highest_end)(const float *lanes, size_t count, const float *rest);
+    void (*sum_rows_onto)(kernel_type type, size_t count, size_t inner, const void *x, float *sums);
+    void (*highest_rows_onto)(size_t count, size_t inner, const float *x, float *most);
 
     void (*softmax)(kernel_type type, size_t rows, size_t width, const void *x, void *y);
     void (*softmax_backward)(kernel_type type, size_t rows, size_t width, const void *y, const void *dy, void *dx);
