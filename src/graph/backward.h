@@ -9,15 +9,19 @@ struct backward {
     node **gradients; /* by id */
     bool *active;     /* by id: on a path from a variable */
     size_t capacity;  /* ids */
-    node **again;     /* by id: of nodes in checkpoints the copy that gradients went through; may be NULL */
+    uint32_t *origins; /* by id: of a copy the id of the node that it is a copy of, and 1; 0: no copy */
+    node **again;     /* by id, below `again_count`: of nodes in checkpoints the copy that gradients went through; may be NULL */
+    size_t again_count;
 };
 
 /* Makes room for all nodes that exist now; false when memory is out. */
 bool backward_grow(backward *b, const graph *g);
 /* Hands the gradient of one node, if it has one, to its sources. */
 void backward_step(backward *b, node *n);
-/* The same for nodes of a closed checkpoint that stand behind each other (of one segment, in order of ids): they are computed
- * again from what they read outside, and the gradient goes through the copies. */
+/* The same for a list in order of ids, the last first; what is in checkpoints is computed again (below). */
+bool backward_sweep(backward *b, node *const *list, size_t count);
+/* The same for nodes of a closed checkpoint that stand behind each other (in order of ids): they are computed again from what they
+ * read outside, and the gradient goes through the copies, of which those of inner checkpoints are checkpoints again. */
 bool backward_through_checkpoint(backward *b, node *const *list, size_t count);
 
 /* Replaces outputs and wrt until every node on the way has a rule for the mode. */
@@ -30,8 +34,11 @@ bool graph_vmap_from(node *const *outputs, size_t count, node *const *inputs, no
 /* New nodes belong to this segment (0: none) until it is set otherwise; returns the one before. */
 uint32_t graph_set_segment(graph *g, uint32_t segment);
 uint32_t graph_segment(const graph *g);
-/* Whether gradients go through copies of this node: it belongs to a segment, and not to the one being built. */
-bool is_checkpointed(const node *n);
+/* The checkpoint that this one stands in; 0: none. */
+uint32_t graph_segment_around(const graph *g, uint32_t segment);
+uint32_t graph_new_segment(graph *g, uint32_t around);
+/* The outermost checkpoint around a node that is not being built: gradients go through copies of what is in it. 0: none. */
+uint32_t checkpoint_of(const node *n);
 bool is_leaf(const node *n); /* input, constant, fill, iota */
 
 #endif

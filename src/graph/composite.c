@@ -119,16 +119,15 @@ node *op_cross_entropy_by_rows(node *x, logits_builder *logits, void *context, n
                             node_text(row_weight, texts[2]), (long long)rows);
     graph *g = x->graph;
     int64_t tokens = x->shape.size[0], count = tokens > rows ? (tokens + rows - 1) / rows : 1;
-    bool alone = graph_segment(g) == 0 && count > 1;
     arena *scratch = arena_new(NULL);
     node **losses = ARENA_ARRAY(scratch, node *, (size_t)count), *loss = NULL;
     for (int64_t c = count; losses && c-- > 0;) { /* the last first: gradients then gather from the first on, as without chunks */
         int64_t from = c * rows, to = from + rows < tokens ? from + rows : tokens;
-        if (alone)
+        if (count > 1)
             graph_checkpoint_begin(g);
         node *some = count > 1 ? op_slice(x, 0, from, to) : x;
         losses[c] = op_cross_entropy(logits(context, some), op_slice(target, 0, from, to), op_slice(row_weight, 0, from, to));
-        if (alone)
+        if (count > 1)
             graph_checkpoint_end(g);
     }
     if (losses)

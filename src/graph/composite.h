@@ -32,7 +32,7 @@ node *op_binary_cross_entropy(node *logit, node *target);
 
 /* Cross-entropy of the logits that `logits` makes of rows of x [T, K] (target and row_weight as in op_cross_entropy) without ever
  * holding all of them: they are made for `rows` tokens at a time (at least 1), and made again for the gradient, each time
- * behind a checkpoint (graph_checkpoint_begin; inside another one the gradient holds them all; graph_value_and_grad makes them once).
+ * behind a checkpoint (graph_checkpoint_begin; graph_value_and_grad makes them once).
  * -> loss [T], with the bits of the direct way; so are the gradients of x, and those of weights where rows is a multiple of
  * KERNEL_TOKEN_BLOCK. */
 typedef node *logits_builder(void *context, node *rows);

@@ -8,8 +8,10 @@ bool backward_grow(backward *b, const graph *g)
         return true;
     node **gradients = arena_regrow(b->arena, b->gradients, b->capacity, 2 * ids, sizeof *gradients);
     bool *active = arena_regrow(b->arena, b->active, b->capacity, 2 * ids, sizeof *active);
-    if (!gradients || !active)
+    uint32_t *origins = arena_regrow(b->arena, b->origins, b->capacity, 2 * ids, sizeof *origins);
+    if (!gradients || !active || !origins)
         return false;
+    b->origins = origins;
     b->gradients = gradients;
     b->active = active;
     b->capacity = 2 * ids;
@@ -42,8 +44,8 @@ static uint32_t first_that_matters(node *const *outputs, size_t output_count, no
     for (size_t i = 0; i < count; i++)
         first = wrt[i]->id < first ? wrt[i]->id : first;
     const graph *g = outputs[0]->graph;
-    for (; first > 0 && graph_node_at(g, first)->segment; first--)
-        if (graph_node_at(g, first - 1)->segment != graph_node_at(g, first)->segment)
+    for (uint32_t within = checkpoint_of(graph_node_at(g, first)); within && first > 0; first--)
+        if (checkpoint_of(graph_node_at(g, first - 1)) != within)
             break;
     return first;
 }
@@ -76,7 +78,7 @@ typedef struct lowering {
     node **wrt; /* replaced by what they become */
     node *const *originals;
     size_t count;
-    bool *moving; /* by segment: checkpoints with active nodes, which stay together when any of them changes */
+    bool *moving; /* by checkpoint_of: those with active nodes, which stay together when any of them changes */
     bool reverse;
 } lowering;
 
@@ -107,7 +109,8 @@ static node *lower_without_rule(void *context, node *original, node *rebuilt)
 {
     lowering *l = context;
     node *result = rebuilt;
-    if (rebuilt == original && is_checkpointed(original) && l->moving[original->segment] && !is_leaf(original))
+    uint32_t within = checkpoint_of(original);
+    if (rebuilt == original && within && l->moving[within] && !is_leaf(original))
         rebuilt = result = node_with_sources(original, original->sources, true);
     if (!rebuilt)
         return NULL;
@@ -142,14 +145,14 @@ bool graph_lower_active(arena *a, node **outputs, size_t outputs_count, node **w
         uint32_t segments = 0;
         for (size_t i = 0; i < n; i++) {
             lacking = lacking || (active[list[i]->id] && depends_on_variable(&l, list[i]) && !has_rule(list[i], reverse));
-            segments = list[i]->segment > segments ? list[i]->segment : segments;
+            segments = checkpoint_of(list[i]) > segments ? checkpoint_of(list[i]) : segments;
         }
         if (!lacking)
             return true;
         if (!(l.moving = ARENA_ARRAY(a, bool, (size_t)segments + 1)))
             return false;
         for (size_t i = 0; i < n; i++)
-            l.moving[list[i]->segment] = l.moving[list[i]->segment] || active[list[i]->id];
+            l.moving[checkpoint_of(list[i])] = l.moving[checkpoint_of(list[i])] || active[list[i]->id];
         if (count)
             memcpy(originals, wrt, count * sizeof *wrt);
         if (!graph_rebuild_from(outputs, outputs_count, first, lower_without_rule, &l, outputs))
@@ -199,26 +202,35 @@ void backward_step(backward *b, node *n)
         rule_grad(n->op)(b, n, b->gradients[n->id]);
 }
 
+bool backward_sweep(backward *b, node *const *list, size_t count)
+{
+    for (size_t i = count; i-- > 0;) {
+        uint32_t within = checkpoint_of(list[i]);
+        size_t first = i;
+        while (within && first > 0 && checkpoint_of(list[first - 1]) == within)
+            first--;
+        if (!within)
+            backward_step(b, list[i]);
+        else if (!backward_through_checkpoint(b, list + first, i - first + 1))
+            return false;
+        i = first;
+    }
+    return true;
+}
+
 static bool reverse_sweep(arena *a, node *y, node *const *wrt, size_t count, node *seed, node **gradients, node **again)
 {
     size_t n;
     node **list = graph_reach_from(a, &y, 1, first_that_matters(&y, 1, wrt, count), &n);
     backward b = {.arena = a, .active = list ? mark_active(a, list, n, wrt, count) : NULL, .capacity = (size_t)y->id + 1,
-                  .again = again};
+                  .again = again, .again_count = (size_t)y->id + 1};
     b.gradients = b.active ? ARENA_SPARSE(a, node *, b.capacity) : NULL;
-    if (!b.gradients)
+    b.origins = b.gradients ? ARENA_SPARSE(a, uint32_t, b.capacity) : NULL;
+    if (!b.origins)
         return false;
     b.gradients[y->id] = b.active[y->id] ? seed : NULL;
-    for (size_t i = n; i-- > 0;) {
-        size_t first = i;
-        while (is_checkpointed(list[i]) && first > 0 && list[first - 1]->segment == list[i]->segment)
-            first--;
-        if (!is_checkpointed(list[i]))
-            backward_step(&b, list[i]);
-        else if (!backward_through_checkpoint(&b, list + first, i - first + 1))
-            return false;
-        i = first;
-    }
+    if (!backward_sweep(&b, list, n))
+        return false;
     bool good = true;
     for (size_t i = 0; i < count; i++) {
         node *d = wrt[i]->id <= y->id ? b.gradients[wrt[i]->id] : NULL;

@@ -9,6 +9,7 @@ struct graph {
     node **nodes; /* by id */
     size_t count, capacity;
     uint32_t segment, segments; /* the checkpoint that new nodes belong to; how many there were */
+    uint32_t *around, segment_capacity; /* by checkpoint: the one that it stands in, 0: none */
     const node *beside;         /* where new nodes stand; NULL: in their own places */
     bool failed;
     error reason; /* STATUS_OK: memory was out */
@@ -120,19 +121,40 @@ uint32_t graph_set_segment(graph *g, uint32_t segment)
     return before;
 }
 
+uint32_t graph_segment_around(const graph *g, uint32_t segment)
+{
+    return g->around[segment];
+}
+
+uint32_t graph_new_segment(graph *g, uint32_t around)
+{
+    if (g->segments + 1 >= g->segment_capacity) {
+        uint32_t capacity = 2 * g->segment_capacity + 64;
+        uint32_t *grown = arena_regrow(g->arena, g->around, g->segment_capacity, capacity, sizeof *grown);
+        if (!grown) {
+            g->failed = true;
+            return around;
+        }
+        g->around = grown;
+        g->segment_capacity = capacity;
+    }
+    g->around[++g->segments] = around;
+    return g->segments;
+}
+
 void graph_checkpoint_begin(graph *g)
 {
-    if (!g)
-        return;
-    if (g->segment)
-        BUG("a checkpoint is open already");
-    g->segment = ++g->segments;
+    if (g)
+        g->segment = graph_new_segment(g, g->segment);
 }
 
 void graph_checkpoint_end(graph *g)
 {
-    if (g)
-        g->segment = 0;
+    if (!g)
+        return;
+    if (!g->segment && !g->failed)
+        BUG("no checkpoint is open");
+    g->segment = g->segment ? g->around[g->segment] : 0;
 }
 
 /* Beside the node that the graph names, or behind the sources that come later; leaves, which can stand anywhere, come forward. */

@@ -150,15 +150,18 @@ bool graph_laplacian(node *const *outputs, size_t count, node *x, node **jacobia
 /* ---- computing again instead of keeping ---- */
 /* Nodes built between the two calls form a checkpoint: a gradient taken outside of it keeps what the checkpoint reads, not
  * what it computes on the way, and computes that again when it gets there. Same values; one more forward pass of that
- * part. They do not nest. */
+ * part. They nest: what is in an inner one is computed again as often as there are checkpoints around it, and when a gradient goes
+ * through the outer one, it keeps of the inner one what that reads. A gradient that is taken inside of a checkpoint keeps what is
+ * built in that one, and computes again what is in closed ones. */
 void graph_checkpoint_begin(graph *g);
 void graph_checkpoint_end(graph *g);
 /* One step of a loop: builds the state after step number `step` from that before it, of the same shapes and types. What it
  * builds beside (a loss of each step) it may put into the context. false: memory is out. */
 typedef bool graph_scan_body(void *context, int64_t step, node *const *state, node **next);
 /* The state after `steps` steps, built one after the other, with a checkpoint around each `interval` of them (0: about the square
- * root of steps, which makes the peak of a gradient grow as that; -1, or inside another checkpoint: none). A body may take
- * gradients, as an optimiser's step does: the loop can be differentiated again. */
+ * root of steps, which makes the peak of a gradient grow as that; -1: none). A body may take gradients, as an optimiser's step does: the
+ * loop can be differentiated again. It may hold loops of its own, with checkpoints of their own: a gradient through K steps of T then
+ * holds about sqrt(K) states of the outer loop, and of sqrt(K) of its steps sqrt(T) states of the inner one. */
 bool graph_scan(graph *g, int64_t steps, int64_t interval, graph_scan_body *body, void *context, node *const *first,
                 size_t count, node **last);
 

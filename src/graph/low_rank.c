@@ -78,7 +78,7 @@ static node *change_product(void *context, node *original, node *rebuilt)
         return value;
     }
     /* Checkpoints stay together: a gradient takes nodes that stand beside each other. */
-    bool apart = rebuilt == original && is_checkpointed(original) && !is_leaf(original);
+    bool apart = rebuilt == original && checkpoint_of(original) && !is_leaf(original);
     return apart ? node_with_sources(original, original->sources, true) : rebuilt;
 }
 
