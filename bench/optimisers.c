@@ -4,11 +4,13 @@
  *
  * IN is a safetensors file with "value:NAME" and "gradient.STEP:NAME" (STEP from 0) in f32, and as metadata `options` the optimiser as
  * JSON: kind, learning_rate, steps, and the members of nn/optimiser.h. OUT gets "value:NAME" after all steps. Tensors whose NAME
- * begins with "table" are no matrices to Muon. */
+ * begins with "table" are no matrices to Muon. Where there is "index.0:NAME", gradients of NAME are rows of it, as many in every step, at the
+ * places in "index.STEP:NAME" (numbers in f32), and the step is one for sparse gradients. */
 #include "tensors.h"
 
 #include "core/jsonio.h"
 #include "graph/plan.h"
+#include "graph/sparse.h"
 #include "nn/optimiser.h"
 #include "nn/safetensors.h"
 
@@ -28,6 +30,7 @@ static status read_optimiser(const json_t *o, optimiser *out, error *err)
             *out = (optimiser){.kind = (optimiser_kind)i, .beta1 = number(o, "beta1"), .beta2 = number(o, "beta2"),
                                .epsilon = number(o, "epsilon"), .decay = number(o, "decay"), .momentum = number(o, "momentum"),
                                .nesterov = json_is_true(json_object_get(o, "nesterov")),
+                               .lazy = json_is_true(json_object_get(o, "lazy")),
                                .scale = json_is_true(json_object_get(o, "original")) ? MUON_SCALE_ORIGINAL : MUON_SCALE_MATCH};
             return STATUS_OK;
         }
@@ -42,38 +45,71 @@ typedef struct work {
     int64_t steps;
 } work;
 
+/* One step on a tensor as a graph: its gradient whole, or as rows. */
+typedef struct one_step {
+    shape s, given; /* of the tensor, of its gradient as it stands in the file */
+    bool rows;
+    size_t kept;
+    node *inputs[1 + OPTIMISER_STATES], *gradient, *index, *rates;
+} one_step;
+
+static status plan_one(const work *w, const char *name, one_step *o, plan **out, error *err)
+{
+    graph *g = graph_new(w->arena);
+    node *outputs[1 + OPTIMISER_STATES];
+    plan_donation donations[1 + OPTIMISER_STATES];
+    bool matrix = optimiser_is_matrix(o->s) && strncmp(name, "table", 5) != 0;
+    o->kept = optimiser_states(&w->how, matrix);
+    for (size_t i = 0; i <= o->kept; i++) {
+        o->inputs[i] = graph_input(g, (const char *[]){"value", "first", "second"}[i], TYPE_F32, o->s);
+        donations[i] = (plan_donation){o->inputs[i], i};
+    }
+    o->gradient = graph_input(g, "gradient", TYPE_F32, o->given);
+    o->rates = graph_input(g, "rates", TYPE_F32, SHAPE(OPTIMISER_RATES));
+    if (o->rows) {
+        o->index = graph_input(g, "index", TYPE_F32, SHAPE(o->given.size[0]));
+        sparse_rows d = {.entries = o->s.size[0]};
+        d.rows = op_sum_by_index(o->gradient, op_cast(o->index, TYPE_I32), &d.index);
+        optimiser_update_sparse(&w->how, o->inputs[0], &o->inputs[1], &d, o->rates, &outputs[0], &outputs[1]);
+    } else {
+        optimiser_update(&w->how, matrix, o->inputs[0], &o->inputs[1], o->gradient, o->rates, &outputs[0], &outputs[1]);
+    }
+    return plan_new(g, outputs, 1 + o->kept, &(plan_options){.donations = donations, .donation_count = 1 + o->kept}, out, err);
+}
+
+static status read_step(const work *w, const char *what, int64_t step, const char *name, shape s, float *to, error *err)
+{
+    const safetensors_tensor *from;
+    TRY(safetensors_expect(w->in, arena_printf(w->arena, "%s.%lld:%s", what, (long long)step, name), s.size, s.rank, &from, err));
+    return safetensors_to_f32(from, to, err);
+}
+
 /* All steps on one tensor: a plan that writes over its inputs. */
 static status run_one(const work *w, const char *name, safetensors_tensor *out, error *err)
 {
     arena *a = w->arena;
     const safetensors_tensor *t = safetensors_find(w->in, arena_printf(a, "value:%s", name));
-    size_t n = (size_t)safetensors_elements(t), bytes = n * sizeof(float);
-    shape s = tensor_shape(t);
-    bool matrix = optimiser_is_matrix(s) && strncmp(name, "table", 5) != 0;
-    size_t kept = optimiser_states(&w->how, matrix);
-    graph *g = graph_new(a);
-    float *buffers[1 + OPTIMISER_STATES], *gradient = ARENA_ARRAY(a, float, n), rates[OPTIMISER_RATES] = {0};
-    node *inputs[1 + OPTIMISER_STATES], *outputs[1 + OPTIMISER_STATES];
-    plan_donation donations[1 + OPTIMISER_STATES];
-    for (size_t i = 0; i <= kept; i++) {
-        inputs[i] = graph_input(g, (const char *[]){"value", "first", "second"}[i], TYPE_F32, s);
-        buffers[i] = ARENA_ARRAY(a, float, n);
-        donations[i] = (plan_donation){inputs[i], i};
-    }
-    node *d = graph_input(g, "gradient", TYPE_F32, s), *r = graph_input(g, "rates", TYPE_F32, SHAPE(OPTIMISER_RATES));
+    const safetensors_tensor *first = safetensors_find(w->in, arena_printf(a, "index.0:%s", name));
+    size_t n = (size_t)safetensors_elements(t);
+    one_step o = {.s = tensor_shape(t), .given = tensor_shape(t), .rows = first != NULL};
+    if (o.rows)
+        o.given.size[0] = safetensors_elements(first);
+    float *buffers[1 + OPTIMISER_STATES], *gradient = ARENA_ARRAY(a, float, (size_t)shape_count(o.given)), rates[OPTIMISER_RATES] = {0};
+    float *index = ARENA_ARRAY(a, float, (size_t)o.given.size[0] + 1);
     plan *p;
-    optimiser_update(&w->how, matrix, inputs[0], &inputs[1], d, r, &outputs[0], &outputs[1]);
-    TRY(plan_new(g, outputs, 1 + kept, &(plan_options){.donations = donations, .donation_count = 1 + kept}, &p, err));
+    TRY(plan_one(w, name, &o, &p, err));
+    for (size_t i = 0; i <= o.kept; i++)
+        plan_bind_mutable(p, o.inputs[i], buffers[i] = ARENA_ARRAY(a, float, n));
     TRY(safetensors_to_f32(t, buffers[0], err));
-    for (size_t i = 0; i <= kept; i++)
-        plan_bind_mutable(p, inputs[i], buffers[i]);
-    plan_bind(p, d, gradient);
-    plan_bind(p, r, rates);
+    plan_bind(p, o.gradient, gradient);
+    plan_bind(p, o.rates, rates);
+    if (o.rows)
+        plan_bind(p, o.index, index);
     for (int64_t step = 0; step < w->steps; step++) {
         double exact[3];
-        const safetensors_tensor *from;
-        TRY(safetensors_expect(w->in, arena_printf(a, "gradient.%lld:%s", (long long)step, name), s.size, s.rank, &from, err));
-        TRY(safetensors_to_f32(from, gradient, err));
+        TRY(read_step(w, "gradient", step, name, o.given, gradient, err));
+        if (o.rows)
+            TRY(read_step(w, "index", step, name, SHAPE(o.given.size[0]), index, err));
         optimiser_rates(&w->how, step, w->rate, exact);
         for (int i = 0; i < 3; i++)
             rates[i] = (float)exact[i];
@@ -81,7 +117,7 @@ static status run_one(const work *w, const char *name, safetensors_tensor *out, 
         TRY(plan_run(p, NULL, err));
     }
     plan_free(p);
-    *out = (safetensors_tensor){.name = t->name, .type = SAFETENSORS_F32, .rank = t->rank, .data = buffers[0], .bytes = bytes};
+    *out = (safetensors_tensor){.name = t->name, .type = SAFETENSORS_F32, .rank = t->rank, .data = buffers[0], .bytes = n * sizeof(float)};
     memcpy(out->shape, t->shape, sizeof out->shape);
     return STATUS_OK;
 }

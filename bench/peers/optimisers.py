@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Steps of SGD, AdamW and Muon in f32 against torch.optim in f64, on the same gradients.
 
+Embeddings too, whose gradients are rows: nn.Embedding with dense gradients under SGD and AdamW, and with sparse=True under SGD and SparseAdam
+(our lazy steps; SparseAdam adds epsilon in another place, so that it is next to nothing here).
+
 Draws values and gradients, has Assay and PyTorch make the same steps, and prints the largest difference over the largest value, and
 over the largest change. Fails above 1e-6 of the largest value. torch.optim.Muon rounds its iterates to bf16; for the comparison it is
 kept from doing so (the last line says what that rounding costs). Where the installed torch has no Muon, its rows are left out.
@@ -33,6 +36,14 @@ CASES = {
     "muon, original scale": dict(kind="muon", learning_rate=0.02, momentum=0.95, nesterov=True, decay=0.1, beta1=0.9, beta2=0.95,
                                  epsilon=1e-8, original=True),
 }
+LOOKED_UP = {
+    "lookups, sgd": dict(kind="sgd", learning_rate=0.1),
+    "lookups, sgd, sparse": dict(kind="sgd", learning_rate=0.1, sparse=True),
+    "lookups, sgd, all else": dict(kind="sgd", learning_rate=0.1, momentum=0.9, decay=0.05, nesterov=True),
+    "lookups, adamw": dict(kind="adamw", learning_rate=0.01, beta1=0.9, beta2=0.95, epsilon=1e-8, decay=0.1),
+    "lookups, SparseAdam": dict(kind="adamw", learning_rate=0.01, beta1=0.9, beta2=0.95, epsilon=1e-16, decay=0, lazy=True, sparse=True),
+}
+WORDS, WIDTH, LOOKUPS = 200, 24, 60
 
 
 def optimisers_of(o, parameters):
@@ -69,9 +80,26 @@ def torch_values(o, values, gradients, exact):
     return {n: p.detach().numpy() for n, p in parameters.items()}
 
 
-def assay_values(program, o, values, gradients):
+def embedding_values(o, values, gradients, indices):
+    layer = torch.nn.Embedding(WORDS, WIDTH, sparse=o.get("sparse", False), dtype=torch.float64)
+    layer.weight.data = torch.tensor(values["table"], dtype=torch.float64)
+    if o.get("lazy"):
+        optimisers = [torch.optim.SparseAdam(layer.parameters(), lr=o["learning_rate"], betas=(o["beta1"], o["beta2"]), eps=o["epsilon"])]
+    else:
+        optimisers = optimisers_of(o, dict(table=layer.weight))
+    for gradient, index in zip(gradients, indices):
+        layer.weight.grad = None
+        found = layer(torch.tensor(index["table"]).long())
+        (found * torch.tensor(gradient["table"], dtype=torch.float64)).sum().backward()
+        for optimiser in optimisers:
+            optimiser.step()
+    return dict(table=layer.weight.detach().numpy())
+
+
+def assay_values(program, o, values, gradients, indices=()):
     with tempfile.TemporaryDirectory() as folder:
         tensors = {f"value:{n}": v for n, v in values.items()}
+        tensors |= {f"index.{k}:{n}": i for k, one in enumerate(indices) for n, i in one.items()}
         tensors |= {f"gradient.{k}:{n}": g for k, one in enumerate(gradients) for n, g in one.items()}
         save_file(tensors, Path(folder) / "in", metadata=dict(options=json.dumps(dict(o, steps=STEPS))))
         subprocess.run([program, Path(folder) / "in", Path(folder) / "out"], check=True)
@@ -99,6 +127,14 @@ def main():
             continue
         expected = torch_values(o, values, gradients, True)
         of_value, of_change = differences(assay_values(a.program, o, values, gradients), expected, values)
+        print(f"{name:24} {STEPS} steps: {of_value:.1e} of the largest value, {of_change:.1e} of the largest change")
+        worst = max(worst, of_value)
+    table = dict(table=draw.standard_normal((WORDS, WIDTH)).astype(numpy.float32))
+    rows = [dict(table=draw.standard_normal((LOOKUPS, WIDTH)).astype(numpy.float32)) for _ in range(STEPS)]
+    indices = [dict(table=(draw.integers(0, WORDS, LOOKUPS) // 3 * 2).astype(numpy.float32)) for _ in range(STEPS)]
+    for name, o in LOOKED_UP.items():
+        found = assay_values(a.program, o, table, rows, indices)
+        of_value, of_change = differences(found, embedding_values(o, table, rows, indices), table)
         print(f"{name:24} {STEPS} steps: {of_value:.1e} of the largest value, {of_change:.1e} of the largest change")
         worst = max(worst, of_value)
     if hasattr(torch.optim, "Muon"):

@@ -98,22 +98,26 @@ bool optimiser_update(const optimiser *o, bool matrix, node *value, node *const 
     return op_adamw(value, past[0], past[1], gradient, rates, how, next_value, &next_states[0], &next_states[1]);
 }
 
-/* Rows with a gradient take a step of their own, which is put over what the others come to: that of a gradient of 0. Of plain descent
- * they stay as they are. */
-static bool sgd_sparse(const optimiser *o, node *value, node *momentum, const sparse_rows *gradient, node *rates, node **next_value,
-                       node **next_momentum)
+/* Rows with a gradient take a step of their own, which is put over what the others come to: with lazy steps, and in plain descent, they
+ * stay; momentum and decay move them as a gradient of 0 does. */
+static bool rows_alone(const optimiser *o, node *value, node *const *past, const sparse_rows *gradient, node *rates, node **next_value,
+                       node **next_states)
 {
-    node *here = op_gather_rows(value, gradient->index), *past = momentum ? op_gather_rows(momentum, gradient->index) : NULL;
-    node *rows, *row_momentum = NULL, *others = value, *other_momentum = momentum;
-    bool moves = o->decay > 0 || o->momentum > 0;
-    if (!here || !sgd(o, here, past, gradient->rows, rates, &rows, &row_momentum))
+    size_t kept = optimiser_states(o, false);
+    node *row, *rows[OPTIMISER_STATES], *others = value, *other_states[OPTIMISER_STATES] = {past[0], past[1]};
+    node *here = op_gather_rows(value, gradient->index);
+    for (size_t i = 0; i < kept; i++)
+        rows[i] = op_gather_rows(past[i], gradient->index);
+    if (!optimiser_update(o, false, here, rows, gradient->rows, rates, &row, rows))
         return false;
-    if (moves && !sgd(o, value, momentum, graph_scalar(value->graph, (element_type)value->type, 0), rates, &others, &other_momentum))
+    if (!o->lazy && (o->decay > 0 || o->momentum > 0) &&
+        !sgd(o, value, past[0], graph_scalar(value->graph, (element_type)value->type, 0), rates, &others, other_states))
         return false;
-    *next_value = op_put_rows(others, gradient->index, rows);
-    if (momentum)
-        *next_momentum = op_put_rows(other_momentum, gradient->index, row_momentum);
-    return *next_value && (!momentum || *next_momentum);
+    *next_value = op_put_rows(others, gradient->index, row);
+    bool good = *next_value != NULL;
+    for (size_t i = 0; i < kept; i++)
+        good = (next_states[i] = op_put_rows(other_states[i], gradient->index, rows[i])) != NULL && good;
+    return good;
 }
 
 bool optimiser_update_sparse(const optimiser *o, node *value, node *const *states, const sparse_rows *gradient, node *rates,
@@ -129,8 +133,8 @@ bool optimiser_update_sparse(const optimiser *o, node *value, node *const *state
     }
     if (!value || !gradient->rows || !gradient->index || !rates)
         return false;
-    if (o->kind == OPTIMISER_SGD)
-        return sgd_sparse(o, value, past[0], gradient, rates, next_value, next_states);
+    if (o->lazy || o->kind == OPTIMISER_SGD)
+        return rows_alone(o, value, past, gradient, rates, next_value, next_states);
     adamw_options how = {o->beta1, o->beta2, o->epsilon, o->decay};
     return op_sparse_adamw(value, past[0], past[1], gradient->rows, gradient->index, rates, how, next_value, &next_states[0],
                            &next_states[1]);

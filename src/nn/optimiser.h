@@ -36,6 +36,7 @@ typedef struct optimiser {
     double momentum;              /* SGD (0: none is kept) and Muon */
     bool nesterov;
     muon_scale scale;
+    bool lazy; /* rows of tables that a step does not look up stay as they are, and what is kept of them (optimiser_update_sparse) */
 } optimiser;
 
 enum { OPTIMISER_STATES = 2, OPTIMISER_RATES = 4, MUON_STEPS = 5 };
@@ -49,7 +50,8 @@ size_t optimiser_states(const optimiser *o, bool matrix);
 bool optimiser_update(const optimiser *o, bool matrix, node *value, node *const *states, node *gradient, node *rates,
                       node **next_value, node **next_states);
 /* The same for a table whose gradient is zero but for some rows (graph/sparse.h), with the same bits, and nothing of the table's size made
- * for the gradient: a table is no matrix to Muon. */
+ * for the gradient: a table is no matrix to Muon. Lazy: these rows alone take the step, the others neither decay nor move on by what is kept
+ * of them, which stays (torch.optim.SparseAdam, but that epsilon is added where AdamW adds it). */
 bool optimiser_update_sparse(const optimiser *o, node *value, node *const *states, const sparse_rows *gradient, node *rates,
                              node **next_value, node **next_states);
 /* Muon's direction: `steps` steps of Newton and Schulz on x [rows, columns] over its norm. */

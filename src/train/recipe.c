@@ -107,7 +107,7 @@ static status read_stage(arena *a, const yaml_node *at, recipe_stage *s, error *
 {
     static const char *const keys[] = {"kind",   "tokens", "steps", "batch_tokens", "sequence", "learning_rate", "warmup",   "schedule",
                                        "clip",   "min_lr", "beta1", "beta2",        "loss",     "weight_decay",  "mix",      "epsilon",
-                                       "freeze", "order",  "optimiser", "momentum", "nesterov", "lora", "accumulate"};
+                                       "freeze", "order",  "optimiser", "momentum", "nesterov", "lazy", "lora", "accumulate"};
     int kind = 0;
     TRY(yaml_get_choice(at, "kind", recipe_stage_names, STAGE_KIND_COUNT, &kind, err));
     TRY(STAGE_OF_FEEDBACK(kind) ? recipe_feedback_keys(at, (stage_kind)kind, err) : yaml_check_keys(at, keys, COUNT_OF(keys), err));
@@ -142,6 +142,9 @@ static status read_stage(arena *a, const yaml_node *at, recipe_stage *s, error *
     if (s->batch_tokens % s->accumulate)
         return yaml_error(at, err, "expected batch_tokens (%lld) to be a multiple of accumulate (%lld)", (long long)s->batch_tokens,
                           (long long)s->accumulate);
+    if (s->accumulate > 1 && s->optimiser.lazy)
+        return yaml_error(yaml_get(at, "lazy"), err, "'lazy' does not go with 'accumulate': the sum over the pieces of a batch does not know "
+                          "which rows were looked up");
     if (yaml_get(at, "lora"))
         TRY(recipe_lora_read(a, yaml_get(at, "lora"), &s->lora, err));
     document_plan usual = document_plan_default(s->kind == STAGE_SFT ? PURPOSE_TUNE : PURPOSE_PRETRAIN);

@@ -11,7 +11,7 @@ static const char *const reward_raters = "raters", *const reward_preference = "p
 /* Keys of all stages of feedback, and those of each kind. */
 static const char *const common_keys[] = {"kind", "tokens", "steps", "batch_tokens", "sequence", "learning_rate", "warmup",
                                           "schedule", "clip", "min_lr", "beta1", "beta2", "weight_decay", "epsilon", "freeze",
-                                          "optimiser", "momentum", "nesterov"};
+                                          "optimiser", "momentum", "nesterov", "lazy"};
 static const char *const pair_keys[] = {"pairs", "held_out", "file", "likelihood"};
 static const char *const dpo_keys[] = {"pairs", "held_out", "file", "beta", "label_smoothing"};
 static const char *const rl_keys[] = {"method", "reward", "prompts", "group", "max_tokens", "epochs", "keep", "beta", "clip_ratio",

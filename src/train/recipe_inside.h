@@ -21,7 +21,7 @@ status recipe_get_count(const yaml_node *map, const char *key, int64_t least, in
 status recipe_read_forms(const yaml_node *at, unsigned *forms, error *err);
 
 /* recipe_optimiser.c */
-/* The keys of a stage that speak of its optimiser: optimiser, momentum, nesterov, beta1, beta2, epsilon, weight_decay. */
+/* The keys of a stage that speak of its optimiser: optimiser, momentum, nesterov, lazy, beta1, beta2, epsilon, weight_decay. */
 status recipe_optimiser_read(const yaml_node *at, optimiser *o, error *err);
 /* Adds what decides the result; what only SGD and Muon have is named only for them. */
 void recipe_optimiser_json(const optimiser *o, json_t *into);

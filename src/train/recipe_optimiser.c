@@ -44,6 +44,7 @@ status recipe_optimiser_read(const yaml_node *at, optimiser *o, error *err)
     if (yaml_get(at, "nesterov") && kind == OPTIMISER_ADAMW)
         return not_of(at, "nesterov", kind, SGD | MUON, err);
     TRY(yaml_get_bool(at, "nesterov", &o->nesterov, err));
+    TRY(yaml_get_bool(at, "lazy", &o->lazy, err));
     if (kind == OPTIMISER_SGD && o->nesterov && o->momentum <= 0)
         return yaml_error(yaml_get(at, "nesterov"), err, "Nesterov's momentum needs a 'momentum' above 0");
     return STATUS_OK;
@@ -57,5 +58,7 @@ void recipe_optimiser_json(const optimiser *o, json_t *into)
         json_object_set_new(own, "momentum", json_real(o->momentum));
         json_object_set_new(own, "nesterov", json_boolean(o->nesterov));
     }
+    if (own && o->lazy) /* likewise */
+        json_object_set_new(own, "lazy", json_true());
     json_object_update_new(into, own);
 }

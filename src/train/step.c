@@ -57,13 +57,15 @@ static bool add_states(const training_step *s, size_t i, const optimiser *how, a
     return true;
 }
 
-/* What is looked up in and read by nothing else keeps its gradient as rows, where they are fewer than the table's. */
+enum { LAZY_ROWS = INT32_MAX };
+
+/* What is looked up in and read by nothing else keeps its gradient as rows: where they are fewer than the table's, or alone are moved. */
 static slope slope_of(const training_step *s, size_t i, node *gradient, const optimiser *how)
 {
     slope d = {.whole = gradient};
     bool matrix = how->kind == OPTIMISER_MUON && is_matrix(s->parts[i], s->parameters[i]->shape);
     if (s->parameters[i]->shape.rank >= 1 && !matrix)
-        sparse_rows_of(gradient, s->parameters[i]->shape.size[0] - 1, &d.sparse);
+        sparse_rows_of(gradient, how->lazy ? LAZY_ROWS : s->parameters[i]->shape.size[0] - 1, &d.sparse);
     return d;
 }
 
@@ -111,6 +113,20 @@ status step_build(arena *a, node *loss, node *const *parameters, size_t count, c
     return step_build_from(a, loss, gradients, parameters, count, parts, options, out, err);
 }
 
+static bool any_rows(const slope *d, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (d[i].sparse.rows)
+            return true;
+    return false;
+}
+
+static status nothing_lazy(error *err)
+{
+    error_set(err, STATUS_INVALID, "lazy steps are for tables that are only looked up in, and no gradient of this step is of lookups alone");
+    return error_hint(err, "an embedding that is tied to its head needs 'freeze: head'; else leave 'lazy' out");
+}
+
 status step_build_from(arena *a, node *loss, node *const *gradients, node *const *parameters, size_t count, const step_part *parts,
                        const step_options *options, training_step *out, error *err)
 {
@@ -128,6 +144,8 @@ status step_build_from(arena *a, node *loss, node *const *gradients, node *const
     }
     if (n == 0)
         BUG("a training step that trains nothing");
+    if (options->optimiser.lazy && !any_rows(slopes, n))
+        return nothing_lazy(err);
     node *norm, *factor;
     clipping(slopes, n, options->clip, &norm, &factor);
     s.rates = graph_input(s.graph, "rates", TYPE_F32, SHAPE(3));

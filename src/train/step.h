@@ -19,7 +19,8 @@
  * A table that the loss only looks up in (an embedding that is not tied to the projection, or of which that takes no gradient) has
  * its gradient as rows (graph/sparse.h) where fewer are looked up than it has: nothing of the table's size is made, the step has the
  * bits of the dense one. AdamW and momentum move every row, also those that were not looked up; plain SGD touches these alone (a norm
- * that is not a number spoils just them, too).
+ * that is not a number spoils just them, too). With optimiser.lazy that is so of any optimiser; a step of which no gradient is of
+ * lookups alone then is refused (STATUS_INVALID), that of a batch in pieces too.
  */
 #ifndef ASSAY_TRAIN_STEP_H
 #define ASSAY_TRAIN_STEP_H

@@ -146,7 +146,8 @@ static void outer_loops_over_gradients_of_inner_ones(void **state)
                      .inner_interval = ways[i].inner};
         node *h = graph_scalar(g, TYPE_F64, -1), *last, *d, *second, *along = graph_scalar(g, TYPE_F64, 1);
         assert_true(graph_scan(g, 6, ways[i].outer, hyper_step, &t, &h, 1, &last));
-        assert_true(graph_grad(last, &t.rate, 1, NULL, &d) && graph_jvp(&d, 1, &t.rate, &along, 1, &second));
+        assert_true(graph_grad(last, &t.rate, 1, NULL, &d));
+        assert_true(graph_jvp(&d, 1, &t.rate, &along, 1, &second));
         node *outputs[3] = {last, d, second};
         plan *p = plan_of(g, outputs, 3, NULL);
         double found[3][3], step = 1e-5;
@@ -183,7 +184,8 @@ static held hold(int64_t steps, size_t way, float *product)
     node *v = graph_input(g, "v", TYPE_F32, SHAPE(LONG));
     loops l = {.outer = steps, .inner = steps, .outer_interval = ways[way].outer, .inner_interval = ways[way].inner, .w = w,
                .by_hand = ways[way].by_hand};
-    assert_true(graph_grad(op_sum_all(op_square(looped(&l, x))), &w, 1, NULL, &d) && graph_jvp(&d, 1, &w, &v, 1, &hv));
+    assert_true(graph_grad(op_sum_all(op_square(looped(&l, x))), &w, 1, NULL, &d));
+    assert_true(graph_jvp(&d, 1, &w, &v, 1, &hv));
     plan *p = plan_of(g, &d, 1, &(plan_options){.threads = 1}), *q = plan_of(g, &hv, 1, &(plan_options){.threads = 1});
     static float xs[LONG], ws[LONG], vs[LONG];
     for (int i = 0; i < LONG; i++) {

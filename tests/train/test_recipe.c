@@ -60,19 +60,22 @@ static void optimisers_have_their_own_numbers(void **state)
         {.kind = OPTIMISER_SGD, .momentum = 0.9},
         {.kind = OPTIMISER_MUON, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .decay = 0.1, .momentum = 0.95, .nesterov = true},
     };
-    char keys[4][SHA256_HEX];
-    for (int i = 0; i < 4; i++) {
+    char keys[6][SHA256_HEX];
+    for (int i = 0; i < 6; i++) {
+        static const char *const others[] = {"", "    lazy: false\n", "    lazy: true\n"};
         const char *at = strstr(good, "    warmup: 5\n");
-        const char *line = i < 3 ? arena_printf(a, "    optimiser: %s\n", words[i]) : "";
+        const char *line = i < 3 ? arena_printf(a, "    optimiser: %s\n", words[i]) : others[i - 3];
         recipe *r = must_parse(a, arena_printf(a, "%.*s%s%s", (int)(at - good), good, line, at), NULL);
-        const optimiser *o = &r->stages[0].optimiser, *e = &expected[i % 3];
+        const optimiser *o = &r->stages[0].optimiser, *e = &expected[i < 3 ? i : 0];
         assert_true(o->kind == e->kind && o->beta1 == e->beta1 && o->beta2 == e->beta2 && o->epsilon == e->epsilon && o->decay == e->decay &&
-                    o->momentum == e->momentum && o->nesterov == e->nesterov);
+                    o->momentum == e->momentum && o->nesterov == e->nesterov && o->lazy == (i == 5));
         assert_int_equal(recipe_key(r, NULL, keys[i], NULL), STATUS_OK);
     }
     assert_string_equal(keys[0], keys[3]); /* the usual one is not named */
     assert_string_not_equal(keys[0], keys[1]);
     assert_string_not_equal(keys[0], keys[2]);
+    assert_string_equal(keys[0], keys[4]);
+    assert_string_not_equal(keys[0], keys[5]);
     arena_free(a);
 }
 
@@ -147,6 +150,8 @@ static void refuses_what_is_wrong_and_says_where(void **state)
     expect_refusal("    warmup: 5\n", "    nesterov: true\n", "'nesterov' goes with the optimisers sgd and muon");
     expect_refusal("    warmup: 5\n", "    optimiser: sgd\n    momentum: 1.5\n", "'momentum'");
     expect_refusal("    warmup: 5\n", "    optimiser: sgd\n    momentum: 0\n    nesterov: true\n", "needs a 'momentum' above 0");
+    expect_refusal("    warmup: 5\n", "    lazy: 3\n", "'lazy'");
+    expect_refusal("    warmup: 5\n", "    lazy: true\n    accumulate: 2\n", "test.yaml:9:11: 'lazy' does not go with 'accumulate'");
     expect_refusal("base: embedded\n",
                    "model: {layers: 2, width: 64, heads: 5, intermediate: 128, context: 256, vocabulary: 512}\n",
                    "heads that divide the width");

@@ -47,6 +47,7 @@ typedef struct outcome {
 typedef struct way {
     bool whole, tied;
     size_t threads;
+    int steps; /* 0: STEPS */
 } way;
 
 /* The same values, as something that a step does not know to be rows. */
@@ -93,7 +94,7 @@ static outcome *taken(optimiser how, way w)
     for (size_t i = 0; i < PARAMETERS; i++)
         step_bind(p, &s, i, r->values[i], r->states[2 * i], r->states[2 * i + 1]);
     plan_bind(p, s.rates, rates);
-    for (int k = 0; k < STEPS; k++) {
+    for (int k = 0; k < (w.steps ? w.steps : STEPS); k++) {
         plan_bind(p, n.tokens, indices[k][0]);
         plan_bind(p, n.others, indices[k][1]);
         plan_bind(p, n.places, indices[k][2]);
@@ -178,11 +179,64 @@ static void pieces_add_their_rows_to_the_sums(void **state)
     graph_free(n.g);
 }
 
+/* Lazy: rows that no step looked up have not moved, and the first step is that of AdamW for the others. */
+static void lazy_steps_move_what_was_looked_up(void **state)
+{
+    (void)state;
+    static int32_t indices[STEPS][3][TOKENS];
+    optimiser lazy = kinds[0].how;
+    lazy.lazy = true;
+    outcome *first = taken(lazy, (way){.threads = 1, .steps = 1}), *all = taken(lazy, (way){.threads = 2}), *start = ARENA_NEW(memory, outcome);
+    outcome *exact = taken(kinds[0].how, (way){.threads = 1, .steps = 1});
+    fill(start, indices);
+    assert_true(first->losses[0] == exact->losses[0] && first->norms[0] == exact->norms[0]);
+    size_t row = WIDTH * sizeof(float), moved = 0;
+    for (int word = 0; word < WORDS; word++) {
+        int named = 0, once = 0;
+        for (int k = 0; k < STEPS; k++)
+            for (int t = 0; t < TOKENS; t++) {
+                named += indices[k][0][t] == word || indices[k][1][t] == word;
+                once += k == 0 && (indices[k][0][t] == word || indices[k][1][t] == word);
+            }
+        const outcome *as = once ? exact : start;
+        moved += once > 0;
+        assert_memory_equal(first->values[0] + word * WIDTH, as->values[0] + word * WIDTH, row);
+        for (int i = 0; i < 2; i++)
+            assert_memory_equal(first->states[i] + word * WIDTH, as->states[i] + word * WIDTH, row);
+        assert_true(named > 0 || memcmp(all->values[0] + word * WIDTH, start->values[0] + word * WIDTH, row) == 0);
+        assert_true(named == 0 || memcmp(all->values[0] + word * WIDTH, start->values[0] + word * WIDTH, row) != 0);
+    }
+    assert_true(moved > 20 && moved < WORDS / 2);
+    assert_memory_equal(first->values[1], exact->values[1], sizeof first->values[1]); /* more lookups than rows: all of them, as rows too */
+    assert_memory_equal(first->values[2], exact->values[2], sizeof first->values[2]);
+}
+
+static void lazy_steps_of_nothing_but_projections_are_refused(void **state)
+{
+    (void)state;
+    static const step_part parts[PARAMETERS] = {STEP_TABLE, STEP_FROZEN, STEP_TRAINED, STEP_TRAINED};
+    step_options options = {.optimiser = kinds[0].how};
+    options.optimiser.lazy = true;
+    for (int pieces = 0; pieces < 2; pieces++) {
+        network n = network_of(!pieces);
+        training_step s;
+        accumulation *sums = NULL;
+        error err = {0};
+        status made = pieces ? accumulation_new(memory, n.loss, n.parameters, PARAMETERS, parts, &options, &sums, &err)
+                             : step_build(memory, n.loss, n.parameters, PARAMETERS, parts, &options, &s, &err);
+        assert_int_equal(made, STATUS_INVALID);
+        assert_non_null(strstr(err.message, "lookups alone"));
+        accumulation_free(sums);
+        graph_free(n.g);
+    }
+}
+
 /* A projection's gradient has every row. */
 static void a_tied_table_stays_whole(void **state)
 {
     (void)state;
-    outcome *whole = taken(kinds[0].how, (way){.whole = true, .tied = true, .threads = 1}), *found = taken(kinds[0].how, (way){.tied = true, .threads = 1});
+    outcome *whole = taken(kinds[0].how, (way){.whole = true, .tied = true, .threads = 1});
+    outcome *found = taken(kinds[0].how, (way){.tied = true, .threads = 1});
     same(whole, found);
     assert_true(found->peak >= TABLE);
 }
@@ -192,6 +246,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_give_the_bits_of_the_whole),
         cmocka_unit_test(pieces_add_their_rows_to_the_sums),
+        cmocka_unit_test(lazy_steps_move_what_was_looked_up),
+        cmocka_unit_test(lazy_steps_of_nothing_but_projections_are_refused),
         cmocka_unit_test(a_tied_table_stays_whole),
     };
     return cmocka_run_group_tests(tests, memory_set_up, memory_tear_down);
