@@ -95,74 +95,75 @@ int64_t *onnx_numbers(const onnx_builder *b, size_t count)
 }
 
 /* ---- operations ---- */
-enum { SIZES = 1 };
+/* Which inputs may be integers, a bit each; no others are. */
+enum { NONE = 0, FIRST = 1, SECOND = 2, THIRD = 4, FOURTH = 8, BOTH = FIRST | SECOND, ALL = ~0 };
 
 static const struct operation {
     const char *name;
     size_t least, most; /* inputs that it must have, and those that are looked at (all others are an error) */
-    int first;          /* 0: in f32; SIZES: may be integers */
+    int integers;
     onnx_operation *build;
 } operations[] = {
-    {"Identity", 1, 1, SIZES, onnx_identity},
-    {"Dropout", 1, 3, 0, onnx_identity},
-    {"Constant", 0, 0, 0, onnx_constant},
-    {"Cast", 1, 1, SIZES, onnx_cast},
-    {"Relu", 1, 1, 0, onnx_unary},
-    {"LeakyRelu", 1, 1, 0, onnx_unary},
-    {"PRelu", 2, 2, 0, onnx_slope},
-    {"Elu", 1, 1, 0, onnx_unary},
-    {"Gelu", 1, 1, 0, onnx_unary},
-    {"HardSigmoid", 1, 1, 0, onnx_unary},
-    {"HardSwish", 1, 1, 0, onnx_unary},
-    {"Softplus", 1, 1, 0, onnx_unary},
-    {"Sigmoid", 1, 1, 0, onnx_unary},
-    {"Tanh", 1, 1, 0, onnx_unary},
-    {"Erf", 1, 1, 0, onnx_unary},
-    {"Exp", 1, 1, 0, onnx_unary},
-    {"Log", 1, 1, 0, onnx_unary},
-    {"Sqrt", 1, 1, 0, onnx_unary},
-    {"Reciprocal", 1, 1, 0, onnx_unary},
-    {"Neg", 1, 1, 0, onnx_unary},
-    {"Abs", 1, 1, 0, onnx_unary},
-    {"Sign", 1, 1, 0, onnx_unary},
-    {"Floor", 1, 1, 0, onnx_unary},
-    {"Sin", 1, 1, 0, onnx_unary},
-    {"Cos", 1, 1, 0, onnx_unary},
-    {"Clip", 1, 3, 0, onnx_clip},
-    {"Add", 2, 2, SIZES, onnx_binary},
-    {"Sub", 2, 2, SIZES, onnx_binary},
-    {"Mul", 2, 2, SIZES, onnx_binary},
-    {"Div", 2, 2, SIZES, onnx_binary},
-    {"Pow", 2, 2, 0, onnx_power},
-    {"Sum", 1, ONNX_INPUTS, 0, onnx_many},
-    {"Max", 1, ONNX_INPUTS, 0, onnx_many},
-    {"Min", 1, ONNX_INPUTS, 0, onnx_many},
-    {"MatMul", 2, 2, 0, onnx_matmul},
-    {"Gemm", 2, 3, 0, onnx_gemm},
-    {"ReduceMean", 1, 2, 0, onnx_reduce},
-    {"ReduceSum", 1, 2, 0, onnx_reduce},
-    {"ReduceMax", 1, 2, 0, onnx_reduce},
-    {"ReduceMin", 1, 2, 0, onnx_reduce},
-    {"Softmax", 1, 1, 0, onnx_softmax},
-    {"LogSoftmax", 1, 1, 0, onnx_softmax},
-    {"Shape", 1, 1, SIZES, onnx_shape_of},
-    {"Reshape", 2, 2, 0, onnx_reshape},
-    {"Flatten", 1, 1, 0, onnx_flatten},
-    {"Squeeze", 1, 2, SIZES, onnx_squeeze},
-    {"Unsqueeze", 1, 2, SIZES, onnx_unsqueeze},
-    {"Transpose", 1, 1, 0, onnx_transpose},
-    {"Concat", 1, ONNX_INPUTS, SIZES, onnx_concat},
-    {"Gather", 2, 2, SIZES, onnx_gather},
-    {"Slice", 1, 5, SIZES, onnx_slice},
-    {"Pad", 1, 4, 0, onnx_pad},
-    {"Conv", 2, 3, 0, onnx_conv},
-    {"MaxPool", 1, 1, 0, onnx_pool},
-    {"AveragePool", 1, 1, 0, onnx_pool},
-    {"GlobalMaxPool", 1, 1, 0, onnx_global_pool},
-    {"GlobalAveragePool", 1, 1, 0, onnx_global_pool},
-    {"BatchNormalization", 5, 5, 0, onnx_batch_norm},
-    {"InstanceNormalization", 3, 3, 0, onnx_row_norm},
-    {"LayerNormalization", 2, 3, 0, onnx_row_norm},
+    {"Identity", 1, 1, FIRST, onnx_identity},
+    {"Dropout", 1, 3, THIRD, onnx_identity},
+    {"Constant", 0, 0, NONE, onnx_constant},
+    {"Cast", 1, 1, FIRST, onnx_cast},
+    {"Relu", 1, 1, NONE, onnx_unary},
+    {"LeakyRelu", 1, 1, NONE, onnx_unary},
+    {"PRelu", 2, 2, NONE, onnx_slope},
+    {"Elu", 1, 1, NONE, onnx_unary},
+    {"Gelu", 1, 1, NONE, onnx_unary},
+    {"HardSigmoid", 1, 1, NONE, onnx_unary},
+    {"HardSwish", 1, 1, NONE, onnx_unary},
+    {"Softplus", 1, 1, NONE, onnx_unary},
+    {"Sigmoid", 1, 1, NONE, onnx_unary},
+    {"Tanh", 1, 1, NONE, onnx_unary},
+    {"Erf", 1, 1, NONE, onnx_unary},
+    {"Exp", 1, 1, NONE, onnx_unary},
+    {"Log", 1, 1, NONE, onnx_unary},
+    {"Sqrt", 1, 1, NONE, onnx_unary},
+    {"Reciprocal", 1, 1, NONE, onnx_unary},
+    {"Neg", 1, 1, NONE, onnx_unary},
+    {"Abs", 1, 1, NONE, onnx_unary},
+    {"Sign", 1, 1, NONE, onnx_unary},
+    {"Floor", 1, 1, NONE, onnx_unary},
+    {"Sin", 1, 1, NONE, onnx_unary},
+    {"Cos", 1, 1, NONE, onnx_unary},
+    {"Clip", 1, 3, NONE, onnx_clip},
+    {"Add", 2, 2, BOTH, onnx_binary},
+    {"Sub", 2, 2, BOTH, onnx_binary},
+    {"Mul", 2, 2, BOTH, onnx_binary},
+    {"Div", 2, 2, BOTH, onnx_binary},
+    {"Pow", 2, 2, SECOND, onnx_power},
+    {"Sum", 1, ONNX_INPUTS, NONE, onnx_many},
+    {"Max", 1, ONNX_INPUTS, NONE, onnx_many},
+    {"Min", 1, ONNX_INPUTS, NONE, onnx_many},
+    {"MatMul", 2, 2, NONE, onnx_matmul},
+    {"Gemm", 2, 3, NONE, onnx_gemm},
+    {"ReduceMean", 1, 2, SECOND, onnx_reduce},
+    {"ReduceSum", 1, 2, SECOND, onnx_reduce},
+    {"ReduceMax", 1, 2, SECOND, onnx_reduce},
+    {"ReduceMin", 1, 2, SECOND, onnx_reduce},
+    {"Softmax", 1, 1, NONE, onnx_softmax},
+    {"LogSoftmax", 1, 1, NONE, onnx_softmax},
+    {"Shape", 1, 1, FIRST, onnx_shape_of},
+    {"Reshape", 2, 2, SECOND, onnx_reshape},
+    {"Flatten", 1, 1, NONE, onnx_flatten},
+    {"Squeeze", 1, 2, BOTH, onnx_squeeze},
+    {"Unsqueeze", 1, 2, BOTH, onnx_unsqueeze},
+    {"Transpose", 1, 1, NONE, onnx_transpose},
+    {"Concat", 1, ONNX_INPUTS, ALL, onnx_concat},
+    {"Gather", 2, 2, BOTH, onnx_gather},
+    {"Slice", 1, 5, ALL, onnx_slice},
+    {"Pad", 1, 4, SECOND | FOURTH, onnx_pad},
+    {"Conv", 2, 3, NONE, onnx_conv},
+    {"MaxPool", 1, 1, NONE, onnx_pool},
+    {"AveragePool", 1, 1, NONE, onnx_pool},
+    {"GlobalMaxPool", 1, 1, NONE, onnx_global_pool},
+    {"GlobalAveragePool", 1, 1, NONE, onnx_global_pool},
+    {"BatchNormalization", 5, 5, NONE, onnx_batch_norm},
+    {"InstanceNormalization", 3, 3, NONE, onnx_row_norm},
+    {"LayerNormalization", 2, 3, NONE, onnx_row_norm},
 };
 
 const char *onnx_operation_name(size_t i)
@@ -271,8 +272,9 @@ static status gather_inputs(onnx_builder *b, const onnx_node *n, const struct op
     for (size_t k = 0; k < row->least; k++)
         if (k >= n->input_count || !is_there(&in[k]))
             return onnx_refuse(b, NULL, "more inputs");
-    if (row->least && !in[0].node && !row->first)
-        return onnx_refuse(b, NULL, "values in f32");
+    for (size_t k = 0; k < n->input_count; k++)
+        if (in[k].numbers && !(k < 31 ? row->integers >> k & 1 : row->integers == ALL))
+            return onnx_refuse(b, in[0].node, "values in f32");
     return STATUS_OK;
 }
 
@@ -329,6 +331,8 @@ static status check_input(const onnx_model *m, const node *x, error *err)
                      shape_text(m->input_shape, expected), element_word((element_type)x->type), shape_text(x->shape, found));
 }
 
+enum { LEAST_VERSION = 7 };
+
 static void name_all(onnx_builder *b)
 {
     const onnx_model *m = b->model;
@@ -346,6 +350,9 @@ status onnx_build(const onnx_model *m, node *input, node **output, error *err)
     error own = {0};
     err = err ? err : &own;
     TRY(check_input(m, input, err));
+    if (m->opset < LEAST_VERSION)
+        return error_set(err, STATUS_UNSUPPORTED, "%s is written for version %lld of the operations: expected %d or later, which stretch values as they do today",
+                         m->name, (long long)m->opset, LEAST_VERSION);
     arena *a = arena_new(NULL);
     onnx_builder b = {.model = m, .graph = input->graph, .input = input, .arena = a, .err = err};
     size_t names = m->tensor_count;

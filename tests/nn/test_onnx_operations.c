@@ -3,6 +3,7 @@
 #include "nn/onnx_bytes.h"
 
 #include "core/file.h"
+#include "core/random.h"
 #include "graph/plan.h"
 
 #include <math.h>
@@ -189,7 +190,7 @@ static const example examples[] = {
      .properties = {NUMBER("epsilon", 0)}, .y = SHAPE(1, 2, 2), .ys = {-1, 1, 3, 7}},
     {.operation = "LayerNormalization", .opset = 17, .x = SHAPE(2, 2), .xs = {1, 3, 10, 30}, .tensors = {FLOATS(2, 1, 2), FLOATS(2, 0, 5), NO_MORE},
      .properties = {NUMBER("epsilon", 0)}, .y = SHAPE(2, 2), .ys = {-1, 7, -1, 7}},
-    {.operation = "Clip", .opset = 6, .x = SHAPE(4), .xs = {-1, 2, 7, 5}, .tensors = {NO_MORE}, .properties = {NUMBER("min", 0), NUMBER("max", 6)},
+    {.operation = "Clip", .opset = 7, .x = SHAPE(4), .xs = {-1, 2, 7, 5}, .tensors = {NO_MORE}, .properties = {NUMBER("min", 0), NUMBER("max", 6)},
      .y = SHAPE(4), .ys = {0, 2, 6, 5}},
     {.operation = "Clip", .opset = 11, .x = SHAPE(4), .xs = {-1, 2, 7, 5}, .tensors = {{.rank = 0, .floats = {0}}, {.rank = 0, .floats = {6}}, NO_MORE},
      .y = SHAPE(4), .ys = {0, 2, 6, 5}},
@@ -387,6 +388,10 @@ static void refusals_name_operation_node_and_reason(void **state)
         {{.operation = "Reshape", .opset = 13, .x = SHAPE(2, 3), .tensors = {WHOLES(2, 4, -1), NO_MORE}}, STATUS_INVALID, {"Reshape 'the_node'", "as many elements"}},
         {{.operation = "Gather", .opset = 13, .x = SHAPE(2), .tensors = {WHOLES(1, 2), NO_MORE}}, STATUS_INVALID, {"Gather 'the_node'", "places that are there"}},
         {{.operation = "Shape", .opset = 13, .x = SHAPE(2), .tensors = {NO_MORE}}, STATUS_UNSUPPORTED, {"its output 'y'", "integers"}},
+        {{.operation = "MatMul", .opset = 13, .x = SHAPE(1, 2), .tensors = {WHOLES(2, 1, 1), NO_MORE}}, STATUS_INVALID, {"MatMul 'the_node'", "values in f32"}},
+        {{.operation = "Conv", .opset = 13, .x = SHAPE(1, 1, 2), .tensors = {{.rank = 3, .size = {1, 1, 1}, .floats = {1}}, WHOLES(1, 3), NO_MORE}}, STATUS_INVALID,
+         {"Conv 'the_node'", "values in f32"}},
+        {{.operation = "Relu", .opset = 6, .x = SHAPE(2), .tensors = {NO_MORE}}, STATUS_UNSUPPORTED, {"version 6", "expected 7 or later"}},
         {{.operation = "Slice", .opset = 13, .x = SHAPE(3), .tensors = {WHOLES(1, 2), WHOLES(1, 0), WHOLES(1, 0), WHOLES(1, -1), NO_MORE}}, STATUS_INVALID,
          {"Slice 'the_node'", "steps of 1"}},
     };
@@ -424,6 +429,61 @@ static void what_is_not_built_is_said_where_it_is_read(void **state)
     arena_free(a);
 }
 
+/* Every operation with inputs of any kind and number, properties of any value, in any version: built, or refused with a word. What is built
+ * can be planned. */
+static void whatever_is_given_is_built_or_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"axis", "axes", "keepdims", "pads", "kernel_shape", "strides", "dilations", "group", "perm", "starts", "ends",
+                                        "to", "start", "end", "ceil_mode", "value_int", "value_ints", "allowzero", "count_include_pad", "epsilon"};
+    size_t built_ones = 0, refused = 0;
+    for (size_t row = 0; onnx_operation_name(row); row++)
+        for (uint64_t trial = 0; trial < 400; trial++) {
+            random_stream r = random_stream_at(1, "test/onnx", row, trial, 0, 0);
+            example e = {.operation = onnx_operation_name(row), .opset = 7 + (int64_t)random_below(&r, 14), .x = {.rank = (int)random_below(&r, 6)}};
+            for (int i = 0; i < e.x.rank; i++)
+                e.x.size[i] = 1 + (int64_t)random_below(&r, 2);
+            size_t inputs = (size_t)random_below(&r, 6);
+            for (size_t i = 0; i < 5; i++) {
+                given *t = &e.tensors[i];
+                *t = (given){.rank = i < inputs ? (int)random_below(&r, 5) : -1, .whole = random_below(&r, 2)};
+                for (int k = 0, count = 1; k < t->rank; k++) {
+                    t->size[k] = count < 5 ? (int64_t)random_below(&r, 12) % 3 : 1; /* at most 8 */
+                    t->size[k] = t->size[k] == 0 && random_below(&r, 4) ? 1 : t->size[k];
+                    count *= t->size[k] ? (int)t->size[k] : 1;
+                }
+                for (int k = 0; k < 8; k++) {
+                    t->integers[k] = (int64_t)random_below(&r, 5) - 2;
+                    t->floats[k] = (float)random_normal(&r);
+                }
+            }
+            for (size_t i = 0, count = (size_t)random_below(&r, 5); i < count; i++) {
+                property *p = &e.properties[i];
+                *p = (property){.name = names[random_below(&r, COUNT_OF(names))], .kind = random_below(&r, 2) ? 3 : 8, .count = (int)random_below(&r, 5)};
+                for (int k = 0; k < 4; k++)
+                    p->integers[k] = random_below(&r, 20) ? (int64_t)random_below(&r, 5) - 1 : (int64_t)random_u64(&r);
+            }
+            arena *a = arena_new(NULL);
+            error err = {0};
+            node *y;
+            if (built(a, &e, &y, &err) == STATUS_OK) {
+                plan *p;
+                status s = plan_new(y->graph, &y, 1, &(plan_options){.memory_limit = 1 << 24}, &p, &err);
+                built_ones++;
+                if (s == STATUS_OK)
+                    s = plan_run(p, NULL, &err), plan_free(p);
+                if (s != STATUS_OK && s != STATUS_LIMIT && s != STATUS_MEMORY)
+                    fail_msg("%s is built, but not run: %s", e.operation, err.message);
+            } else {
+                refused++;
+                assert_true(err.message[0]);
+            }
+            arena_free(a);
+        }
+    print_message("%zu built, %zu refused\n", built_ones, refused);
+    assert_true(built_ones > 500 && refused > 500);
+}
+
 /* docs/models.md lists all operations of the table, and none besides. */
 static void the_page_lists_what_is_read(void **state)
 {
@@ -455,6 +515,7 @@ int main(void)
         cmocka_unit_test(shapes_are_computed_beforehand),
         cmocka_unit_test(refusals_name_operation_node_and_reason),
         cmocka_unit_test(what_is_not_built_is_said_where_it_is_read),
+        cmocka_unit_test(whatever_is_given_is_built_or_refused),
         cmocka_unit_test(the_page_lists_what_is_read),
     };
     return cmocka_run_group_tests_name("nn/onnx_operations", tests, NULL, NULL);
