@@ -112,7 +112,7 @@ static void rows(bench *b)
         position[i] = (int32_t)(i % LENGTH);
     kernel_rotary_frequencies(HEAD, 10000, inverse);
     kernel_rotary_table(0, LENGTH, HEAD, inverse, cosine, sine);
-    MEASURE_BEST(seconds, kernel_rotary(KERNEL_BF16, b->pool, t, HEADS + KEY_HEADS, HEAD, x, 6 * HEAD, position, cosine, sine, false, y, 6 * HEAD));
+    MEASURE_BEST(seconds, kernel_rotary(KERNEL_BF16, b->pool, t, HEADS + KEY_HEADS, HEAD, x, 6 * HEAD, position, LENGTH, cosine, sine, false, y, 6 * HEAD));
     report(b, "rotary (q and k), and its backward", seconds, element * 12 * HEAD, 2 * LAYERS);
     MEASURE_BEST(seconds, kernel_binary(KERNEL_ADD, KERNEL_BF16, t * WIDTH, x, 1, y, 1, z));
     report(b, "residual sum (one thread)", seconds, element * 3 * WIDTH, 4 * LAYERS / (double)thread_pool_size(b->pool));

@@ -5,7 +5,7 @@
 
 static node *number_like(const node *like, double value)
 {
-    return graph_scalar(like->graph, node_type(like), value);
+    return like ? graph_scalar(like->graph, node_type(like), value) : NULL;
 }
 
 static node *wide(node *x)

@@ -154,8 +154,8 @@ static void run_rotary(const step *s, const step_memory *m)
 {
     const node *x = s->node;
     size_t stride = axis(x, 1) * axis(x, 2);
-    kernel_rotary(type_of(x), m->pool, axis(x, 0), axis(x, 1), axis(x, 2), m->in[0], stride, m->in[1], m->in[2], m->in[3],
-                  x->attributes->flags & ROTARY_BACKWARD, m->out[0], stride);
+    kernel_rotary(type_of(x), m->pool, axis(x, 0), axis(x, 1), axis(x, 2), m->in[0], stride, m->in[1],
+                  axis(x->sources[2], 0), m->in[2], m->in[3], x->attributes->flags & ROTARY_BACKWARD, m->out[0], stride);
 }
 SIMPLE(rotary)
 

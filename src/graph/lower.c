@@ -121,14 +121,20 @@ node *lower_rotary(node *n)
     return back(op_concat(turned, 2, 2), n);
 }
 
+node *target_counts(const node *logits, node *target)
+{
+    graph *g = target->graph;
+    node *below = op_less(target, graph_scalar(g, TYPE_I32, (double)shape_last(logits->shape)));
+    return op_select(op_less(target, graph_scalar(g, TYPE_I32, 0)), graph_scalar(g, TYPE_U8, 0), below);
+}
+
 static node *cross_entropy_of(node *logits, node *target, node *weight, int part)
 {
     node *x = wide(logits), *lse = logsumexp_of(x, false);
     if (part || !lse)
         return lse;
     node *loss = op_mul(weight, op_sub(lse, op_take_last(x, target)));
-    node *valid = op_less_equal(graph_scalar(x->graph, TYPE_I32, 0), target);
-    return op_select(valid, loss, graph_scalar(x->graph, node_type(weight), 0));
+    return op_select(target_counts(logits, target), loss, graph_scalar(x->graph, node_type(weight), 0));
 }
 
 static node *cross_entropy_value(const node *n, node *const *sources)

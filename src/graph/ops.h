@@ -243,7 +243,7 @@ node *op_log_softmax(node *x);
 node *op_rms_norm(node *x, node *weight, double epsilon);
 node *op_silu_mul(node *gate, node *up); /* silu(gate) * up */
 /* x [T, H, D], position i32 [T], cosine and sine [P, D/2] (f32; f64 for f64 x: kernels/kernels.h, kernel_rotary_table):
- * element i of a head turns with element i + D/2. Derivatives are taken in x only. */
+ * element i of a head turns with element i + D/2. A position outside of the tables gives zeros. Derivatives are taken in x only. */
 node *op_rotary(node *x, node *position, node *cosine, node *sine);
 /* How scores of attention are made; all 0 is the usual way. */
 typedef struct attention_options {
@@ -262,7 +262,7 @@ node *op_attention(node *q, node *k, node *v, node *start, attention_options o);
  * [T, L] for all heads, with L the longest sequence (keys beyond L are not seen). A query that sees nothing gives zeros. Blocks of 64
  * tokens by 64 keys without any seen key cost nothing but the look. */
 node *op_masked_attention(node *q, node *k, node *v, node *start, node *mask, attention_options o);
-/* logits [T, V], target i32 [T] (below V; negative: ignored), weight [T] (f32; f64 for f64) -> loss [T] in the weight's type:
+/* logits [T, V], target i32 [T] (outside of 0 .. V - 1: ignored), weight [T] (f32; f64 for f64) -> loss [T] in the weight's type:
  * weight * (logsumexp(logits) - logits[target]). Sum it for the loss. */
 node *op_cross_entropy(node *logits, node *target, node *weight);
 /* Convolution (without the mirror, as in every network): x [N, H, W, C], weight [O, C / groups, rows, columns] of one type ->

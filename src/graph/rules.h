@@ -107,6 +107,8 @@ typedef struct window_layout {
 } window_layout;
 window_layout window_layout_of(const node *n);
 
+/* Of cross-entropy: u8 [T], which targets lie among the logits [T, V]. */
+node *target_counts(const node *logits, node *target);
 /* The meaning of an operation that is a gradient: sources are wrapped so that what connects them elsewhere does not
  * count, and the derivative of `value` in wrapped source `which` is taken. */
 typedef node *value_builder(const node *n, node *const *sources);

@@ -68,9 +68,8 @@ void grad_cross_entropy(backward *b, node *n, node *dy)
     if (backward_wants(b, s[0]))
         backward_add(b, s[0], fused_cross_entropy_grad(s[0], s[1], s[2], lse, dy));
     if (backward_wants(b, s[2])) {
-        node *zero = graph_scalar(n->graph, TYPE_I32, 0);
         node *loss = op_sub(lse, op_cast(op_take_last(s[0], s[1]), node_type(n)));
-        backward_add(b, s[2], op_select(op_less_equal(zero, s[1]), op_mul(dy, loss), graph_scalar(n->graph, node_type(n), 0)));
+        backward_add(b, s[2], op_select(target_counts(s[0], s[1]), op_mul(dy, loss), graph_scalar(n->graph, node_type(n), 0)));
     }
 }
 

@@ -340,7 +340,7 @@ void kernel_norm_backward(const kernel_norm *b, thread_pool *pool, const void *x
                           const float *variance, const void *dy, void *dx, float *dweight, float *dbias, void *scratch);
 
 /* loss[r] = weights[r] * (logsumexp(logits[r]) - logits[r][target[r]]); lse[r] = logsumexp(logits[r]). Rows with weight
- * 0 or target -1 give loss 0 (their lse is still right). weights NULL: all 1. loss, lse, weights are f32 (f64 for f64).
+ * 0 or a target outside of 0 .. width - 1 give loss 0 (their lse is still right). weights NULL: all 1. loss, lse, weights are f32 (f64 for f64).
  * `stride` is that of logits. */
 void kernel_cross_entropy(kernel_type type, thread_pool *pool, size_t rows, size_t width, const void *logits,
                           size_t stride, const int32_t *target, const void *weights, void *loss, void *lse);
@@ -358,11 +358,12 @@ void kernel_rotary_frequencies(size_t head_size, double theta, float *inverse);
 void kernel_rotary_table(size_t first, size_t positions, size_t head_size, const float *inverse, float *cosine,
                          float *sine);
 /* Rotary positions, half-split: element i is paired with i + head_size / 2 (Su et al. 2021, in the order of Hugging
- * Face's Llama). x and y are [rows][heads][head_size] with row strides; position[row] indexes the tables (for f64 too).
+ * Face's Llama). x and y are [rows][heads][head_size] with row strides; position[row] indexes the tables of `positions` rows (for f64
+ * too); outside of them y is 0.
  * `backward` turns the other way: the gradient of a rotation. x may equal y. */
 void kernel_rotary(kernel_type type, thread_pool *pool, size_t rows, size_t heads, size_t head_size, const void *x,
-                   size_t x_stride, const int32_t *position, const float *cosine, const float *sine, bool backward,
-                   void *y, size_t y_stride);
+                   size_t x_stride, const int32_t *position, size_t positions, const float *cosine, const float *sine,
+                   bool backward, void *y, size_t y_stride);
 
 /* y = silu(gate) * up, silu(x) = x / (1 + exp(-x)) (Shazeer 2020). gate and up have row stride `stride` (2 * width
  * where they are the halves of one matrix), y has `width`. */

@@ -46,6 +46,7 @@ typedef struct rotary_job {
     size_t rows, heads, head_size, x_stride, y_stride;
     const char *x;
     const int32_t *position;
+    size_t positions;
     const float *cosine, *sine;
     bool backward;
     char *y;
@@ -58,20 +59,20 @@ static void rotary_task(void *context, size_t task, size_t worker)
     (void)worker;
     size_t from = task * j->band, rest = j->rows - from, size = kernel_type_size(j->type);
     fast()->rotary(j->type, rest < j->band ? rest : j->band, j->heads, j->head_size, j->x + from * j->x_stride * size,
-                   j->x_stride, j->position + from, j->cosine, j->sine, j->backward, j->y + from * j->y_stride * size,
+                   j->x_stride, j->position + from, j->positions, j->cosine, j->sine, j->backward, j->y + from * j->y_stride * size,
                    j->y_stride);
 }
 
 void kernel_rotary(kernel_type type, thread_pool *pool, size_t rows, size_t heads, size_t head_size, const void *x,
-                   size_t x_stride, const int32_t *position, const float *cosine, const float *sine, bool backward,
+                   size_t x_stride, const int32_t *position, size_t positions, const float *cosine, const float *sine, bool backward,
                    void *y, size_t y_stride)
 {
-    rotary_job job = {type, rows, heads, head_size, x_stride, y_stride, x, position, cosine, sine, backward, y,
+    rotary_job job = {type, rows, heads, head_size, x_stride, y_stride, x, position, positions, cosine, sine, backward, y,
                       band_rows(heads * head_size)};
     if (narrow_float(type))
         thread_pool_run(pool, bands(rows, job.band), rotary_task, &job);
     else
-        reference_rotary(type, rows, heads, head_size, x, x_stride, position, cosine, sine, backward, y, y_stride);
+        reference_rotary(type, rows, heads, head_size, x, x_stride, position, positions, cosine, sine, backward, y, y_stride);
 }
 
 typedef struct silu_job {

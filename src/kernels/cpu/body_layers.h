@@ -1,15 +1,17 @@
 /* body_layers.h - rotary positions, gated silu, AdamW; included once for each instruction set. */
 
 SIMD_FN void rotary_of(kernel_type type, size_t rows, size_t heads, size_t head_size, const void *x, size_t x_stride,
-                       const int32_t *position, const float *cosine, const float *sine, bool backward, void *y,
+                       const int32_t *position, size_t positions, const float *cosine, const float *sine, bool backward, void *y,
                        size_t y_stride)
 {
     size_t half = head_size / 2;
     for (size_t r = 0; r < rows; r++) {
-        const float *c = cosine + (size_t)position[r] * half, *s = sine + (size_t)position[r] * half;
+        bool known = position[r] >= 0 && (size_t)position[r] < positions;
+        size_t angle = known ? (size_t)position[r] * half : 0;
+        const float *c = cosine + angle, *s = sine + angle;
         for (size_t i = 0; i < half; i += LANES) {
             size_t n = half - i;
-            v16 co = v_get_up_to(KERNEL_F32, c, i, n), si = v_get_up_to(KERNEL_F32, s, i, n);
+            v16 co = known ? v_get_up_to(KERNEL_F32, c, i, n) : v_zero(), si = known ? v_get_up_to(KERNEL_F32, s, i, n) : v_zero();
             if (backward)
                 si = v_neg(si);
             for (size_t h = 0; h < heads; h++) {
@@ -23,10 +25,10 @@ SIMD_FN void rotary_of(kernel_type type, size_t rows, size_t heads, size_t head_
 }
 
 static void rotary(kernel_type type, size_t rows, size_t heads, size_t head_size, const void *x, size_t x_stride,
-                   const int32_t *position, const float *cosine, const float *sine, bool backward, void *y,
+                   const int32_t *position, size_t positions, const float *cosine, const float *sine, bool backward, void *y,
                    size_t y_stride)
 {
-    TYPED(type, rotary_of, rows, heads, head_size, x, x_stride, position, cosine, sine, backward, y, y_stride);
+    TYPED(type, rotary_of, rows, heads, head_size, x, x_stride, position, positions, cosine, sine, backward, y, y_stride);
 }
 
 SIMD_FN void gated_silu_of(kernel_type type, size_t rows, size_t width, const void *gate, const void *up, size_t stride,

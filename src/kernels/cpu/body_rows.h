@@ -322,7 +322,7 @@ SIMD_FN void cross_entropy_of(kernel_type type, size_t rows, size_t width, const
         float weight = weights ? weights[r] : 1;
         lse[r] = logsumexp_of(type, width, row);
         loss[r] = 0;
-        if (target[r] < 0 || weight == 0)
+        if (target[r] < 0 || (size_t)target[r] >= width || weight == 0)
             continue;
         size_t t = (size_t)target[r];
         float own = type == KERNEL_BF16 ? bf16_to_f32(((const uint16_t *)(const void *)row)[t])
@@ -344,7 +344,7 @@ SIMD_FN void cross_entropy_backward_of(kernel_type type, size_t rows, size_t wid
     for (size_t r = 0; r < rows; r++) {
         size_t at = r * stride;
         float scale = (weights ? weights[r] : 1) * dloss[r * dloss_step];
-        bool counts = target[r] >= 0 && !(weights && weights[r] == 0);
+        bool counts = target[r] >= 0 && (size_t)target[r] < width && !(weights && weights[r] == 0);
         size_t t = counts ? (size_t)target[r] : 0;
         v16 own = v_get_up_to(type, logits, at + t, 1);
         for (size_t i = 0; i < width; i += LANES) {

@@ -62,7 +62,7 @@ typedef struct fast_table {
                                    size_t dloss_step, void *dlogits);
 
     void (*rotary)(kernel_type type, size_t rows, size_t heads, size_t head_size, const void *x, size_t x_stride,
-                   const int32_t *position, const float *cosine, const float *sine, bool backward, void *y,
+                   const int32_t *position, size_t positions, const float *cosine, const float *sine, bool backward, void *y,
                    size_t y_stride);
     void (*gated_silu)(kernel_type type, size_t rows, size_t width, const void *gate, const void *up, size_t stride,
                        void *y);

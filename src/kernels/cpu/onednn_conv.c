@@ -146,12 +146,19 @@ static dnnl_status_t describe(layout *l, const kernel_conv_spec *s)
     return done;
 }
 
-/* What is left behind the image so that the windows end where they end; negative where the last rows are not reached. */
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What is left behind the image so that the windows end where they end; negative where the last rows are not reached. A step from a
+ * single window, and between the places of a window of one, is never made: oneDNN, which counts in 32 bits, is told none that is larger
+ * than the image. */
 static void measure(geometry *g, const kernel_windows *w)
 {
     for (int i = 0; i < 2; i++) {
-        g->stride[i] = dim(w->stride[i]);
-        g->dilation[i] = dim(w->dilation[i]) - 1;
+        g->stride[i] = dim(w->out[i] > 1 ? w->stride[i] : least(w->stride[i], w->in[i] + w->before[i] + 1));
+        g->dilation[i] = w->kernel[i] > 1 ? dim(w->dilation[i]) - 1 : 0;
         g->before[i] = dim(w->before[i]);
         g->after[i] = dim((w->out[i] - 1) * w->stride[i] + (w->kernel[i] - 1) * w->dilation[i] + 1) - dim(w->in[i]) -
                       dim(w->before[i]);

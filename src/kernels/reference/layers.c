@@ -4,15 +4,16 @@
 #include <string.h>
 
 void reference_rotary(kernel_type type, size_t rows, size_t heads, size_t head_size, const void *x, size_t x_stride,
-                      const int32_t *position, const float *cosine, const float *sine, bool backward, void *y,
+                      const int32_t *position, size_t positions, const float *cosine, const float *sine, bool backward, void *y,
                       size_t y_stride)
 {
     size_t half = head_size / 2;
     for (size_t r = 0; r < rows; r++)
         for (size_t h = 0; h < heads; h++)
             for (size_t i = 0; i < half; i++) {
-                size_t angle = (size_t)position[r] * half + i;
-                double c = (double)cosine[angle], s = backward ? -(double)sine[angle] : (double)sine[angle];
+                bool known = position[r] >= 0 && (size_t)position[r] < positions;
+                size_t angle = known ? (size_t)position[r] * half + i : 0;
+                double c = known ? (double)cosine[angle] : 0, s = !known ? 0 : backward ? -(double)sine[angle] : (double)sine[angle];
                 size_t from = r * x_stride + h * head_size + i, to = r * y_stride + h * head_size + i;
                 double a = reference_get(type, x, from), b = reference_get(type, x, from + half);
                 reference_set(type, y, to, a * c - b * s);

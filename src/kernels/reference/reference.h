@@ -45,7 +45,7 @@ void reference_cross_entropy_backward(kernel_type type, size_t rows, size_t widt
                                       size_t dloss_step, void *dlogits);
 
 void reference_rotary(kernel_type type, size_t rows, size_t heads, size_t head_size, const void *x, size_t x_stride,
-                      const int32_t *position, const float *cosine, const float *sine, bool backward, void *y,
+                      const int32_t *position, size_t positions, const float *cosine, const float *sine, bool backward, void *y,
                       size_t y_stride);
 void reference_gated_silu(kernel_type type, size_t rows, size_t width, const void *gate, const void *up, size_t stride,
                           void *y);

@@ -140,7 +140,7 @@ void reference_cross_entropy(kernel_type type, size_t rows, size_t width, const 
         double sum = row_logsumexp(type, width, 1, logits, r * stride);
         double weight = weights ? reference_get(wide(type), weights, r) : 1;
         reference_set(wide(type), lse, r, sum);
-        bool counts = target[r] >= 0 && weight != 0;
+        bool counts = target[r] >= 0 && (size_t)target[r] < width && weight != 0;
         reference_set(wide(type), loss, r,
                       counts ? weight * (sum - reference_get(type, logits, r * stride + (size_t)target[r])) : 0);
     }
@@ -153,7 +153,7 @@ void reference_cross_entropy_backward(kernel_type type, size_t rows, size_t widt
     for (size_t r = 0; r < rows; r++) {
         double weight = weights ? reference_get(wide(type), weights, r) : 1;
         double scale = weight * reference_get(wide(type), dloss, r * dloss_step);
-        bool counts = target[r] >= 0 && weight != 0;
+        bool counts = target[r] >= 0 && (size_t)target[r] < width && weight != 0;
         double sum = reference_get(wide(type), lse, r);
         for (size_t i = 0; i < width; i++) {
             double p = exp(reference_get(type, logits, r * stride + i) - sum) - (target[r] == (int32_t)i);
