@@ -26,6 +26,8 @@ bool backward_through_checkpoint(backward *b, node *const *list, size_t count);
 
 /* Replaces outputs and wrt until every node on the way has a rule for the mode. */
 bool graph_lower_active(arena *a, node **outputs, size_t outputs_count, node **wrt, size_t count, bool reverse);
+/* Whether a new leading axis finds room; noted, for `what`, where it does not. */
+bool node_takes_axis(const node *n, const char *what);
 /* graph_vmap where all that depends on the inputs has ids from `first` on. */
 bool graph_vmap_from(node *const *outputs, size_t count, node *const *inputs, node *const *batched, size_t input_count,
                      size_t first, node **batched_outputs);

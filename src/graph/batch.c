@@ -31,6 +31,15 @@ static node *batched_form(const sweep *s, const node *n)
     return n->id < s->first ? NULL : s->batched[n->id - s->first];
 }
 
+bool node_takes_axis(const node *n, const char *what)
+{
+    char text[NODE_TEXT];
+    if (n->shape.rank < RANK_MAX)
+        return true;
+    graph_refuse(n->graph, "%s: %s has %d axes, and there is none for one more", what, node_text(n, text), RANK_MAX);
+    return false;
+}
+
 static void sweep_node(sweep *s, node *n);
 
 /* The nodes from id `first` on that `result` needs, in order; then its batched form becomes that of n. */
@@ -68,6 +77,11 @@ static void sweep_node(sweep *s, node *n)
         any = any || batched[i];
     }
     if (!any || batched_form(s, n))
+        return;
+    s->good = node_takes_axis(n, "vmap");
+    for (int i = 0; i < n->source_count && s->good; i++)
+        s->good = node_takes_axis(n->sources[i], "vmap");
+    if (!s->good)
         return;
     uint32_t before = graph_set_segment(s->g, n->segment);
     node *result = rule_batch(n->op) ? rule_batch(n->op)(n, sources, batched, s->size) : NULL;
@@ -127,7 +141,7 @@ bool graph_vmap_from(node *const *outputs, size_t count, node *const *inputs, no
         sweep_node(&s, graph_node_at(g, (uint32_t)id));
     for (size_t i = 0; s.good && i < count; i++) {
         node *y = batched_form(&s, outputs[i]);
-        batched_outputs[i] = y ? y : op_broadcast(outputs[i], shape_insert(outputs[i]->shape, 0, s.size));
+        batched_outputs[i] = y ? y : !node_takes_axis(outputs[i], "vmap") ? NULL : op_broadcast(outputs[i], shape_insert(outputs[i]->shape, 0, s.size));
         s.good = batched_outputs[i] != NULL;
     }
     arena_free(s.arena);

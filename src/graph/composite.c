@@ -439,7 +439,10 @@ node *op_log_determinant(node *a)
 /* ---- draws ---- */
 node *op_random_normal(node *key, element_type type, shape s)
 {
-    int64_t n = shape_count(s);
+    char text[128];
+    if (key && !shape_countable(s))
+        return graph_refuse(key->graph, "random_normal: %s are more elements than there can be", shape_text(s, text));
+    int64_t n = key ? shape_count(s) : 0;
     node *u = op_random_uniform(key, TYPE_F64, SHAPE(2, n));
     node *radius = op_sqrt(op_scale(op_log(op_shift(op_neg(op_slice(u, 0, 0, 1)), 1)), -2));
     node *angle = op_cos(op_scale(op_slice(u, 0, 1, 2), 6.28318530717958647693)); /* 2 pi */

@@ -140,6 +140,8 @@ static bool sweep_node(coordinates *c, node *m)
         moved = moved || c->jacobian[m->sources[i]->id];
     if (!moved || c->jacobian[m->id] || !node_is_float(m) || op_info_of(m->op)->order == 0)
         return true;
+    if (!node_takes_axis(m, "Laplacian"))
+        return false;
     c->jacobian[m->id] = jacobian_of(c, m);
     node *l = linear_part(c, m, &good), *bent = NULL;
     if (rule_partial(m->op) && op_info_of(m->op)->order > 1)
@@ -191,6 +193,9 @@ bool graph_laplacian(node *const *outputs, size_t count, node *x, node **jacobia
         graph_refuse(x->graph, "no derivative in %s: its elements are not floats", node_text(x, text));
         return false;
     }
+    for (size_t i = 0; i < count; i++)
+        if (!node_takes_axis(x, "Laplacian") || !node_takes_axis(outputs[i], "Laplacian"))
+            return false;
     coordinates c = {.g = x->graph, .arena = arena_new(NULL), .n = shape_count(x->shape)};
     node **lowered = ARENA_ARRAY(c.arena, node *, count);
     bool good = lowered != NULL;

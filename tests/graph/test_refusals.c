@@ -100,6 +100,20 @@ static node *vmap(given x)
     return d;
 }
 
+static node *vmap_of_eight_axes(given x)
+{
+    node *d = NULL, *xs = graph_input(x.g, "many", TYPE_F32, SHAPE(7, 2, 3)), *y = op_reshape(op_tanh(x.a), SHAPE(1, 1, 1, 1, 1, 1, 2, 3));
+    assert_false(graph_vmap(&y, 1, &x.a, &xs, 1, &d));
+    return d;
+}
+
+static node *laplacian_of_eight_axes(given x)
+{
+    node *d = NULL, *y = op_reshape(op_tanh(x.a), SHAPE(1, 1, 1, 1, 1, 1, 2, 3));
+    assert_false(graph_laplacian(&y, 1, x.a, NULL, &d));
+    return d;
+}
+
 static node *running(given x)
 {
     node *mean = x.row, *variance = x.row;
@@ -218,6 +232,10 @@ static node *sparse_adamw(given x)
     X(grad_of_words, grad_of_words(x), "derivative", "'words' i32 [2, 3]")                                             \
     X(jvp, jvp(x), "tangent", "'right' f32 [4, 5]", "'left' f32 [2, 3]")                                               \
     X(vmap, vmap(x), "vmap", "'right' f32 [4, 5]", "'left' f32 [2, 3]")                                                \
+    X(vmap_axes, vmap_of_eight_axes(x), "vmap", "tanh of 'left' f32 [1, 1, 1, 1, 1, 1, 2, 3]", "8 axes")             \
+    X(laplacian_axes, laplacian_of_eight_axes(x), "Laplacian", "[1, 1, 1, 1, 1, 1, 2, 3]", "8 axes")                   \
+    X(huber, op_huber(x.mask, 1), "abs", "'mask' u8 [2, 3]")                                                           \
+    X(normal_many, op_random_normal(x.index, TYPE_F32, SHAPE(INT64_C(1) << 40, INT64_C(1) << 40)), "random_normal", "[1099511627776, 1099511627776]") \
     X(substitute, substitute(x), "'right' f32 [4, 5]", "'left' f32 [2, 3]")                                            \
     X(elements, graph_fill(x.g, TYPE_F32, SHAPE(INT64_C(1) << 30, INT64_C(1) << 30), 0), "fill", "[1073741824, 1073741824]")
 CASES(CASE)

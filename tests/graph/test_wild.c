@@ -5,6 +5,7 @@
 #include "graph/composite.h"
 #include "graph/plan.h"
 #include "graph/rules.h"
+#include "graph/sparse.h"
 #include "sanitized.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { PROGRAMS = SANITIZED ? 40 : 400, CALLS = 60, INPUTS = 6, MOST_BYTES = 1 << 22, MOST_ELEMENTS = 1 << 14 };
+enum { PROGRAMS = SANITIZED ? 60 : 600, CALLS = 60, INPUTS = 6, MOST_BYTES = 1 << 22, MOST_ELEMENTS = 1 << 14 };
 
 typedef struct program {
     arena *arena;
@@ -286,12 +287,12 @@ static node *cache(program *p)
     X(projected, op_projected_cross_entropy(x, y, any(p), any(p), any_type(p), any_number(p))) X(signed_sum, signed_sum(p))               \
     X(batch_norm_frozen, op_batch_norm_frozen(x, any(p), NULL, any(p), any(p), 1e-3)) X(norm, op_norm(x)) X(sort, op_sort(x, below(p, 2)))  \
     X(top_k, top_k(p)) X(permutation_parity, op_permutation_parity(x, any_type(p))) X(gather_along, op_gather_along(x, any(p), any_axis(p))) \
-    X(scatter_along, op_scatter_along(x, any(p), any_axis(p), any_number(p))) X(sum_by_index, sum_by_index(p))                            \
+    X(scatter_along, op_scatter_along(x, any(p), any_axis(p), any_number(p)))                            \
     X(sample_linear, op_sample_linear(x, any(p))) X(sample_bilinear, op_sample_bilinear(x, any(p), any(p)))                               \
     X(flow, op_flow(x, (int)below(p, 3))) X(pair_distances, op_pair_distances(x)) X(cosine_similarity, op_cosine_similarity(x, y))         \
     X(solve_positive, op_solve_positive(x, y)) X(log_determinant, op_log_determinant(x))                                                 \
     X(random_normal, op_random_normal(graph_fill(p->g, TYPE_I32, SHAPE(4), 5), any_type(p), any_shape(p, true)))                          \
-    X(fitted_rows, fitted_rows(p)) X(more_rows, fitted_rows(p)) X(fitted_rest, fitted_rest(p)) X(more_rest, fitted_rest(p))                  \
+    X(sum_by_index, sum_by_index(p)) X(fitted_rows, fitted_rows(p)) X(more_rows, fitted_rows(p)) X(fitted_rest, fitted_rest(p)) X(more_rest, fitted_rest(p))                  \
     X(fill, graph_fill(p->g, any_type(p), any_shape(p, true), 1.5)) X(iota, graph_iota(p->g, any_type(p), any_shape(p, true), any_axis(p)))
 
 #define BUILDER(name, call)                                                                                                              \
