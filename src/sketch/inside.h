@@ -155,8 +155,9 @@ typedef struct knots_limits {
     size_t room;            /* words */
     double guard, total;    /* no segment may weigh more than guard * total */
     bool force;             /* or else those knots go that leave the lightest segments */
-    const uint32_t *fresh;  /* for each knot: how many of `batch` values that were just added lie below it; NULL: no batch */
+    const uint32_t *fresh;  /* for each knot: twice how many of `batch` values that were just added lie below it, with half of those at it; or NULL */
     size_t batch;
+    random_stream *draws;   /* for which of two knots goes; NULL: always the one whose loss is least */
 } knots_limits;
 
 /* Takes knots away until the function fits. *fits is false, and the curve spoilt, where the guard lets no more go; *forced counts knots that

@@ -122,19 +122,26 @@ static double rank_between(const curve *c, size_t j, double x)
     return a + begin + (rank - a) * (weight - begin - end) / weight;
 }
 
-/* Ranks of `old`, whose total weight is `total`, just below x and at x; j knots are at or below x. */
-static void ranks_at(const curve *old, size_t j, double x, double total, double *low, double *high)
+/* Ranks of `old`, whose total weight is `total`, just below x and at x; j knots are at or below x. With `again` x has come a second time: where it
+ * stood alone, in the middle of its weight, that turns out to be a step. */
+static void ranks_at(const curve *old, size_t j, double x, double total, bool again, double *low, double *high)
 {
     if (j && old->v[j - 1] == x) {
         *low = old->low[j - 1];
         *high = old->high[j - 1];
+        if (again && *low == *high && j > 1 && j < old->count) {
+            double room_below = *low - old->high[j - 2], room_above = old->low[j] - *high;
+            *low -= fmin(.5, room_below);
+            *high += fmin(.5, room_above);
+        }
     } else {
         *low = *high = j == 0 ? 0 : j == old->count ? total : rank_between(old, j - 1, x);
     }
 }
 
 /* The rising batch, each value of `weight`: knots that are there count what lies below them exactly; a new value takes its rank from the
- * function and the batch. `fresh` (or NULL): values of the batch below each knot of `out`. */
+ * function and the batch. `fresh` (or NULL): twice the values of the batch below each knot of
+ * `out`, half of those at it counted. */
 static void add_batch(const curve *old, double total, const double *batch, size_t count, double weight, curve *out, uint32_t *fresh)
 {
     size_t i = 0, b = 0;
@@ -145,12 +152,13 @@ static void add_batch(const curve *old, double total, const double *batch, size_
         bool known = i < old->count && old->v[i] == x;
         size_t copies = 0;
         i += known;
-        ranks_at(old, i, x, total, &low, &high);
+        ranks_at(old, i, x, total, b < count && batch[b] == x, &low, &high);
         double below = (double)b * weight;
-        if (fresh)
-            fresh[out->count] = (uint32_t)b;
+        size_t first_copy = b;
         for (; b < count && batch[b] == x; b++)
             copies++;
+        if (fresh)
+            fresh[out->count] = (uint32_t)(first_copy + b);
         low += below;
         high += below + (double)copies * weight;
         bool first = out->count == 0, last = i == old->count && b == count;
@@ -169,10 +177,11 @@ static void add_curve(const curve *a, double a_total, const curve *b, double b_t
     while (i < a->count || j < b->count) {
         bool first = j == b->count || (i < a->count && a->v[i] <= b->v[j]);
         double x = first ? a->v[i] : b->v[j], low, high, low_b, high_b;
-        i += i < a->count && a->v[i] == x;
-        j += j < b->count && b->v[j] == x;
-        ranks_at(a, i, x, a_total, &low, &high);
-        ranks_at(b, j, x, b_total, &low_b, &high_b);
+        bool in_a = i < a->count && a->v[i] == x, in_b = j < b->count && b->v[j] == x;
+        i += in_a;
+        j += in_b;
+        ranks_at(a, i, x, a_total, in_b, &low, &high);
+        ranks_at(b, j, x, b_total, in_a, &low_b, &high_b);
         put(out, x, low + low_b, high + high_b);
     }
     curve_prepare(out);
@@ -192,7 +201,8 @@ static status try_batch(knots *s, const double *batch, size_t count, double weig
     *fits = true;
     if (result == STATUS_OK) {
         add_batch(&old, s->total, batch, count, weight, &sum, fresh);
-        knots_limits l = {.room = s->room, .guard = s->guard, .total = total, .force = force, .fresh = fresh, .batch = count};
+        knots_limits l = {.room = s->room, .guard = s->guard, .total = total, .force = force, .fresh = fresh, .batch = count,
+                          .draws = &s->coins.stream};
         result = knots_reduce(&sum, &l, fits, &s->counts.forced, err);
     }
     if (result == STATUS_OK && *fits)
@@ -298,7 +308,7 @@ static status merge_functions(knots *into, const knots *from, error *err)
         result = curve_reserve(&sum, a.count + b.count + 1, err);
     if (result == STATUS_OK) {
         add_curve(&a, into->total, &b, from->total, &sum);
-        knots_limits l = {.room = into->room, .guard = into->guard, .total = total, .force = true};
+        knots_limits l = {.room = into->room, .guard = into->guard, .total = total, .force = true, .draws = &into->coins.stream};
         result = knots_reduce(&sum, &l, &fits, &into->counts.forced, err);
     }
     if (result == STATUS_OK)
