@@ -101,7 +101,7 @@ static void do_compare(const group_program *g, const group_instruction *x, size_
 typedef struct block_place {
     char *registers, *states;
     const void **at; /* of each value */
-    size_t width;    /* columns of a reduction that are in the block */
+    size_t column;   /* of a reduction: where the block begins in a row that is longer than a block; else 0 */
     int64_t start;
     size_t n;
 } block_place;
@@ -121,7 +121,8 @@ static void do_reduce(const group_job *job, const group_instruction *x, const bl
     const kernel_reduction *pass = &r->r.pass[0];
     const void *from = p->at[x->operand[0]];
     if (g->walk.parts) {
-        kernel_reduction_add(pass, p->n / p->width, p->width, from, p->states + r->state);
+        size_t width = p->n < pass->inner ? p->n : pass->inner, offset = p->column ? kernel_reduction_state_bytes(pass, p->column) : 0;
+        kernel_reduction_add(pass, p->n / width, width, from, p->states + r->state + offset);
         return;
     }
     size_t each = pass->count * pass->inner;
@@ -229,29 +230,31 @@ static void group_task(void *context, size_t task, size_t worker)
     }
 }
 
-/* One part of the sums, or a chunk of its columns. */
+/* One part of the sums. */
 static void part_task(void *context, size_t task, size_t worker)
 {
     const group_job *job = context;
     const group_program *g = job->g;
     const group_walk *w = &g->walk;
     block_place p = place_of(job, worker);
-    size_t chunk = task % w->width_count, part = task / w->width_count % w->part_count, o = task / w->width_count / w->part_count;
-    size_t column = chunk * w->width, first = part * w->part, rows = w->count - first < w->part ? w->count - first : w->part;
-    p.width = w->inner - column < w->width ? w->inner - column : w->width;
+    size_t part = task % w->part_count, o = task / w->part_count, first = part * w->part;
+    size_t rows = w->count - first < w->part ? w->count - first : w->part, start = (o * w->count + first) * w->inner;
+    size_t stride = w->inner > w->block ? w->inner : w->block; /* whole rows: as many as a block has, or one in several blocks */
     load_steady(job, &p);
     for (int32_t i = 0; i < g->reduction_count; i++)
-        kernel_reduction_begin(&g->reductions[i].r.pass[0], p.width, p.states + g->reductions[i].state);
-    size_t start = (o * w->count + first) * w->inner + column, row_block = w->width_count > 1 ? 1 : w->block / w->inner;
-    for (size_t row = 0; row < rows; row += row_block) {
-        p.start = (int64_t)(start + row * w->inner);
-        p.n = (rows - row < row_block ? rows - row : row_block) * p.width;
-        run_block(job, &p);
+        kernel_reduction_begin(&g->reductions[i].r.pass[0], w->inner, p.states + g->reductions[i].state);
+    for (size_t at = 0, all = rows * w->inner; at < all; at += stride) {
+        size_t here = all - at < stride ? all - at : stride;
+        for (p.column = 0; p.column < here; p.column += w->block) {
+            p.start = (int64_t)(start + at + p.column);
+            p.n = here - p.column < w->block ? here - p.column : w->block;
+            run_block(job, &p);
+        }
     }
     for (int32_t i = 0; i < g->reduction_count; i++) {
         const group_reduction *r = &g->reductions[i];
         char *scratch = (char *)job->m->scratch + r->scratch;
-        kernel_reduction_end(&r->r.pass[0], o, part, column, p.width, p.states + r->state, reductions_own(&r->r, scratch),
+        kernel_reduction_end(&r->r.pass[0], o, part, 0, w->inner, p.states + r->state, reductions_own(&r->r, scratch),
                              reductions_to(&r->r, 0, job->m->out[r->out], scratch));
     }
 }

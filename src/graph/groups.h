@@ -4,8 +4,9 @@
  * elements in the block, in the order in which kernel_reduce takes them from memory: with the same bits. Two ways:
  *
  *  - what is summed into one row (`count` times `inner` elements) fits a block: blocks are whole such rows;
- *  - else a task is one part of a sum (kernels.h), or a chunk of its columns where `inner` is longer than a block, whose
- *    blocks pass in order and leave their sums in a state.
+ *  - else a task is one part of a sum (kernels.h), whose blocks pass in order and leave their sums in a state. With few rows in a
+ *    block the state is read and written as often as the values: that pays only if they need not be stored, and not for rows
+ *    too long for the cache (docs/benchmarks.md, "Reductions in groups").
  */
 #ifndef ASSAY_GRAPH_GROUPS_H
 #define ASSAY_GRAPH_GROUPS_H
@@ -34,16 +35,17 @@ void reductions_run(const reductions *r, int32_t first, thread_pool *pool, const
 typedef struct group_walk {
     bool parts;          /* the second way; else blocks are whole rows */
     size_t outer, count, inner;
-    size_t part, part_count, width, width_count; /* rows in a part, columns in a chunk (one chunk where inner fits a block) */
-    size_t block;        /* elements: of the largest block */
+    size_t part, part_count; /* rows in a part, parts */
+    size_t block;        /* elements: of the largest block; within a row where the row is longer */
 } group_walk;
 group_walk group_walk_of(const kernel_reduction *r);
-/* Whether a group may be walked so: there is something to walk through, and enough tasks for many threads where it is long. */
-bool group_walk_is_good(const group_walk *w);
+/* Whether a group is to be walked so: there is something to walk through, enough tasks for many threads where it is long, and
+ * something to gain; `stored`: the values are read by others too. */
+bool group_walk_is_good(const group_walk *w, bool stored);
 bool group_walk_equal(const group_walk *a, const group_walk *b);
 static inline size_t group_walk_tasks(const group_walk *w)
 {
-    return w->outer * w->part_count * w->width_count;
+    return w->outer * w->part_count;
 }
 
 /* ---- the program of a group: compiled by kernel_elementwise.c, run by group_run.c ---- */

@@ -266,7 +266,7 @@ static void compile_reduction(compiler *c, int32_t i)
     r->scratch = s->scratch_bytes;
     s->scratch_bytes += aligned(reductions_scratch_bytes(&r->r));
     r->state = s->worker_bytes; /* which holds states alone until there are registers */
-    s->worker_bytes += g->walk.parts ? aligned(kernel_reduction_state_bytes(&r->r.pass[0], g->walk.width)) : 0;
+    s->worker_bytes += g->walk.parts ? aligned(kernel_reduction_state_bytes(&r->r.pass[0], g->walk.inner)) : 0;
     x.result = add_value(c, (group_value){.where = IN_RESULT, .out = NONE});
     g->instructions[g->instruction_count++] = x;
 }

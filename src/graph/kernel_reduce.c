@@ -1,6 +1,8 @@
 /* Reductions: as steps of their own, and how they are walked through in groups. */
 #include "graph/groups.h"
 
+/* Sums of rows longer than these into columns are made from memory: their states are read and written as often as the values. */
+enum { LONG_ROW = 4 * GROUP_BLOCK, LONG_ROW_STORED = GROUP_BLOCK / 4 };
 enum { LONG_TASK = GROUP_BLOCK * GROUP_BLOCKS_PER_TASK, MANY_TASKS = 16 };
 
 /* Scratch is NULL where the halves are empty. */
@@ -80,36 +82,25 @@ status prepare_reduce(plan_builder *b, step *s, error *err)
 }
 
 /* ---- in groups ---- */
-static size_t rounded_up(size_t x, size_t to)
-{
-    return (x + to - 1) / to * to;
-}
-
 group_walk group_walk_of(const kernel_reduction *r)
 {
-    group_walk w = {.outer = r->outer, .count = r->count, .inner = r->inner, .part = r->part, .part_count = r->parts,
-                    .width = r->inner, .width_count = 1};
+    group_walk w = {.outer = r->outer, .count = r->count, .inner = r->inner, .part = r->part, .part_count = r->parts};
     size_t each = r->count * r->inner;
     if (each == 0)
         return w;
     w.parts = each > GROUP_BLOCK;
-    if (r->inner > GROUP_BLOCK) { /* chunks of about the same width */
-        size_t chunks = (r->inner + GROUP_BLOCK - 1) / GROUP_BLOCK;
-        w.width = rounded_up((r->inner + chunks - 1) / chunks, ALIGNMENT / sizeof(float));
-        w.width_count = (r->inner + w.width - 1) / w.width;
-        w.block = w.width;
-    } else {
-        size_t whole = !w.parts ? each : r->inner == 1 ? KERNEL_PIECE_ROWS : r->inner;
-        w.block = GROUP_BLOCK / whole * whole;
-    }
+    size_t whole = !w.parts ? each : r->inner == 1 ? KERNEL_PIECE_ROWS : r->inner;
+    w.block = whole > GROUP_BLOCK ? GROUP_BLOCK : GROUP_BLOCK / whole * whole;
     return w;
 }
 
-bool group_walk_is_good(const group_walk *w)
+bool group_walk_is_good(const group_walk *w, bool stored)
 {
     if (w->block == 0 || w->outer == 0)
         return false;
-    return !w->parts || w->part * w->width <= LONG_TASK || group_walk_tasks(w) >= MANY_TASKS;
+    if (w->parts && w->inner > 1 && w->inner > (stored ? LONG_ROW_STORED : LONG_ROW))
+        return false;
+    return !w->parts || w->part * w->inner <= LONG_TASK || group_walk_tasks(w) >= MANY_TASKS;
 }
 
 bool group_walk_equal(const group_walk *a, const group_walk *b)

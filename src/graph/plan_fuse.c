@@ -123,7 +123,7 @@ static bool place_reduction(plan_builder *b, int32_t i)
     if (b->groups[g].count != shape_count(source->n->shape) || b->groups[g].size >= GROUP_MOST)
         return false;
     group_walk walk = walk_of(b, i);
-    if (!group_walk_is_good(&walk) || !walk_together(b, b->groups[g].reduction, i))
+    if (!group_walk_is_good(&walk, root->readers > 1) || !walk_together(b, b->groups[g].reduction, i))
         return false;
     join(b, g, i);
     b->groups[g].reduction = i;
@@ -160,8 +160,20 @@ static void mark_escapes(plan_builder *b)
     }
 }
 
+static void count_readers(plan_builder *b)
+{
+    for (int32_t i = 0; i < (int32_t)b->n; i++) {
+        const entry *e = &b->entries[i];
+        for (int s = 0; e->same == i && e->root == i && s < e->n->source_count; s++)
+            b->entries[b->entries[entry_of(b, e->n->sources[s])].root].readers++;
+    }
+    for (size_t o = 0; o < b->output_count; o++)
+        b->entries[b->entries[entry_of(b, b->outputs[o])].root].readers++;
+}
+
 void plan_fuse(plan_builder *b)
 {
+    count_readers(b);
     for (int32_t i = 0; i < (int32_t)b->n; i++) {
         const entry *e = &b->entries[i];
         if (e->same != i)

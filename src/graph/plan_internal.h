@@ -74,6 +74,7 @@ typedef struct entry {
     int32_t first_part; /* fused operations with parts: the first node of the call; else itself */
     int32_t parts[PARTS_MAX]; /* of a first part: the nodes of the call, NONE where nobody wants one */
     int32_t step;
+    int32_t readers; /* of roots: how often nodes other than views read it or a view of it, or outputs are it */
     int32_t input;  /* of inputs: its number in the plan */
     int32_t place;  /* of roots */
     bool once;      /* depends on constants and frozen inputs alone */
