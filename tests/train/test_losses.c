@@ -184,6 +184,12 @@ static void dpo_by_hand(void **state)
     NEAR(toy_loss(&t), 0.693147180559945, 1e-12);
     NEAR(toy_gradient(&t)[0], -0.05, 1e-12);
     toy_free(&t);
+    t = toy_new(5, 1); /* the same with the gradient in the reply that lost */
+    t.values[0][0] = t.values[2][0] = -3, t.values[1][0] = t.values[3][0] = -2, t.values[4][0] = 1;
+    toy_plan(&t, loss_dpo(t.inputs[1], t.inputs[0], t.inputs[3], t.inputs[2], 0.1, 0, t.inputs[4]));
+    NEAR(toy_loss(&t), 0.693147180559945, 1e-12);
+    NEAR(toy_gradient(&t)[0], 0.05, 1e-12);
+    toy_free(&t);
 }
 
 /* The bandit above: the exact gradient of E[r] - beta KL(pi || reference) (both actions, weighted with the policy that draws,
