@@ -8,7 +8,7 @@
  *     TRY(onnx_build(m, x, &y, err));                                       // the first output
  *
  * Networks of one input in f32 whose shapes follow from the file and the input: a row of src/nn/onnx_build.c for each operation
- * (docs/models.md lists them). What is not among them is refused by name, and so are second outputs that something reads. Values are
+ * (docs/models.md lists them). What is not among them is refused by name, and so are second outputs (but Split's) that something reads. Values are
  * laid out as the file has them (images with channels first); weights become constants. Integers (shapes, and what exporters compute from
  * shapes) are known when the graph is built and never run.
  */

@@ -155,6 +155,7 @@ static const struct operation {
     {"Concat", 1, ONNX_INPUTS, ALL, onnx_concat},
     {"Gather", 2, 2, BOTH, onnx_gather},
     {"Slice", 1, 5, ALL, onnx_slice},
+    {"Split", 1, 2, SECOND, onnx_split},
     {"Pad", 1, 4, SECOND | FOURTH, onnx_pad},
     {"Conv", 2, 3, NONE, onnx_conv},
     {"MaxPool", 1, 1, NONE, onnx_pool},
@@ -227,12 +228,13 @@ static status find_value(onnx_builder *b, slice name, onnx_value *out, size_t *w
     if (p->tensor)
         return tensor_value(b, p->at, out);
     const onnx_node *n = &m->nodes[p->at];
-    if (p->output > 0)
-        return error_set(b->err, STATUS_UNSUPPORTED, "%s: '%.*s' is output %zu of %.*s '%.*s': first outputs alone are built", m->name,
+    const onnx_value *outputs = &b->values[b->first[p->at]];
+    if (is_there(outputs) && !is_there(&outputs[p->output]))
+        return error_set(b->err, STATUS_UNSUPPORTED, "%s: '%.*s' is output %zu of %.*s '%.*s': its first output alone is built", m->name,
                          (int)name.length, name.text, p->output + 1, (int)n->operation.length, n->operation.text,
                          (int)node_name(n).length, node_name(n).text);
-    *out = b->values[p->at];
-    *waits_for = p->at;
+    *out = outputs[p->output];
+    *waits_for = is_there(out) ? m->node_count : p->at;
     return STATUS_OK;
 }
 
@@ -283,7 +285,7 @@ static status build_node(onnx_builder *b, size_t i, size_t *waits_for)
 {
     const onnx_node *n = &b->model->nodes[i];
     const struct operation *row = find_operation(n);
-    onnx_value in[ONNX_INPUTS] = {{0}}, *out = &b->values[i];
+    onnx_value in[ONNX_INPUTS] = {{0}}, *out = &b->values[b->first[i]];
     b->at = n;
     if (!row)
         return not_known(b, n);
@@ -356,14 +358,17 @@ status onnx_build(const onnx_model *m, node *input, node **output, error *err)
     arena *a = arena_new(NULL);
     onnx_builder b = {.model = m, .graph = input->graph, .input = input, .arena = a, .err = err};
     size_t names = m->tensor_count;
-    for (size_t i = 0; i < m->node_count; i++)
+    b.first = ARENA_ARRAY(a, size_t, m->node_count + 1);
+    for (size_t i = 0; b.first && i < m->node_count; i++) {
+        b.first[i + 1] = b.first[i] + m->nodes[i].output_count + 1;
         names += m->nodes[i].output_count;
+    }
     b.names = ARENA_ARRAY(a, onnx_name, names + 1);
-    b.values = ARENA_ARRAY(a, onnx_value, m->node_count + 1);
+    b.values = ARENA_ARRAY(a, onnx_value, names + m->node_count + 1);
     b.tensors = ARENA_ARRAY(a, onnx_value, m->tensor_count + 1);
     size_t *stack = ARENA_ARRAY(a, size_t, m->node_count + 1);
     bool *open = ARENA_ARRAY(a, bool, m->node_count + 1);
-    status s = b.names && b.values && b.tensors && stack && open ? STATUS_OK : error_set(err, STATUS_MEMORY, "no memory for %s", m->name);
+    status s = b.first && b.names && b.values && b.tensors && stack && open ? STATUS_OK : error_set(err, STATUS_MEMORY, "no memory for %s", m->name);
     size_t first = m->node_count;
     onnx_value last = {.node = NULL};
     if (s == STATUS_OK) {
@@ -373,7 +378,7 @@ status onnx_build(const onnx_model *m, node *input, node **output, error *err)
     if (s == STATUS_OK && first < m->node_count)
         s = build_all(&b, stack, open, first);
     if (s == STATUS_OK && first < m->node_count)
-        last = b.values[first];
+        s = find_value(&b, m->output, &last, &first);
     if (s == STATUS_OK && !last.node)
         s = error_set(err, STATUS_UNSUPPORTED, "%s: its output '%.*s' holds integers: networks of f32 are read", m->name, (int)m->output.length,
                       m->output.text);

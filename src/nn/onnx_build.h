@@ -25,12 +25,14 @@ typedef struct onnx_builder {
     arena *arena;      /* numbers and lists, until the graph is built */
     onnx_name *names;  /* what is read and made, sorted by name */
     size_t name_count;
-    onnx_value *values, *tensors; /* first outputs by node; tensors of the file that have been used */
+    onnx_value *values, *tensors; /* outputs of nodes; tensors of the file that have been used */
+    size_t *first;                /* of each node: where its outputs begin */
     const onnx_node *at; /* the node that is built */
     error *err;
 } onnx_builder;
 
-/* in: as many values as the node has inputs, at least as many as its row demands; the others are empty. */
+/* in: as many values as the node has inputs, at least as many as its row demands; the others are empty. out: as many as it has outputs, and
+ * at least one; what is left empty is not built. */
 typedef status onnx_operation(onnx_builder *b, const onnx_value *in, size_t count, onnx_value *out);
 
 /* Says that the node at hand does not fit, with the shape of x (may be NULL), and what is expected. */
@@ -51,7 +53,7 @@ bool onnx_stretch_together(shape a, shape b);
 onnx_operation onnx_identity, onnx_unary, onnx_slope, onnx_binary, onnx_many, onnx_power, onnx_clip, onnx_matmul, onnx_gemm, onnx_reduce,
     onnx_softmax, onnx_cast;
 onnx_operation onnx_constant, onnx_shape_of, onnx_reshape, onnx_flatten, onnx_squeeze, onnx_unsqueeze, onnx_transpose, onnx_concat,
-    onnx_gather, onnx_slice;
+    onnx_gather, onnx_slice, onnx_split;
 onnx_operation onnx_conv, onnx_pool, onnx_global_pool, onnx_batch_norm, onnx_row_norm, onnx_pad;
 
 #endif

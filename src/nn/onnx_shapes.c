@@ -269,3 +269,26 @@ status onnx_slice(onnx_builder *b, const onnx_value *in, size_t count, onnx_valu
     out->node = x;
     return STATUS_OK;
 }
+
+/* Into parts of given lengths, or as many equal ones as there are outputs; with num_outputs the last may be shorter. */
+status onnx_split(onnx_builder *b, const onnx_value *in, size_t count, onnx_value *out)
+{
+    node *x = in[0].node;
+    const int64_t *list;
+    size_t length, parts = b->at->output_count;
+    int axis;
+    TRY(onnx_list(b, in, count, 1, "split", &list, &length));
+    if (!onnx_axis(onnx_whole(b, "axis", 0), x->shape.rank, &axis))
+        return onnx_refuse(b, x, "an axis of it");
+    int64_t size = x->shape.size[axis], equal = (size + (int64_t)parts - 1) / (int64_t)parts, from = 0;
+    if ((list && length != parts) || (!list && size % (int64_t)parts != 0 && !onnx_attribute_of(b, "num_outputs")))
+        return onnx_refuse(b, x, "a length for each output, or parts of one length");
+    for (size_t i = 0; i < parts; i++) {
+        int64_t part = list ? list[i] : equal < size - from ? equal : size - from;
+        if (part < 1 || part > size - from || (i + 1 == parts && part != size - from))
+            return onnx_refuse(b, x, "lengths of at least 1 that sum to the axis's");
+        out[i].node = op_slice(x, axis, from, from + part);
+        from += part;
+    }
+    return STATUS_OK;
+}

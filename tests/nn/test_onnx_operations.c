@@ -244,6 +244,8 @@ static const example examples[] = {
     {.operation = "Slice", .opset = 13, .x = SHAPE(2, 3), .xs = {1, 2, 3, 4, 5, 6}, .tensors = {WHOLES(1, 1), WHOLES(1, 99), WHOLES(1, -1), NO_MORE}, .y = SHAPE(2, 2),
      .ys = {2, 3, 5, 6}},
     {.operation = "Slice", .opset = 9, .x = SHAPE(3), .xs = {1, 2, 3}, .tensors = {NO_MORE}, .properties = {LIST("starts", 1, 0), LIST("ends", 1, -1)}, .y = SHAPE(2), .ys = {1, 2}},
+    {.operation = "Split", .opset = 11, .x = SHAPE(1, 4), .xs = {1, 2, 3, 4}, .tensors = {NO_MORE}, .properties = {WHOLE("axis", 1), LIST("split", 2, 3, 1)}, .y = SHAPE(1, 3),
+     .ys = {1, 2, 3}, .outputs = "z"},
     {.operation = "Pad", .opset = 13, .x = SHAPE(1, 2), .xs = {1, 2}, .tensors = {WHOLES(4, 0, 1, 1, 0), {.rank = 0, .floats = {0}}, NO_MORE}, .y = SHAPE(2, 3), .ys = {0, 1, 2}},
     {.operation = "Pad", .opset = 9, .x = SHAPE(2), .xs = {1, 2}, .tensors = {NO_MORE}, .properties = {LIST("pads", 2, 0, 1), TEXT("mode", "constant")}, .y = SHAPE(3), .ys = {1, 2, 0}},
     {.operation = "Dropout", .opset = 12, .x = SHAPE(2), .xs = {1, 2}, .tensors = {{.rank = 0, .floats = {0.5f}}, NO_MORE}, .y = SHAPE(2), .ys = {1, 2}, .outputs = "m"},
@@ -420,12 +422,57 @@ static void what_is_not_built_is_said_where_it_is_read(void **state)
     assert_int_equal(onnx_parse(a, (slice){file.bytes, file.length}, "mask.onnx", &m, &err), STATUS_OK);
     m->output = SLICE("m");
     assert_int_equal(onnx_build(m, x, &y, &err), STATUS_UNSUPPORTED);
-    assert_string_equal(err.message, "mask.onnx: 'm' is output 2 of Dropout 'the_node': first outputs alone are built");
+    assert_string_equal(err.message, "mask.onnx: 'm' is output 2 of Dropout 'the_node': its first output alone is built");
     m->output = SLICE("y");
     assert_int_equal(onnx_build(m, x, &y, &err), STATUS_OK);
     m->nodes[0].domain = SLICE("com.example");
     assert_int_equal(onnx_build(m, x, &y, &err), STATUS_UNSUPPORTED);
     assert_non_null(strstr(err.message, "'com.example.Dropout' (node 'the_node')"));
+    arena_free(a);
+}
+
+/* All parts of a Split, by lengths, in equal parts, and with a shorter last one. */
+static void every_part_of_a_split_is_built(void **state)
+{
+    (void)state;
+    static const struct {
+        example e;
+        float expected[3][3]; /* 0 behind the last */
+    } cases[] = {
+        {{.operation = "Split", .opset = 13, .x = SHAPE(5), .xs = {1, 2, 3, 4, 5}, .tensors = {WHOLES(3, 2, 2, 1), NO_MORE}, .outputs = "zw"}, {{1, 2}, {3, 4}, {5}}},
+        {{.operation = "Split", .opset = 11, .x = SHAPE(6), .xs = {1, 2, 3, 4, 5, 6}, .tensors = {NO_MORE}, .outputs = "zw"}, {{1, 2}, {3, 4}, {5, 6}}},
+        {{.operation = "Split", .opset = 18, .x = SHAPE(5), .xs = {1, 2, 3, 4, 5}, .tensors = {NO_MORE}, .outputs = "z", .properties = {WHOLE("num_outputs", 2)}},
+         {{1, 2, 3}, {4, 5}, {0}}},
+    };
+    static const char *const names[] = {"y", "z", "w"};
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (size_t k = 0; k < 1 + strlen(cases[i].e.outputs); k++) {
+            message file = file_of(&cases[i].e);
+            arena *a = arena_new(NULL);
+            onnx_model *m;
+            error err = {0};
+            node *y;
+            plan *p;
+            assert_int_equal(onnx_parse(a, (slice){file.bytes, file.length}, "split.onnx", &m, &err), STATUS_OK);
+            m->output = slice_of(names[k]);
+            if (onnx_build(m, graph_constant(graph_new(a), TYPE_F32, cases[i].e.x, cases[i].e.xs), &y, &err) != STATUS_OK)
+                fail_msg("%s", err.message);
+            assert_int_equal(plan_new(y->graph, &y, 1, NULL, &p, &err), STATUS_OK);
+            assert_int_equal(plan_run(p, NULL, &err), STATUS_OK);
+            int64_t count = 0;
+            while (count < 3 && cases[i].expected[k][count] > 0)
+                count++;
+            assert_true(shape_equal(y->shape, SHAPE(count)));
+            assert_memory_equal(plan_output(p, 0), cases[i].expected[k], (size_t)count * sizeof(float));
+            plan_free(p);
+            arena_free(a);
+        }
+    example uneven = {.operation = "Split", .opset = 13, .x = SHAPE(5), .xs = {1}, .tensors = {NO_MORE}, .outputs = "z"};
+    arena *a = arena_new(NULL);
+    error err = {0};
+    node *y;
+    assert_int_equal(built(a, &uneven, &y, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.message, "parts of one length"));
     arena_free(a);
 }
 
@@ -444,6 +491,7 @@ static void whatever_is_given_is_built_or_refused(void **state)
             for (int i = 0; i < e.x.rank; i++)
                 e.x.size[i] = 1 + (int64_t)random_below(&r, 2);
             size_t inputs = (size_t)random_below(&r, 6);
+            e.outputs = random_below(&r, 2) ? "zw" : NULL;
             for (size_t i = 0; i < 5; i++) {
                 given *t = &e.tensors[i];
                 *t = (given){.rank = i < inputs ? (int)random_below(&r, 5) : -1, .whole = random_below(&r, 2)};
@@ -515,6 +563,7 @@ int main(void)
         cmocka_unit_test(shapes_are_computed_beforehand),
         cmocka_unit_test(refusals_name_operation_node_and_reason),
         cmocka_unit_test(what_is_not_built_is_said_where_it_is_read),
+        cmocka_unit_test(every_part_of_a_split_is_built),
         cmocka_unit_test(whatever_is_given_is_built_or_refused),
         cmocka_unit_test(the_page_lists_what_is_read),
     };
