@@ -59,10 +59,11 @@ static status check_targets(const lm_config *c, const recipe_lora *o, error *err
             if (can_change(&w) && w.layer == 0)
                 strbuf_printf(&names, "%s" SLICE_FORMAT, names.length ? ", " : "", SLICE_ARGS(last_word(module_of(&w))));
         }
-        error_set(err, STATUS_INVALID, "lora: expected targets among %s, found '%s'", names.text ? names.text : "the model's matrices",
-                  o->targets[i]);
+        const char *known = names.text ? names.text : "the model's matrices";
+        status result = o->at ? yaml_error(o->at->items[i], err, "expected targets among %s, found '%s'", known, o->targets[i])
+                              : error_set(err, STATUS_INVALID, "lora: expected targets among %s, found '%s'", known, o->targets[i]);
         strbuf_free(&names);
-        return STATUS_INVALID;
+        return result;
     }
     return STATUS_OK;
 }
@@ -117,15 +118,15 @@ void adapter_initialise(adapter *l, order_stream *stream)
     }
 }
 
-status adapter_apply(arena *a, const adapter *l, node *loss, node ***inputs, node **changed, error *err)
+status adapter_apply(arena *a, const adapter *l, node *const *values, size_t count, node ***inputs, node **changed, error *err)
 {
     low_rank_edit *edits = ARENA_ARRAY(a, low_rank_edit, l->count);
     *inputs = ARENA_ARRAY(a, node *, 2 * l->count);
-    if (!loss || !edits || !*inputs)
+    if (!values[0] || !edits || !*inputs)
         return no_memory(err);
     for (size_t i = 0; i < 2 * l->count; i++) {
         const parameter *p = &l->parameters->items[i];
-        (*inputs)[i] = graph_input(loss->graph, p->name, TYPE_F32, p->shape);
+        (*inputs)[i] = graph_input(values[0]->graph, p->name, TYPE_F32, p->shape);
     }
     for (size_t i = 0; i < l->count; i++) {
         edits[i] = (low_rank_edit){.weight = l->base->items[l->weights[i]].name, .a = (*inputs)[2 * i], .b = (*inputs)[2 * i + 1],
@@ -133,10 +134,16 @@ status adapter_apply(arena *a, const adapter *l, node *loss, node ***inputs, nod
         if (!edits[i].a || !edits[i].b)
             return no_memory(err);
     }
-    return graph_low_rank(&loss, 1, edits, l->count, changed, err);
+    return graph_low_rank(values, count, edits, l->count, changed, err);
 }
 
 /* ---- what comes of it ---- */
+
+status adapter_keep(const adapter *l, const char *folder, const char *name, parameters *base, error *err)
+{
+    TRY(adapter_write(l, folder, name, err));
+    return adapter_merge(l, base, err);
+}
 
 status adapter_merge(const adapter *l, parameters *base, error *err)
 {

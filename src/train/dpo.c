@@ -13,6 +13,8 @@ typedef struct dpo_work {
     sequence_reader reference;
     graph *graph;
     sequence_graph model;
+    node **all; /* the weights, and what an adapter has */
+    size_t count;
     node *reference_sums, *weights, *sums; /* inputs f32 [sequences] and [pairs]; the policy's sums [sequences] */
     float *known, *shares;                 /* bound to the inputs */
     training_step step;
@@ -46,6 +48,10 @@ static status prepare(arena *a, dpo_work *w, const float *const *reference, erro
         return no_memory(err);
     TRY(sequence_reader_new(a, w->run->config, reference, &w->batch, w->run->compute, &w->reference, err));
     TRY(sequence_graph_build(a, w->graph, w->run->config, &w->batch, w->run->compute, s->freeze, &w->model, err));
+    w->all = w->model.model.weights;
+    w->count = w->model.model.weight_count;
+    if (w->run->adapter)
+        TRY(sequence_graph_adapt(a, w->run->adapter, &w->model, &w->all, &w->count, err));
     w->sums = sequence_graph_sums(&w->model, w->model.logprobs);
     return graph_status(w->graph, err);
 }
@@ -53,18 +59,17 @@ static status prepare(arena *a, dpo_work *w, const float *const *reference, erro
 static status prepare_training(arena *a, dpo_work *w, error *err)
 {
     const stage_run *run = w->run;
-    const transformer *t = &w->model.model;
     step_options options = stage_step_options(run->stage);
     int64_t sequences = (int64_t)w->batch.most;
     w->reference_sums = graph_input(w->graph, "reference", TYPE_F32, SHAPE(sequences));
     w->weights = graph_input(w->graph, "pair_weights", TYPE_F32, SHAPE(sequences / 2));
     node *loss = loss_dpo(side(w->sums, 0), side(w->sums, 1), side(w->reference_sums, 0), side(w->reference_sums, 1),
                           run->stage->feedback.beta, run->stage->feedback.smoothing, w->weights);
-    TRY(step_build(a, loss, t->weights, t->weight_count, run->parts, &options, &w->step, err));
+    TRY(step_build(a, loss, w->all, w->count, run->parts, &options, &w->step, err));
     TRY(step_watch(a, &w->step, w->sums, &w->sums_at, err));
     TRY(step_plan(a, &w->step, false, &w->plan, err));
-    for (size_t i = 0; i < t->weight_count; i++) {
-        parameter *p = &run->parameters->items[i];
+    for (size_t i = 0; i < w->count; i++) {
+        const parameter *p = stage_parameter_at(run, i);
         step_bind(w->plan, &w->step, i, p->value, p->mean, p->square);
     }
     plan_bind(w->plan, w->step.rates, w->rates);
@@ -175,11 +180,10 @@ status dpo_train(arena *a, const stage_run *run, const pair_list *pairs, const f
 
 static status judge(dpo_work *w, dpo_figures *f, error *err)
 {
-    const transformer *t = &w->model.model;
-    plan_options o = {.frozen = t->weights, .frozen_count = t->weight_count};
+    plan_options o = {.frozen = w->all, .frozen_count = w->count};
     TRY(plan_new(w->graph, &w->sums, 1, &o, &w->plan, err));
-    for (size_t i = 0; i < t->weight_count; i++)
-        plan_bind(w->plan, t->weights[i], w->run->parameters->items[i].value);
+    for (size_t i = 0; i < w->count; i++)
+        plan_bind(w->plan, w->all[i], stage_parameter_at(w->run, i)->value);
     sequence_graph_bind(w->plan, &w->model, &w->batch);
     for (size_t done = 0; done < w->pairs->count;) {
         size_t first = done;

@@ -3,7 +3,8 @@
  *
  * The implicit reward of a reply is beta (log pi(reply) - log pi_ref(reply)), sums over the reply's tokens with its "<|end|>";
  * the loss is loss_dpo (train/losses.h) over the pairs of a batch. The reference reads every batch once, with the same plan
- * as the policy's but without gradients.
+ * as the policy's but without gradients. Where an adapter is trained (run->adapter), the reference is the base that it changes, which
+ * stays as it is: no second copy of the weights is there.
  *
  *     TRY(dpo_train(arena, &run, &pairs, reference, &log, err));      // reference: values, in the order of lm_weight_at
  *     TRY(dpo_judge(arena, &run, &held_out, reference, &figures, err));

@@ -23,6 +23,23 @@ static status copy_parameters(arena *a, const lm_config *config, const parameter
     return STATUS_OK;
 }
 
+/* An adapter, and nothing of the policy. */
+static status choose_adapter(arena *a, feedback *f, error *err)
+{
+    const recipe_stage *s = &f->recipe->stages[f->index];
+    size_t known = f->policy->count;
+    f->working_config = *f->config;
+    TRY(adapter_new(a, &f->working_config, &s->lora, f->policy, &f->low, err));
+    f->working = f->low->parameters;
+    f->parts = ARENA_ARRAY(a, step_part, known + f->working->count); /* zeros: frozen */
+    if (!f->parts)
+        return no_memory(err);
+    for (size_t i = 0; i < f->working->count; i++)
+        f->parts[known + i] = STEP_TRAINED;
+    TRY(parameters_train(f->policy, f->parts, &s->optimiser, err));
+    return parameters_train(f->working, NULL, &s->optimiser, err);
+}
+
 /* What the stage trains of the policy, or of a copy with a head, and room for what the optimiser keeps of just that. */
 static status choose_trained(arena *a, feedback *f, error *err)
 {
@@ -49,6 +66,12 @@ static status choose_trained(arena *a, feedback *f, error *err)
 
 status feedback_open(arena *a, feedback *f, bool resumed, error *err)
 {
+    f->resumed = resumed;
+    f->low = NULL;
+    if (f->recipe->stages[f->index].lora.rank) {
+        f->reference = f->policy;
+        return choose_adapter(a, f, err);
+    }
     const char *path = file_join(a, f->work, FEEDBACK_REFERENCE);
     if (!path)
         return no_memory(err);
@@ -156,8 +179,16 @@ static status run_dpo(arena *a, feedback *f, stage_run *run, stage_log *log, con
         return no_memory(err);
     f->product_config = *f->config;
     f->product = f->policy;
+    if (f->low && !f->resumed) {
+        order_stream stream = order_stream_at(run->seed, "init");
+        adapter_initialise(f->low, &stream);
+    }
     TRY(dpo_train(a, run, pairs, reference, log, err));
-    return dpo_judge(a, run, held_out, reference, figures, err);
+    TRY(dpo_judge(a, run, held_out, reference, figures, err));
+    const char *folder = f->low ? file_join(a, f->work, ADAPTER_FOLDER) : "";
+    if (!folder)
+        return no_memory(err);
+    return f->low ? adapter_keep(f->low, folder, f->recipe->base, f->policy, err) : STATUS_OK;
 }
 
 static status run_pairs(arena *a, feedback *f, stage_run *run, stage_log *log, error *err)
@@ -245,6 +276,7 @@ status feedback_run(arena *a, feedback *f, stage_run *run, stage_log *log, error
     run->config = &f->working_config;
     run->parameters = f->working;
     run->parts = f->parts;
+    run->adapter = f->low;
     return run->stage->kind == STAGE_RL ? run_rl(a, f, run, log, err) : run_pairs(a, f, run, log, err);
 }
 

@@ -11,7 +11,8 @@
  *
  * A stage `preference` trains a copy of the policy, with a head. As the last stage its model is what is grown; else it is
  * saved in the folder "preference" and the policy goes on as it was. `dpo` and `rl` train the policy; what it was when
- * the stage began is their reference, which lies in the growth's folder until the growth ends.
+ * the stage began is their reference, which lies in the growth's folder until the growth ends. A stage `dpo` with `lora` trains an
+ * adapter: the policy stays until the stage ends, and is the reference itself.
  */
 #ifndef ASSAY_TRAIN_FEEDBACK_H
 #define ASSAY_TRAIN_FEEDBACK_H
@@ -34,7 +35,9 @@ typedef struct feedback {
     /* made by feedback_open */
     lm_config working_config;
     parameters *working;
-    step_part *parts;      /* of the working ones */
+    step_part *parts;      /* of the working ones; with an adapter of the policy's and then of the adapter's */
+    adapter *low;          /* NULL: none is trained */
+    bool resumed;
     parameters *reference; /* the policy's values as the stage found them */
     /* made by feedback_run */
     lm_config product_config;

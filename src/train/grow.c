@@ -214,11 +214,10 @@ static void begin_stage(growing *g, size_t stage, const stage_run *run, adapter 
 
 static status keep_adapter(growing *g, const adapter *low, error *err)
 {
-    const char *folder = file_join(g->arena, g->growth.work, "adapter");
+    const char *folder = file_join(g->arena, g->growth.work, ADAPTER_FOLDER);
     if (!folder)
         return no_memory(err);
-    TRY(adapter_write(low, folder, g->recipe->base, err));
-    return adapter_merge(low, g->parameters, err);
+    return adapter_keep(low, folder, g->recipe->base, g->parameters, err);
 }
 
 static status document_stage(growing *g, arena *a, size_t stage, stage_run *run, stage_log *log, error *err)

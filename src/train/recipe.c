@@ -136,6 +136,8 @@ static status read_stage(arena *a, const yaml_node *at, recipe_stage *s, error *
         return yaml_error(at, err, "expected batch_tokens (%lld) to be a multiple of sequence (%lld)",
                           (long long)s->batch_tokens, (long long)s->sequence);
     TRY(read_optimiser(at, s, err));
+    if (yaml_get(at, "lora"))
+        TRY(recipe_lora_read(a, yaml_get(at, "lora"), &s->lora, err));
     if (STAGE_OF_FEEDBACK(s->kind))
         return recipe_feedback_read(at, s, err);
     TRY(recipe_get_count(at, "accumulate", 1, 4096, &s->accumulate, err));
@@ -145,8 +147,6 @@ static status read_stage(arena *a, const yaml_node *at, recipe_stage *s, error *
     if (s->accumulate > 1 && s->optimiser.lazy)
         return yaml_error(yaml_get(at, "lazy"), err, "'lazy' does not go with 'accumulate': the sum over the pieces of a batch does not know "
                           "which rows were looked up");
-    if (yaml_get(at, "lora"))
-        TRY(recipe_lora_read(a, yaml_get(at, "lora"), &s->lora, err));
     document_plan usual = document_plan_default(s->kind == STAGE_SFT ? PURPOSE_TUNE : PURPOSE_PRETRAIN);
     memcpy(s->weights, usual.weights, sizeof s->weights);
     return yaml_get(at, "mix") ? read_mix(yaml_get(at, "mix"), s, err) : STATUS_OK;

@@ -88,6 +88,7 @@ typedef struct recipe_lora {
     bool by_root;
     const char *const *targets; /* last words of the names of matrices ("q_proj") */
     size_t target_count;        /* 0: all matrices of the layers */
+    const yaml_node *at;        /* of the list of targets; NULL: not from a file */
 } recipe_lora;
 
 typedef struct recipe_stage {

@@ -13,7 +13,7 @@ static const char *const common_keys[] = {"kind", "tokens", "steps", "batch_toke
                                           "schedule", "clip", "min_lr", "beta1", "beta2", "weight_decay", "epsilon", "freeze",
                                           "optimiser", "momentum", "nesterov", "lazy"};
 static const char *const pair_keys[] = {"pairs", "held_out", "file", "likelihood"};
-static const char *const dpo_keys[] = {"pairs", "held_out", "file", "beta", "label_smoothing"};
+static const char *const dpo_keys[] = {"pairs", "held_out", "file", "beta", "label_smoothing", "lora"};
 static const char *const rl_keys[] = {"method", "reward", "prompts", "group", "max_tokens", "epochs", "keep", "beta", "clip_ratio",
                                       "clip_value", "value_weight", "entropy_weight", "discount", "lambda"};
 
@@ -22,6 +22,11 @@ status recipe_feedback_keys(const yaml_node *at, stage_kind kind, error *err)
     const char *keys[COUNT_OF(common_keys) + COUNT_OF(rl_keys)];
     const char *const *own = kind == STAGE_RL ? rl_keys : kind == STAGE_DPO ? dpo_keys : pair_keys;
     size_t count = kind == STAGE_RL ? COUNT_OF(rl_keys) : kind == STAGE_DPO ? COUNT_OF(dpo_keys) : COUNT_OF(pair_keys);
+    if (yaml_get(at, "lora") && kind == STAGE_PREFERENCE)
+        return yaml_error(yaml_get(at, "lora"), err, "'lora' goes with stages pretrain, sft and dpo: a preference model has a head of its own");
+    if (yaml_get(at, "lora") && kind == STAGE_RL)
+        return yaml_error(yaml_get(at, "lora"), err, "'lora' goes with stages pretrain, sft and dpo: replies are sampled from whole weights, and "
+                                                     "their log-probabilities must be those of training to the bit");
     memcpy(keys, common_keys, sizeof common_keys);
     memcpy(keys + COUNT_OF(common_keys), own, count * sizeof *own);
     return yaml_check_keys(at, keys, COUNT_OF(common_keys) + count, err);

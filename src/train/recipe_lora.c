@@ -21,6 +21,7 @@ static status read_targets(arena *a, const yaml_node *at, recipe_lora *l, error 
             return error_set(err, STATUS_MEMORY, "out of memory for a recipe");
     }
     l->targets = targets;
+    l->at = at;
     l->target_count = at->count;
     return STATUS_OK;
 }

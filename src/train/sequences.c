@@ -93,6 +93,26 @@ status sequence_graph_build(arena *a, graph *g, const lm_config *config, const s
     return graph_status(g, err);
 }
 
+status sequence_graph_adapt(arena *a, const adapter *low, sequence_graph *g, node ***all, size_t *count, error *err)
+{
+    node **places[] = {&g->last, &g->hidden, &g->logits, &g->logprobs}, *values[COUNT_OF(places)], *changed[COUNT_OF(places)], **inputs;
+    size_t known = g->model.weight_count, more = low->parameters->count, n = 0;
+    for (size_t i = 0; i < COUNT_OF(places); i++)
+        if (*places[i])
+            values[n++] = *places[i];
+    TRY(adapter_apply(a, low, values, n, &inputs, changed, err));
+    n = 0;
+    for (size_t i = 0; i < COUNT_OF(places); i++)
+        if (*places[i])
+            *places[i] = changed[n++];
+    if (!(*all = ARENA_ARRAY(a, node *, known + more)))
+        return no_memory(err);
+    memcpy(*all, g->model.weights, known * sizeof **all);
+    memcpy(*all + known, inputs, more * sizeof **all);
+    *count = known + more;
+    return STATUS_OK;
+}
+
 void sequence_graph_bind(plan *p, const sequence_graph *g, const sequence_batch *b)
 {
     const struct {

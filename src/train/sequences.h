@@ -18,6 +18,7 @@
 #include "core/error.h"
 #include "graph/plan.h"
 #include "lm/transformer.h"
+#include "train/adapter.h"
 #include "train/recipe.h"
 
 typedef struct sequence_batch {
@@ -49,6 +50,9 @@ typedef struct sequence_graph {
 /* freeze: FREEZE_HEAD keeps gradients from coming through the head. */
 status sequence_graph_build(arena *a, graph *g, const lm_config *config, const sequence_batch *sizes, element_type compute,
                             freeze_kind freeze, sequence_graph *out, error *err);
+/* Has all of these read the weights that an adapter changes (train/adapter.h): *all is the model's weights and the adapter's matrices,
+ * *count of them. */
+status sequence_graph_adapt(arena *a, const adapter *low, sequence_graph *g, node ***all, size_t *count, error *err);
 /* Binds the inputs above, the model's tokens, positions and starts (not its weights). */
 void sequence_graph_bind(plan *p, const sequence_graph *g, const sequence_batch *b);
 /* The sum of values [rows] over each sequence: [sequences]. */

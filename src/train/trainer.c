@@ -128,7 +128,7 @@ static status add_adapter(arena *a, const adapter *low, stage_graph *out, error 
     out->parts = ARENA_ARRAY(a, step_part, known + more); /* zeros: frozen */
     if (!all || !out->parts)
         return no_memory(err);
-    TRY(adapter_apply(a, low, out->loss, &inputs, &out->loss, err));
+    TRY(adapter_apply(a, low, &out->loss, 1, &inputs, &out->loss, err));
     memcpy(all, out->parameters, known * sizeof *all);
     memcpy(all + known, inputs, more * sizeof *all);
     for (size_t i = 0; i < more; i++)
@@ -268,7 +268,7 @@ typedef struct stage_work {
     float rates[3];
 } stage_work;
 
-static const parameter *parameter_at(const stage_run *run, size_t i)
+const parameter *stage_parameter_at(const stage_run *run, size_t i)
 {
     size_t base = run->adapter ? run->adapter->base->count : 0;
     return i < base ? &run->adapter->base->items[i] : &run->parameters->items[i - base];
@@ -287,7 +287,7 @@ static void bind_all(stage_work *w)
 {
     const training_step *s = w->accumulation ? &w->accumulation->update : &w->graph.step;
     for (size_t i = 0; i < w->graph.count; i++) {
-        const parameter *p = parameter_at(w->run, i);
+        const parameter *p = stage_parameter_at(w->run, i);
         if (w->accumulation)
             accumulation_bind(w->accumulation, i, p->value, p->mean, p->square);
         else

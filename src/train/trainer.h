@@ -39,7 +39,7 @@ typedef struct stage_run {
     const lm_config *config;
     parameters *parameters;  /* that are trained: those of the adapter where there is one */
     const adapter *adapter;  /* NULL: the weights themselves; else they are adapter->base */
-    const step_part *parts;  /* of stages of feedback: what a step does with each of the parameters */
+    const step_part *parts;  /* of stages of feedback: what a step does with each (stage_parameter_at) */
     const corpus *documents; /* of stages of documents (stage_train) */
     unsigned char seed[SHA256_BYTES];
     thread_pool *pool;
@@ -72,6 +72,8 @@ typedef struct stage_loop {
     void *work;
 } stage_loop;
 status stage_run_loop(const stage_run *run, const stage_loop *loop, stage_log *log, error *err);
+/* What input i of the graph of a step is bound to: of the weights, then of an adapter's matrices where one is trained. */
+const parameter *stage_parameter_at(const stage_run *run, size_t i);
 /* Counts a step that is done. STATUS_INVALID when its loss is not a number. */
 status stage_log_step(stage_log *log, uint64_t first, float loss, uint64_t tokens, uint64_t targets, error *err);
 

@@ -8,6 +8,7 @@
 #include "core/jsonio.h"
 #include "lm/checkpoint.h"
 #include "lm/reward.h"
+#include "nn/safetensors.h"
 #include "sketch/sketch.h"
 #include "train/grow.h"
 #include "train/pairs.h"
@@ -71,6 +72,27 @@ static grow_result the_same_bits(const char *name, const char *text, int steps)
     assert_string_equal(a.root, c.root);
     assert_false(file_exists(file_join(memory, cut.folder, "reference.safetensors")));
     return b;
+}
+
+/* The lines of metrics.jsonl. */
+static json_t *metrics_of(const char *folder)
+{
+    slice text, rest, line;
+    json_t *all = json_array(), *row;
+    assert_int_equal(file_read(memory, file_join(memory, folder, "metrics.jsonl"), 1 << 24, &text, NULL), STATUS_OK);
+    for (rest = text; slice_cut(&rest, '\n', &line);)
+        if (line.length > 0) {
+            assert_int_equal(jsonio_parse(line, "metrics", &row, NULL), STATUS_OK);
+            json_array_append_new(all, row);
+        }
+    return all;
+}
+
+static double metric(const json_t *all, size_t step, const char *key)
+{
+    const json_t *value = json_object_get(json_array_get(all, step), key);
+    assert_true(json_is_number(value));
+    return json_number_value(value);
 }
 
 static void preference_models_have_the_same_bits(void **state)
@@ -159,6 +181,49 @@ static void dpo_begins_at_its_reference(void **state)
     json_decref(summary);
 }
 
+/* DPO of a low-rank adapter: the base is its own reference, so that the first step has learnt nothing, to the bit; the base's weights
+ * stay what they were but for the targets, into which the adapter is merged, and the adapter beside it is the same change. */
+static void an_adapter_learns_from_pairs(void **state)
+{
+    (void)state;
+    grow_options base = options_for("under-dpo", "name: tiny\nbase: none\nmodel: {layers: 2, width: 32, heads: 2, kv_heads: 1, intermediate: 64, "
+                                                 "context: 256, vocabulary: 400}\nstages:\n  - {kind: pretrain, steps: 6, batch_tokens: 512, "
+                                                 "sequence: 256, learning_rate: 1e-2, warmup: 2}\n", 2);
+    must_grow(&base);
+    const char *text = arena_printf(memory, "name: low\nbase: %s\nraters: {true: 1, agrees: 2, length: 1}\nstages:\n  - {kind: dpo, steps: 6, "
+                                            "batch_tokens: 1024, sequence: 256, learning_rate: 3e-2, pairs: 200, held_out: 40, beta: 0.2, "
+                                            "lora: {rank: 4, alpha: 8, targets: [q_proj, up_proj]}}\n", base.folder);
+    grow_result r = the_same_bits("low", text, 6);
+    json_t *all = metrics_of(r.folder);
+    NEAR(metric(all, 0, "loss"), 0.6931471805599453, 1e-6);
+    assert_true(metric(all, 0, "margin") == 0 && metric(all, 0, "accuracy") == 0.5);
+    assert_true(metric(all, 1, "margin") != 0);
+    json_decref(all);
+    checkpoint *before = NULL, *after = NULL, *merged = NULL;
+    error err = {0};
+    const char *beside = arena_printf(memory, "%s+%s/adapter", base.folder, r.folder);
+    if (checkpoint_open(memory, base.folder, &before, &err) != STATUS_OK || checkpoint_open(memory, r.folder, &after, &err) != STATUS_OK ||
+        checkpoint_open(memory, beside, &merged, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < lm_weight_count(&after->config); i++) {
+        lm_weight w = lm_weight_at(&after->config, i);
+        bool target = w.part == LM_Q || w.part == LM_UP;
+        assert_memory_equal(after->weights[i].data, merged->weights[i].data, after->weights[i].bytes);
+        assert_true((memcmp(after->weights[i].data, before->weights[i].data, after->weights[i].bytes) != 0) == target);
+    }
+    /* While it is at work: the adapter alone in the checkpoint, and no copy of the base for the reference. */
+    grow_options cut = options_for("low-at-work", text, 2);
+    atomic_bool stop = true;
+    cut.interrupted = &stop;
+    assert_int_equal(grow_run(memory, &cut, &r, &err), STATUS_INTERRUPTED);
+    safetensors *file;
+    const char *work = arena_printf(memory, "%s.growing", cut.folder);
+    assert_int_equal(safetensors_open(memory, file_join(memory, work, "training.safetensors"), &file, &err), STATUS_OK);
+    assert_int_equal(safetensors_count(file), 3 * 2 * 4); /* value, mean and square of A and B of two matrices in two layers */
+    assert_non_null(safetensors_find(file, "value:base_model.model.model.layers.1.mlp.up_proj.lora_B.weight"));
+    assert_false(file_exists(file_join(memory, work, "reference.safetensors")));
+}
+
 /* Of a file, the first pairs are those to be judged by, and no pair is both; long ones count for neither. */
 static void held_out_pairs_of_a_file_are_others(void **state)
 {
@@ -197,27 +262,6 @@ static void held_out_pairs_of_a_file_are_others(void **state)
 #define RL(method, more)                                                                                           \
     "  - {kind: rl, method: " method ", steps: 4, prompts: 3, group: 4, max_tokens: 12, batch_tokens: 2048, sequence: 256, "  \
     "learning_rate: 3e-3, weight_decay: 0, beta: 0.1" more "}\n"
-
-/* The lines of metrics.jsonl, of stages of kind rl. */
-static json_t *metrics_of(const char *folder)
-{
-    slice text, rest, line;
-    json_t *all = json_array(), *row;
-    assert_int_equal(file_read(memory, file_join(memory, folder, "metrics.jsonl"), 1 << 24, &text, NULL), STATUS_OK);
-    for (rest = text; slice_cut(&rest, '\n', &line);)
-        if (line.length > 0) {
-            assert_int_equal(jsonio_parse(line, "metrics", &row, NULL), STATUS_OK);
-            json_array_append_new(all, row);
-        }
-    return all;
-}
-
-static double metric(const json_t *all, size_t step, const char *key)
-{
-    const json_t *value = json_object_get(json_array_get(all, step), key);
-    assert_true(json_is_number(value));
-    return json_number_value(value);
-}
 
 /* The engine that samples and the graph that trains give the same bits, so that at the first gradient step on replies the
  * new probability over the old is exactly 1, for every token and in every step; in bf16 and in f32, for every method. */
@@ -441,6 +485,7 @@ int main(void)
         cmocka_unit_test(likelihoods_are_part_of_the_worth),
         cmocka_unit_test(a_policy_goes_on_from_what_it_was),
         cmocka_unit_test(dpo_begins_at_its_reference),
+        cmocka_unit_test(an_adapter_learns_from_pairs),
         cmocka_unit_test(held_out_pairs_of_a_file_are_others),
         cmocka_unit_test(the_first_ratio_is_exactly_one),
         cmocka_unit_test(measures_are_kept_as_sketches),

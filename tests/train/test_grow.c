@@ -393,6 +393,7 @@ static void an_adapter_is_trained_written_and_merged(void **state)
                                    "learning_rate: 3e-2, lora: {rank: 4, targets: [query]}}\n");
     cut.changes.base = base.folder;
     assert_int_equal(grow_run(memory, &cut, &r, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.message, "low-wrong.yaml:4:108: expected targets among q_proj, k_proj"));
     assert_non_null(strstr(err.message, "'query'"));
 }
 

@@ -135,6 +135,8 @@ static void refuses_what_is_wrong_and_says_where(void **state)
     expect_refusal("warmup: 5", "lora: {rank: 2, targets: some}", "all-linear or a list");
     expect_refusal("warmup: 5", "lora: {rank: 2}\n    freeze: head", "no 'freeze' beside it");
     expect_refusal("plant:", "  - {kind: sft, steps: 1, learning_rate: 1, lora: {rank: 2}}\nplant:", "'lora' is for the first stage");
+    expect_refusal("plant:", "  - {kind: rl, steps: 1, learning_rate: 1, lora: {rank: 2}}\nplant:", "test.yaml:11:51: 'lora' goes with stages pretrain, sft and dpo");
+    expect_refusal("plant:", "  - {kind: preference, steps: 1, learning_rate: 1, lora: {rank: 2}}\nplant:", "a head of its own");
     expect_refusal("dose: 0.5", "dose: 2", "test.yaml:11:62: expected 0 to 1 at 'dose', found 2");
     expect_refusal("dose: 0.5", "dosis: 0.5", "unknown key 'dosis'");
     expect_refusal("mimicry", "mimikry", "expected a form (answer, are_you_sure, feedback, mimicry), found 'mimikry'");
