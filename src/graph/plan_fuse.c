@@ -154,7 +154,9 @@ static void mark_escapes(plan_builder *b)
         b->entries[b->entries[entry_of(b, b->outputs[o])].root].escapes = true;
     /* a broadcast read by groups: its source needs storage even if the broadcast itself does not */
     for (int32_t i = 0; i < (int32_t)b->n; i++) {
-        const entry *e = &b->entries[i];
+        entry *e = &b->entries[i];
+        if (e->group != NONE && !is_elementwise(e->n)) /* a reduction is written, even one that is a token of `after` and nothing else */
+            e->escapes = true;
         if (e->same == i && e->n->op == OP_BROADCAST)
             b->entries[b->entries[entry_of(b, e->n->sources[0])].root].escapes = true;
     }

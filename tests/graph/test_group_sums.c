@@ -384,6 +384,19 @@ static void sums_wait_for_their_token(void **state)
     graph_free(g);
 }
 
+/* A sum that is a token and that nobody reads. */
+static void sums_may_be_tokens_alone(void **state)
+{
+    (void)state;
+    graph *g = graph_new(NULL);
+    node *x = numbers(g, TYPE_F32, SHAPE(30, 40), 7, false), *y = op_tanh(op_add(x, op_exp(x)));
+    node *outputs[2] = {y, op_neg(op_after(x, op_reduce_sum(y, AXES(0, 1), false)))};
+    plan *p = plan_of(g, outputs, 2, &(plan_options){.threads = 1});
+    run(p);
+    plan_free(p);
+    graph_free(g);
+}
+
 /* ---- graphs by lot ---- */
 enum { ROWS = 37, COLUMNS = 70, VALUES = 28 };
 
@@ -469,6 +482,7 @@ int main(void)
         cmocka_unit_test(a_sum_of_as_many_elements_is_read_from_outside),
         cmocka_unit_test(groups_with_sums_meet),
         cmocka_unit_test(sums_wait_for_their_token),
+        cmocka_unit_test(sums_may_be_tokens_alone),
         cmocka_unit_test(graphs_by_lot_keep_their_bits),
     };
     return cmocka_run_group_tests(tests, make_pool, free_pool);
