@@ -56,8 +56,8 @@ void reductions_of(const node *n, bool reference, reductions *out)
         kernel_reduction *pass = &out->pass[out->passes++];
         *pass = kernel_reduction_of(op, (kernel_type)n->type, outer, count, inner, reference);
         size_t bytes = outer * inner * element_size(node_type(n)), own = kernel_reduction_scratch_bytes(pass);
-        if (out->passes == 1)
-            out->half = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        out->half = bytes > out->half ? bytes : out->half; /* the first pass's, but where a later one makes something of nothing */
         out->own = own > out->own ? own : out->own;
         i = first;
     }

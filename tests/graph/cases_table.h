@@ -52,9 +52,10 @@ static bool elementwise_case(test_case *c, int op, int variant)
 /* ---- structural ---- */
 static bool leaf_case(test_case *c, int op, int variant)
 {
-    if (variant > 1)
+    const shape shapes[] = {SHAPE(5), SHAPE(2, 3, 4), SHAPE(0, 3), SHAPE(1)};
+    if (variant >= (int)COUNT_OF(shapes))
         return false;
-    shape s = variant ? SHAPE(2, 3, 4) : SHAPE(5);
+    shape s = shapes[variant];
     node *a = real(c, s, -1, 1);
     static const double numbers[24] = {0.5, -1.25, 3, 0.75, 2};
     if (op == OP_FILL)
@@ -71,10 +72,11 @@ static bool random_case(test_case *c, int op, int variant)
 {
     (void)op;
     static const int32_t key[4] = {17, -3, 5, 9};
-    if (variant > 1)
+    const shape shapes[] = {SHAPE(7), SHAPE(3, 50), SHAPE(0, 2), SHAPE(1, 67)};
+    if (variant >= (int)COUNT_OF(shapes))
         return false;
     /* the same draws to 24 bits in both types */
-    out(c, op_random_uniform(given(c, SHAPE(4), key), wide_type(c->type), variant ? SHAPE(3, 50) : SHAPE(7)));
+    out(c, op_random_uniform(given(c, SHAPE(4), key), wide_type(c->type), shapes[variant]));
     c->no_derivative = true;
     return true;
 }
@@ -82,9 +84,9 @@ static bool random_case(test_case *c, int op, int variant)
 static bool reduce_case(test_case *c, int op, int variant)
 {
     const shape shapes[] = {SHAPE(7), SHAPE(3, 5), SHAPE(3, 5), SHAPE(2, 3, 4, 5), SHAPE(2, 3, 4, 5), SHAPE(3, 1),
-                            SHAPE(19, 301), SHAPE(4, 1, 2)};
-    const axes which[] = {AXES(0), AXES(0), AXES(1), AXES(0, 2), AXES(1, 2, 3), AXES(1), AXES(0, 1), AXES(0, 1, 2)};
-    if (variant >= (int)COUNT_OF(shapes))
+                            SHAPE(19, 301), SHAPE(4, 1, 2), SHAPE(2, 3, 0, 4, 5), SHAPE(0, 3)};
+    const axes which[] = {AXES(0), AXES(0), AXES(1), AXES(0, 2), AXES(1, 2, 3), AXES(1), AXES(0, 1), AXES(0, 1, 2), AXES(0, 2, 4), AXES(1)};
+    if (variant >= (int)COUNT_OF(shapes) - (op == OP_REDUCE_MAX ? 2 : 0)) /* the largest of no whole numbers is none of them */
         return false;
     node *a = real(c, shapes[variant], -1, 2);
     bool keep = variant % 2;
@@ -94,9 +96,9 @@ static bool reduce_case(test_case *c, int op, int variant)
 
 static bool move_case(test_case *c, int op, int variant)
 {
-    if (variant > 4)
+    const shape shapes[] = {SHAPE(6), SHAPE(3, 4), SHAPE(2, 3, 4), SHAPE(1, 5, 1, 2), SHAPE(9, 65), SHAPE(0, 3), SHAPE(3, 0)};
+    if (variant >= (int)COUNT_OF(shapes))
         return false;
-    const shape shapes[] = {SHAPE(6), SHAPE(3, 4), SHAPE(2, 3, 4), SHAPE(1, 5, 1, 2), SHAPE(9, 65)};
     shape s = shapes[variant];
     node *a = real(c, s, -1, 1);
     int axis = s.rank - 1 - variant % 2 >= 0 ? s.rank - 1 - variant % 2 : 0;
@@ -125,8 +127,13 @@ static bool move_case(test_case *c, int op, int variant)
 static bool concat_case(test_case *c, int op, int variant)
 {
     (void)op;
-    if (variant > 2)
+    if (variant > 3)
         return false;
+    if (variant == 3) { /* one with nothing among them */
+        node *some[3] = {real(c, SHAPE(2), -1, 1), real(c, SHAPE(0), -1, 1), real(c, SHAPE(5), -1, 1)};
+        out(c, op_concat(some, 3, 0));
+        return true;
+    }
     node *parts[3] = {real(c, variant ? SHAPE(2, 3, 2) : SHAPE(2), -1, 1), real(c, variant ? SHAPE(2, 1, 2) : SHAPE(1), -1, 1),
                       real(c, variant ? SHAPE(2, 5, 2) : SHAPE(4), -1, 1)};
     if (variant == 2)
@@ -139,8 +146,8 @@ static bool concat_case(test_case *c, int op, int variant)
 static bool rows_case(test_case *c, int op, int variant)
 {
     static const int32_t index[6] = {2, 0, 4, -1, 2, 7}, distinct[4] = {3, -1, 0, 2};
-    const shape rest[] = {SHAPE(6), SHAPE(6, 3), SHAPE(6, 2, 67)};
-    if (variant > 2)
+    const shape rest[] = {SHAPE(6), SHAPE(6, 3), SHAPE(6, 2, 67), SHAPE(6, 0), SHAPE(6, 1)};
+    if (variant >= (int)COUNT_OF(rest))
         return false;
     shape table = rest[variant], rows = rest[variant];
     table.size[0] = 5;
@@ -153,8 +160,8 @@ static bool rows_case(test_case *c, int op, int variant)
         rows.size[0] = 4;
         out(c, op_put_rows(real(c, table, -1, 1), given(c, SHAPE(4), distinct), real(c, rows, -1, 1)));
     } else {
-        shape x = variant ? SHAPE(2, 3, 5) : SHAPE(6, 5);
-        out(c, op_take_last(real(c, x, -1, 1), given(c, variant ? SHAPE(2, 3) : SHAPE(6), index)));
+        shape x = variant > 2 ? rest[variant] : variant ? SHAPE(2, 3, 5) : SHAPE(6, 5);
+        out(c, op_take_last(real(c, x, -1, 1), given(c, x.rank == 3 ? SHAPE(2, 3) : SHAPE(6), index)));
     }
     return true;
 }
@@ -216,9 +223,10 @@ static bool algebra_case(test_case *c, int op, int variant)
 static bool after_case(test_case *c, int op, int variant)
 {
     (void)op;
-    if (variant > 1)
+    const shape shapes[] = {SHAPE(4), SHAPE(3, 37), SHAPE(1, 0)};
+    if (variant >= (int)COUNT_OF(shapes))
         return false;
-    shape s = variant ? SHAPE(3, 37) : SHAPE(4);
+    shape s = shapes[variant];
     node *parts[2] = {real(c, s, -1, 1), real(c, s, -1, 1)}, *both = op_concat(parts, 2, 0);
     out(c, op_after(op_slice(both, 0, 1, s.size[0] + 1), op_slice(both, 0, 0, 1)));
     return true;
@@ -304,9 +312,9 @@ static bool conv_case(test_case *c, int op, int variant)
 static bool linear_case(test_case *c, int op, int variant)
 {
     (void)op;
-    if (variant > 5)
+    const shape xs[] = {SHAPE(3, 5), SHAPE(2, 3, 8), SHAPE(7), SHAPE(70, 32), SHAPE(1, 64), SHAPE(2, 9), SHAPE(0, 5), SHAPE(3, 0)};
+    if (variant >= (int)COUNT_OF(xs))
         return false;
-    const shape xs[] = {SHAPE(3, 5), SHAPE(2, 3, 8), SHAPE(7), SHAPE(70, 32), SHAPE(1, 64), SHAPE(2, 9)};
     node *x = real(c, xs[variant], -1, 1);
     shape w = SHAPE(variant == 3 ? 96 : 6, shape_last(xs[variant]));
     out(c, op_linear_as(x, variant % 2 ? wide_real(c, w, -1, 1) : real(c, w, -1, 1),
@@ -316,7 +324,7 @@ static bool linear_case(test_case *c, int op, int variant)
 
 static bool row_case(test_case *c, int op, int variant)
 {
-    const shape shapes[] = {SHAPE(5), SHAPE(3, 7), SHAPE(2, 3, 16), SHAPE(40, 129), SHAPE(4, 1)};
+    const shape shapes[] = {SHAPE(5), SHAPE(3, 7), SHAPE(2, 3, 16), SHAPE(40, 129), SHAPE(4, 1), SHAPE(0, 4), SHAPE(3, 0)};
     if (variant >= (int)COUNT_OF(shapes))
         return false;
     node *x = real(c, shapes[variant], -2, 2);
@@ -327,7 +335,7 @@ static bool row_case(test_case *c, int op, int variant)
 
 static bool rms_norm_case(test_case *c, int op, int variant)
 {
-    const shape shapes[] = {SHAPE(3, 8), SHAPE(5), SHAPE(2, 3, 7), SHAPE(65, 64)};
+    const shape shapes[] = {SHAPE(3, 8), SHAPE(5), SHAPE(2, 3, 7), SHAPE(65, 64), SHAPE(0, 4), SHAPE(1, 5)};
     if (variant >= 2 * (int)COUNT_OF(shapes))
         return false;
     shape s = shapes[variant / 2], w = SHAPE(shape_last(s));
@@ -356,7 +364,7 @@ static bool normalise_case(test_case *c, int op, int variant)
              {SHAPE(2, 3, 6), 3, false, false},      {SHAPE(3, 4), 1, true, true},         {SHAPE(1, 2, 3, 8), 8, true, false},
              {SHAPE(2, 5, 134), 2, true, false},     {SHAPE(3, 2, 4, 130), 1, true, false}, {SHAPE(5), 0, false, false},
              {SHAPE(3, 7), 0, true, true},           {SHAPE(2, 3, 4), 0, false, false},    {SHAPE(4, 1), 0, true, false},
-             {SHAPE(133, 37), 0, true, false}};
+             {SHAPE(133, 37), 0, true, false},      {SHAPE(0, 3), 0, false, false}};
     if (variant >= (int)COUNT_OF(v))
         return false;
     shape s = v[variant].x, w = SHAPE(shape_last(s));
@@ -388,7 +396,7 @@ static bool normalise_case(test_case *c, int op, int variant)
 
 static bool silu_case(test_case *c, int op, int variant)
 {
-    const shape shapes[] = {SHAPE(5), SHAPE(3, 7), SHAPE(2, 1, 16), SHAPE(33, 130)};
+    const shape shapes[] = {SHAPE(5), SHAPE(3, 7), SHAPE(2, 1, 16), SHAPE(33, 130), SHAPE(0, 4)};
     if (variant >= (int)COUNT_OF(shapes))
         return false;
     node *gate = real(c, shapes[variant], -3, 3), *up = real(c, shapes[variant], -2, 2);
@@ -405,9 +413,9 @@ static bool silu_case(test_case *c, int op, int variant)
 static bool rotary_case(test_case *c, int op, int variant)
 {
     (void)op;
-    if (variant > 2)
+    if (variant > 3)
         return false;
-    int64_t t = variant == 2 ? 9 : 3, d = variant ? 8 : 2;
+    int64_t t = variant == 3 ? 0 : variant == 2 ? 9 : 3, d = variant ? 8 : 2;
     node *x = real(c, SHAPE(t, 1 + variant, d), -1, 1), *position = whole(c, SHAPE(t), -1, 7);
     node *angle = graph_iota(c->g, wide_type(c->type), SHAPE(6, d / 2), 0);
     out(c, fused_rotary(x, position, op_cos(angle), op_sin(angle), variant == 1));
@@ -435,7 +443,8 @@ static bool attention_case(test_case *c, int op, int variant)
              {11, 4, 2, 8, starts, {.both_ways = true}},
              {80, 2, 2, 8, one, {.scale = 0.7, .both_ways = true}},
              {80, 4, 2, 8, many, {.scale = 0.7, .window = 3, .both_ways = true}},
-             {80, 2, 1, 8, one, {.window = 9, .soft_cap = 1.5, .both_ways = true}}};
+             {80, 2, 1, 8, one, {.window = 9, .soft_cap = 1.5, .both_ways = true}},
+             {0, 2, 1, 4, one, {.scale = 0.7}}};
     if (variant >= (int)COUNT_OF(v))
         return false;
     for (int i = 0; i < 80; i++)
@@ -462,7 +471,7 @@ static bool attention_case(test_case *c, int op, int variant)
 static bool cross_entropy_case(test_case *c, int op, int variant)
 {
     static const int32_t targets[70] = {2, 0, -1, 9, 1}; /* 9 lies in the largest of the tables alone */
-    const shape shapes[] = {SHAPE(5, 6), SHAPE(1, 5), SHAPE(70, 300)};
+    const shape shapes[] = {SHAPE(5, 6), SHAPE(1, 5), SHAPE(70, 300), SHAPE(0, 5)};
     if (variant >= (int)COUNT_OF(shapes))
         return false;
     shape rows = SHAPE(shapes[variant].size[0]);
@@ -480,7 +489,7 @@ static bool cross_entropy_case(test_case *c, int op, int variant)
 static bool adamw_case(test_case *c, int op, int variant)
 {
     (void)op;
-    const shape shapes[] = {SHAPE(5), SHAPE(3, 7), SHAPE(129, 40)};
+    const shape shapes[] = {SHAPE(5), SHAPE(3, 7), SHAPE(129, 40), SHAPE(0, 3), SHAPE(1)};
     if (variant >= (int)COUNT_OF(shapes))
         return false;
     shape s = shapes[variant];
@@ -496,9 +505,9 @@ static bool adamw_case(test_case *c, int op, int variant)
 static bool sparse_case(test_case *c, int op, int variant)
 {
     static const int32_t few[4] = {0, 2, 3, -1}, many[7] = {0, 58, 59, 60, 119, 149, -1}, none[2] = {-1, -1};
-    const shape tables[] = {SHAPE(5), SHAPE(4, 7), SHAPE(150, 3, 23), SHAPE(3, 5)};
-    const int32_t *indices[] = {few, few, many, none};
-    static const int64_t counts[] = {4, 4, 7, 2};
+    const shape tables[] = {SHAPE(5), SHAPE(4, 7), SHAPE(150, 3, 23), SHAPE(3, 5), SHAPE(5, 0), SHAPE(4, 1), SHAPE(3, 2)};
+    const int32_t *indices[] = {few, few, many, none, few, few, none};
+    static const int64_t counts[] = {4, 4, 7, 2, 4, 4, 0};
     if (variant >= (int)COUNT_OF(tables))
         return false;
     c->fixed_indices = true;
@@ -521,11 +530,11 @@ static bool cache_case(test_case *c, int op, int variant)
 {
     static const int32_t slots[4] = {1, 0, -1, 1}, positions[4] = {3, 65, 0, 2}, first[1] = {0}, zero[1] = {0};
     static const int32_t table[4] = {2, 0, 4, 1};
-    static const attention_options how[] = {{.scale = 0}, {.scale = 0.6}, {.scale = 0.6, .window = 3}, {.soft_cap = 0.5, .window = 63}};
-    if (variant >= (int)(op == OP_CACHE_APPEND ? 2 : COUNT_OF(how)))
+    static const attention_options how[] = {{.scale = 0}, {.scale = 0.6}, {.scale = 0.6, .window = 3}, {.soft_cap = 0.5, .window = 63}, {.scale = 0}};
+    if (variant >= (int)COUNT_OF(how))
         return false;
     c->fixed_indices = true;
-    int64_t t = variant ? 4 : 1, heads = variant ? 2 : 1;
+    int64_t t = variant == 4 ? 0 : variant ? 4 : 1, heads = variant ? 2 : 1;
     shape cache = SHAPE(variant ? 5 : 1, 64, heads, 4), rows = SHAPE(t, heads, 4);
     node *k_cache = real(c, cache, -1, 1), *v_cache = real(c, cache, -1, 1);
     node *pages = given(c, variant ? SHAPE(2, 2) : SHAPE(1, 1), variant ? table : zero);
