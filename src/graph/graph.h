@@ -152,7 +152,8 @@ bool graph_laplacian(node *const *outputs, size_t count, node *x, node **jacobia
  * what it computes on the way, and computes that again when it gets there. Same values; one more forward pass of that
  * part. They nest: what is in an inner one is computed again as often as there are checkpoints around it, and when a gradient goes
  * through the outer one, it keeps of the inner one what that reads. A gradient that is taken inside of a checkpoint keeps what is
- * built in that one, and computes again what is in closed ones. */
+ * built in that one, and computes again what is in closed ones (so that what depends on it does not depend on their nodes, but on what
+ * these read). */
 void graph_checkpoint_begin(graph *g);
 void graph_checkpoint_end(graph *g);
 /* One step of a loop: builds the state after step number `step` from that before it, of the same shapes and types. What it

@@ -2,8 +2,10 @@
  * hold. */
 #include "plans.h"
 
+#include "core/random.h"
 #include "graph/composite.h"
 #include "graph/plan.h"
+#include "sanitized.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -310,6 +312,111 @@ static void any_nesting_is_the_same_function(void **state)
     }
 }
 
+/* A sum that others only come after, and that its source's group would make as it passes, is not made. */
+static void tokens_that_nothing_reads_are_not_made(void **state)
+{
+    (void)state;
+    graph *g = graph_new(NULL);
+    static const element_type types[] = {TYPE_F32, TYPE_F64};
+    node *outputs[2 * COUNT_OF(types)];
+    for (size_t t = 0; t < COUNT_OF(types); t++) {
+        node *x = op_tanh(op_shift(graph_iota(g, types[t], SHAPE(2000), 0), 0.5)), *y = op_scale(x, 2);
+        outputs[2 * t] = op_after(op_sin(graph_iota(g, types[t], SHAPE(5), 0)), op_reduce_sum(y, AXES(0), false));
+        outputs[2 * t + 1] = y;
+    }
+    plan *p = plan_of(g, outputs, COUNT_OF(outputs), NULL);
+    run(p);
+    for (int i = 0; i < 5; i++) {
+        near((double)((const float *)plan_output(p, 0))[i], sin(i), 1e-6);
+        near(((const double *)plan_output(p, 2))[i], sin(i), 1e-15);
+    }
+    near(((const double *)plan_output(p, 3))[0], 2 * tanh(0.5), 1e-15);
+    plan_free(p);
+    graph_free(g);
+}
+
+/* ---- drawn at random ---- */
+enum { POOL = 40, DEEPEST = 4, SIZE = 3 };
+
+/* One smooth operation on nodes of the pool, or (the last kind) a gradient of one of them in an input, taken where the program stands. */
+static node *drawn(random_stream *r, node *const *pool, size_t count, uint64_t kinds)
+{
+    node *x = pool[random_below(r, count)], *y = pool[count - 1 - random_below(r, count < 4 ? count : 4)], *d;
+    switch (random_below(r, kinds)) {
+    case 0:
+        return op_mul(x, y);
+    case 1:
+        return op_tanh(op_add(x, y));
+    case 2:
+        return op_softmax(op_sub(y, x));
+    case 3:
+        return op_sin(y);
+    case 4:
+        return op_log_softmax(y);
+    case 5:
+        return op_cumulative_sum(op_mul(y, op_cos(x)), 0, true);
+    case 6:
+        return op_silu(y);
+    default:
+        return graph_grad(op_sum_all(op_sin(y)), &pool[random_below(r, 2)], 1, NULL, &d) ? op_tanh(d) : NULL;
+    }
+}
+
+/* The same program with checkpoints that begin and end anywhere, or without any: value, gradients in an input and in a node somewhere inside,
+ * and a product with the Hessian. */
+static void random_program(uint64_t which, bool checkpoints, double *out)
+{
+    random_stream r = random_stream_at(7, "test/nested", which, 0, 0, 0), where = random_stream_at(7, "test/nested/where", which, 0, 0, 0);
+    graph *g = graph_new(NULL);
+    double start[2][SIZE] = {{0.3, -0.8, 1.1}, {-0.4, 0.9, 0.2}};
+    node *pool[POOL], *wrt[3], *d[5], *v = op_sin(graph_iota(g, TYPE_F64, SHAPE(SIZE), 0));
+    size_t count = 0;
+    int depth = 0;
+    for (; count < 2; count++)
+        pool[count] = graph_constant(g, TYPE_F64, SHAPE(SIZE), start[count]);
+    while (count < POOL) {
+        for (uint64_t k = random_below(&where, 3); k > 0 && depth > 0; k--, depth--)
+            if (checkpoints)
+                graph_checkpoint_end(g);
+        for (uint64_t k = random_below(&where, 3); k > 0 && depth < DEEPEST; k--, depth++)
+            if (checkpoints)
+                graph_checkpoint_begin(g);
+        for (uint64_t k = 1 + random_below(&where, 4); k > 0 && count < POOL; k--, count++)
+            assert_non_null(pool[count] = drawn(&r, pool, count, 7 + which % 2));
+    }
+    for (; depth > 0; depth--)
+        if (checkpoints)
+            graph_checkpoint_end(g);
+    node *f = op_sum_all(op_square(op_add(pool[POOL - 1], op_add(pool[POOL - 3], op_scale(pool[POOL / 2], 0.3)))));
+    wrt[0] = pool[0], wrt[1] = pool[1], wrt[2] = which % 2 ? pool[0] : pool[8]; /* a gradient on the way may read a copy of what is inside */
+    assert_true(graph_value_and_grad(f, wrt, 3, &d[3], d));
+    assert_true(graph_jvp(d, 1, wrt, &v, 1, &d[4]));
+    plan *p = plan_of(g, d, 5, NULL);
+    run(p);
+    for (size_t k = 0; k < 5; k++)
+        memcpy(out + SIZE * k, plan_output(p, k), (k == 3 ? 1 : SIZE) * sizeof *out);
+    plan_free(p);
+    graph_free(g);
+}
+
+static void programs_drawn_at_random_keep_their_derivatives(void **state)
+{
+    (void)state;
+    size_t moving = 0;
+    for (uint64_t i = 0; i < (SANITIZED ? 40 : 300); i++) {
+        double with[5 * SIZE] = {0}, without[5 * SIZE] = {0}, largest = 1;
+        random_program(i, false, without);
+        random_program(i, true, with);
+        for (int k = 0; k < 5 * SIZE; k++)
+            largest = fmax(largest, fabs(without[k]));
+        for (int k = 0; k < 5 * SIZE; k++)
+            if (!(fabs(with[k] - without[k]) <= 1e-9 * largest))
+                fail_msg("program %llu, number %d: %.17g without checkpoints, %.17g with them", (unsigned long long)i, k, without[k], with[k]);
+        moving += fabs(without[0]) > 1e-6 && fabs(without[4 * SIZE + 1]) > 1e-6;
+    }
+    assert_true(moving > (SANITIZED ? 20 : 150));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +425,8 @@ int main(void)
         cmocka_unit_test(both_loops_hold_little),
         cmocka_unit_test(logits_by_rows_inside_a_checkpoint),
         cmocka_unit_test(any_nesting_is_the_same_function),
+        cmocka_unit_test(tokens_that_nothing_reads_are_not_made),
+        cmocka_unit_test(programs_drawn_at_random_keep_their_derivatives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

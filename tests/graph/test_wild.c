@@ -244,6 +244,21 @@ static node *sum_by_index(program *p)
     return below(p, 2) ? sum : distinct;
 }
 
+/* Rows of a table at indices as they come, and in order as op_sum_by_index puts them. */
+static node *sparse(program *p)
+{
+    element_type type = below(p, 3) ? TYPE_F32 : TYPE_F64;
+    int64_t n = below(p, 6), width = below(p, 40), many = below(p, 300);
+    node *rows = fresh(p, type, SHAPE(n, width)), *index = fresh(p, TYPE_I32, SHAPE(n)), *out[3], *table = fresh(p, type, SHAPE(many, width));
+    if (below(p, 3))
+        rows = op_sum_by_index(rows, index, &index);
+    if (below(p, 2))
+        return op_sparse_sum_squares(rows, index, many);
+    op_sparse_adamw(table, kin(p, table), fresh(p, type, SHAPE(many, width)), rows, index, fresh(p, type, SHAPE(4)),
+                    (adamw_options){.9, .99, 1e-8, .1}, &out[0], &out[1], &out[2]);
+    return out[below(p, 3)];
+}
+
 static node *cache(program *p)
 {
     node *k = fresh(p, TYPE_F32, SHAPE(2, 64, 1, 4)), *out[2], *slots = any(p);
@@ -292,7 +307,7 @@ static node *cache(program *p)
     X(flow, op_flow(x, (int)below(p, 3))) X(pair_distances, op_pair_distances(x)) X(cosine_similarity, op_cosine_similarity(x, y))         \
     X(solve_positive, op_solve_positive(x, y)) X(log_determinant, op_log_determinant(x))                                                 \
     X(random_normal, op_random_normal(graph_fill(p->g, TYPE_I32, SHAPE(4), 5), any_type(p), any_shape(p, true)))                          \
-    X(sum_by_index, sum_by_index(p)) X(fitted_rows, fitted_rows(p)) X(more_rows, fitted_rows(p)) X(fitted_rest, fitted_rest(p)) X(more_rest, fitted_rest(p))                  \
+    X(sum_by_index, sum_by_index(p)) X(sparse, sparse(p)) X(sparse_sum_squares, op_sparse_sum_squares(x, any(p), any_number(p))) X(fitted_rows, fitted_rows(p)) X(more_rows, fitted_rows(p)) X(fitted_rest, fitted_rest(p)) X(more_rest, fitted_rest(p))                  \
     X(fill, graph_fill(p->g, any_type(p), any_shape(p, true), 1.5)) X(iota, graph_iota(p->g, any_type(p), any_shape(p, true), any_axis(p)))
 
 #define BUILDER(name, call)                                                                                                              \
