@@ -38,12 +38,14 @@ static node *added(node *sum, node *gradient)
 }
 
 /* The plan that adds a piece's loss and gradients to the sums, in place. */
-static status plan_piece(arena *a, node *loss, const step_part *parts, accumulation *s, error *err)
+static status plan_piece(arena *a, node *loss, const step_part *parts, bool packed_once, accumulation *s, error *err)
 {
     size_t count = s->trained + 1;
     node **chosen = ARENA_ARRAY(a, node *, s->count), **outputs = ARENA_ARRAY(a, node *, count);
     plan_donation *donations = ARENA_ARRAY(a, plan_donation, count);
-    if (!chosen || !outputs || !donations)
+    node **still = ARENA_ARRAY(a, node *, s->count + 1);
+    size_t stays = 0;
+    if (!chosen || !outputs || !donations || !still)
         return no_memory(err);
     for (size_t i = 0, n = 0; i < s->count; i++)
         if (!parts || parts[i] != STEP_FROZEN)
@@ -59,7 +61,10 @@ static status plan_piece(arena *a, node *loss, const step_part *parts, accumulat
             return failed(loss->graph, err);
         s->bytes[i] = (size_t)shape_count(outputs[i]->shape) * sizeof(float);
     }
-    plan_options o = {.donations = donations, .donation_count = count};
+    for (size_t i = 0; i < s->count && packed_once; i++)
+        if (parts && parts[i] == STEP_FROZEN)
+            still[stays++] = s->parameters[i];
+    plan_options o = {.frozen = still, .frozen_count = stays, .donations = donations, .donation_count = count};
     TRY(plan_new(loss->graph, outputs, count, &o, &s->piece, err)); /* says what it needs before the sums are there */
     for (size_t i = 0; i < count; i++) {
         if (!(s->sums[i] = arena_alloc(a, s->bytes[i] + 1)))
@@ -109,7 +114,7 @@ status accumulation_new(arena *a, node *loss, node *const *parameters, size_t co
     if (!s->sums || !s->inputs || !s->bytes)
         return no_memory(err);
     *out = s;
-    TRY(plan_piece(a, loss, parts, s, err));
+    TRY(plan_piece(a, loss, parts, options->packed_once, s, err));
     return plan_update(a, parts, options, s, err);
 }
 

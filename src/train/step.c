@@ -130,7 +130,7 @@ static status nothing_lazy(error *err)
 status step_build_from(arena *a, node *loss, node *const *gradients, node *const *parameters, size_t count, const step_part *parts,
                        const step_options *options, training_step *out, error *err)
 {
-    training_step s = {.graph = loss->graph, .count = count, .output_count = STEP_FIRST};
+    training_step s = {.graph = loss->graph, .count = count, .output_count = STEP_FIRST, .packed_once = options->packed_once};
     slope *slopes = ARENA_ARRAY(a, slope, count);
     TRY(slopes ? make_lists(a, &s, parameters, parts, err) : no_memory(err));
     size_t n = 0;
@@ -188,9 +188,14 @@ status step_plan(arena *a, const training_step *s, bool profile, plan **out, err
             donated++;
         }
     }
-    /* What is not trained is no frozen input: it would be kept packed for both directions, two more copies of the weights, to save what
-     * is little beside products of a batch. */
-    plan_options o = {.donations = donations, .donation_count = donated, .profile = profile};
+    node **still = ARENA_ARRAY(a, node *, s->count + 1);
+    size_t stays = 0;
+    if (!still)
+        return no_memory(err);
+    for (size_t i = 0; i < s->count && s->packed_once; i++)
+        if (s->parts[i] == STEP_FROZEN)
+            still[stays++] = s->parameters[i];
+    plan_options o = {.frozen = still, .frozen_count = stays, .donations = donations, .donation_count = donated, .profile = profile};
     return plan_new(s->graph, s->outputs, s->output_count, &o, out, err);
 }
 

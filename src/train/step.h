@@ -32,6 +32,7 @@
 typedef struct step_options {
     optimiser optimiser;
     double clip; /* 0: none */
+    bool packed_once; /* what is frozen stays packed for products, 2 bytes a weight and direction; else it is packed at every run */
 } step_options;
 
 /* What a step does with a parameter. TABLE: trained, and no matrix to Muon, whatever its shape (embeddings, heads). */
@@ -52,6 +53,7 @@ typedef struct training_step {
     node *rates;       /* input f32 [3] */
     node **outputs;
     size_t output_count;
+    bool packed_once;
 } training_step;
 
 /* parts NULL: all are trained. */

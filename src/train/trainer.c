@@ -8,6 +8,9 @@
 #include <string.h>
 
 enum { DIGESTS = 10 }; /* hashes of the weights on the way through a stage */
+/* Up to so many tokens packing what is frozen is worth remembering: it costs a step of 512 tokens 10 to 20 %, and one of 4,096 nothing
+ * that could be measured. */
+enum { FEW_TOKENS = 1024 };
 
 static status no_memory(error *err)
 {
@@ -100,7 +103,7 @@ static void add_digest(const stage_run *run, stage_log *log)
 
 step_options stage_step_options(const recipe_stage *s)
 {
-    return (step_options){s->optimiser, s->clip};
+    return (step_options){s->optimiser, s->clip, s->batch_tokens / s->accumulate <= FEW_TOKENS};
 }
 
 static bool is_table(lm_weight_role role)

@@ -290,10 +290,11 @@ typedef struct trained_model {
     parameters *base;
     adapter *low;
     float losses[6], norms[6];
+    plan_counts counts; /* of the plan of a piece, or of the step */
 } trained_model;
 
 /* Six steps on one batch, at once (pieces 1) or in pieces. */
-static trained_model train(const lm_config *c, const packed_batch *whole, size_t pieces, bool low, size_t *peak)
+static trained_model train(const lm_config *c, element_type compute, const packed_batch *whole, size_t pieces, bool low, bool packed_once, size_t *peak)
 {
     trained_model m = {.base = base_of(c)};
     if (low)
@@ -302,12 +303,12 @@ static trained_model train(const lm_config *c, const packed_batch *whole, size_t
     size_t room = pieces > 1 ? TOKENS / pieces + 12 : TOKENS;
     assert_int_equal(packed_batch_new(memory, room, &piece, NULL), STATUS_OK);
     stage_graph g;
-    step_options options = {.optimiser = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .decay = 0.1}, .clip = 1};
+    step_options options = {.optimiser = {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .decay = 0.1}, .clip = 1, .packed_once = packed_once};
     error err = {0};
     accumulation *s = NULL;
     plan *p = NULL;
     float rates[3];
-    if (stage_loss_build(memory, c, room, TYPE_F32, FREEZE_NONE, m.low, &g, &err) != STATUS_OK)
+    if (stage_loss_build(memory, c, room, compute, FREEZE_NONE, m.low, &g, &err) != STATUS_OK)
         fail_msg("%s", err.message);
     status made = pieces > 1 ? accumulation_new(memory, g.loss, g.parameters, g.count, g.parts, &options, &s, &err)
                              : step_build(memory, g.loss, g.parameters, g.count, g.parts, &options, &g.step, &err);
@@ -316,6 +317,7 @@ static trained_model train(const lm_config *c, const packed_batch *whole, size_t
     if (made != STATUS_OK)
         fail_msg("%s", err.message);
     *peak = plan_peak_bytes(s ? s->piece : p);
+    m.counts = plan_counts_of(s ? s->piece : p);
     for (size_t i = 0; i < g.count; i++) {
         parameter *x = parameter_at(m.base, m.low, i);
         if (s)
@@ -350,16 +352,36 @@ static void pieces_make_the_step_of_the_whole_batch(void **state)
     packed_batch whole = batch_of(&c);
     for (int low = 0; low < 2; low++) {
         size_t peak;
-        trained_model at_once = train(&c, &whole, 1, low, &peak);
+        trained_model at_once = train(&c, TYPE_F32, &whole, 1, low, false, &peak);
         assert_true(at_once.losses[5] < at_once.losses[0] - (low ? 0.02f : 0.5f));
         for (size_t pieces = 2; pieces <= 4; pieces++) {
             size_t less;
-            trained_model m = train(&c, &whole, pieces, low, &less);
+            trained_model m = train(&c, TYPE_F32, &whole, pieces, low, false, &less);
             for (size_t k = 0; k < COUNT_OF(m.losses); k++) {
                 NEAR((double)m.losses[k], (double)at_once.losses[k], k ? 1e-4 * (double)at_once.losses[k] : 1e-6 * (double)at_once.losses[k]);
                 NEAR((double)m.norms[k], (double)at_once.norms[k], k ? 1e-3 * (double)at_once.norms[k] : 1e-5 * (double)at_once.norms[k]);
             }
             print_message("%s, %zu pieces: peak %zu bytes instead of %zu\n", low ? "rank 2" : "all", pieces, less, peak);
+        }
+    }
+}
+
+/* Frozen weights that stay packed give the bits of those that are packed at every run, at once and in pieces. */
+static void frozen_weights_may_stay_packed(void **state)
+{
+    (void)state;
+    lm_config c = config_of();
+    packed_batch whole = batch_of(&c);
+    for (size_t pieces = 1; pieces <= 3; pieces += 2) {
+        size_t peak;
+        trained_model anew = train(&c, TYPE_BF16, &whole, pieces, true, false, &peak), once = train(&c, TYPE_BF16, &whole, pieces, true, true, &peak);
+        assert_int_equal(anew.counts.packs_once, 0);
+        assert_true(once.counts.packs_once >= 7 * (size_t)c.layers && once.counts.packs == anew.counts.packs);
+        assert_memory_equal(anew.losses, once.losses, sizeof anew.losses);
+        assert_memory_equal(anew.norms, once.norms, sizeof anew.norms);
+        for (size_t i = 0; i < anew.low->parameters->count; i++) {
+            const parameter *x = &anew.low->parameters->items[i], *y = &once.low->parameters->items[i];
+            assert_memory_equal(x->value, y->value, x->elements * sizeof(float));
         }
     }
 }
@@ -374,6 +396,7 @@ int main(void)
         cmocka_unit_test(targets_that_are_not_there_are_named),
         cmocka_unit_test(pieces_hold_every_document_once),
         cmocka_unit_test(pieces_make_the_step_of_the_whole_batch),
+        cmocka_unit_test(frozen_weights_may_stay_packed),
     };
     return cmocka_run_group_tests_name("train/adapter", tests, memory_set_up, memory_tear_down);
 }
