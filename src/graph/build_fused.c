@@ -172,6 +172,8 @@ node *fused_attention_part(node *q, node *k, node *v, node *start, node *mask, n
     if (!q || !k || !v || !start)
         return NULL;
     shape s = q->shape, keys = k->shape;
+    if (s.rank == 3 && s.size[0] == 0 && a.a[2] > 0)
+        a.a[2] = 0; /* no tokens are rows of any length, whose scores would have to be laid out */
     if (!fits_scores(OP_ATTENTION, q, &a) ||
         !expect(node_is_float(q) && s.rank == 3 && keys.rank == 3, OP_ATTENTION, "q [T, H, D], k and v [T, G, D]", NODES(q, k, v)) ||
         !expect(keys.size[0] == s.size[0] && keys.size[2] == s.size[2] && keys.size[1] > 0 && s.size[1] % keys.size[1] == 0 &&

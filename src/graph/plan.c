@@ -179,6 +179,8 @@ status plan_new(graph *g, node *const *outputs, size_t count, const plan_options
         b.outputs[i] = outputs[i];
     }
     result = build(&b, o, err);
+    if (result == STATUS_MEMORY && graph_status(g, NULL) == STATUS_INVALID) /* what an operation means has shapes that do not fit */
+        result = graph_status(g, err);
 done:
     arena_free(scratch);
     if (result == STATUS_OK)
