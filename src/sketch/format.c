@@ -197,6 +197,12 @@ static bool within(const double *x, size_t count, double least, double most)
     return true;
 }
 
+/* Numbers of values: sums of them are exact in any order. */
+static bool whole_weight(double weight)
+{
+    return weight >= 0 && weight <= 0x1p60 && weight == floor(weight);
+}
+
 static complaint load_kll(cursor *c, sketch *s, error *err)
 {
     uint32_t populations[KLL_LEVELS + 1];
@@ -243,9 +249,9 @@ static complaint load_function(cursor *c, sketch *s, error *err)
     curve whole = {0};
     k->total = get_real(c);
     size_t count = (size_t)get(c, 4), extra = (size_t)get(c, 4);
-    if (!(k->total >= 0 && k->total <= 0x1p60) || extra > count || (count > 2 && knots_room_for(count, extra) > k->room) ||
+    if (!whole_weight(k->total) || extra > count || (count > 2 && knots_room_for(count, extra) > k->room) ||
         c->rest.length / 16 < count)
-        return "it has more knots than words";
+        return "its weight is no number of values, or it has more knots than words";
     if (count == 0)
         return k->total == 0 ? NULL : "it has weight and no knots";
     k->packed = memory_alloc((2 * count + extra + 1) * sizeof *k->packed);
@@ -336,9 +342,9 @@ static complaint load_tdigest(cursor *c, sketch *s, error *err)
     for (size_t i = 0; i < count; i++) {
         t->all[i].mean = get_real(c);
         t->all[i].weight = get_real(c);
-        if (!isfinite(t->all[i].mean) || !within(&t->all[i].mean, 1, s->least, s->most) || !(t->all[i].weight >= 1) ||
-            (i && t->all[i].mean < t->all[i - 1].mean))
-            return "its centroids are not in order";
+        if (!isfinite(t->all[i].mean) || !within(&t->all[i].mean, 1, s->least, s->most) || !whole_weight(t->all[i].weight) ||
+            t->all[i].weight == 0 || (i && t->all[i].mean < t->all[i - 1].mean))
+            return "its centroids are not in order, or a weight is no number of values";
     }
     t->count = count;
     for (size_t i = 0; i < fill; i++)

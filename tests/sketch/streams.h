@@ -42,7 +42,8 @@ static inline sketch *sketch_make(sketch_options o, uint64_t seed)
 }
 
 /* "uniform", "normal", "lognormal", "sorted" (1 to n), "scales" (900 binary orders of magnitude), "clusters" (a Cantor set),
- * "nested" (400 blocks, each within a part of the one before), "closing" (far left, far right, ever nearer). */
+ * "nested" (400 blocks, each within a part of the one before), "closing" (far left, far right, ever nearer), "one-sided" (nearer to 1 in 200
+ * blocks, nine of ten values from below). */
 static inline double *stream_make(const char *name, size_t n, uint64_t seed)
 {
     double *x = memory_alloc((n + 1) * sizeof *x);
@@ -67,6 +68,9 @@ static inline double *stream_make(const char *name, size_t n, uint64_t seed)
             x[i] = exp2(-.9 * floor(400 * (double)i / (double)n)) * (random_uniform(&r) - .37);
         } else if (strcmp(name, "closing") == 0) {
             x[i] = (i & 1 ? 1 : -1) * (double)(n - i) * (double)(n - i);
+        } else if (strcmp(name, "one-sided") == 0) {
+            double far = exp2(-.2 * floor(200 * (double)i / (double)n)) * random_uniform(&r);
+            x[i] = random_below(&r, 10) ? 1 - far : 1 + far;
         } else {
             BUG("no stream %s", name);
         }

@@ -112,7 +112,7 @@ static void adversarial_streams(void **state)
 {
     (void)state;
     enum { N = 100000 };
-    static const char *const names[] = {"scales", "clusters", "nested", "closing"};
+    static const char *const names[] = {"scales", "clusters", "nested", "closing", "one-sided"};
     static const size_t words[] = {150, 600};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         for (size_t w = 0; w < COUNT_OF(words); w++) {

@@ -1,4 +1,5 @@
 /* Files: what is saved comes back and goes on as before; DataSketches' bytes; files cut short or changed are refused. */
+#include "core/hash.h"
 #include "near.h"
 #include "sketch/inside.h"
 #include "sketch/sketch.h"
@@ -231,6 +232,31 @@ static void contradictions_are_refused(void **state)
     memory_free(x);
 }
 
+/* Weights are numbers of values (found by the fuzzer: parts of values that made a whole number in one order and not in another). */
+static void parts_of_values_are_refused(void **state)
+{
+    (void)state;
+    sketch *s = sketch_make((sketch_options){.kind = SKETCH_TDIGEST}, 1), *t;
+    for (int i = 0; i < 5000; i++)
+        assert_int_equal(sketch_update(s, sqrt(i), NULL), STATUS_OK);
+    strbuf bytes = strbuf_new(NULL, 1 << 20);
+    assert_int_equal(sketch_save(s, &bytes, NULL), STATUS_OK);
+    for (size_t back = 16; back <= 32; back += 16) { /* the weights of the last two centroids */
+        double weight;
+        char *at = (char *)bytes.text + bytes.length - back;
+        memcpy(&weight, at, 8);
+        weight += back == 16 ? .5 : -.5;
+        memcpy(at, &weight, 8);
+    }
+    uint64_t sum = hash64(bytes.text, bytes.length - 8, 0x736b65746368);
+    memcpy((char *)bytes.text + bytes.length - 8, &sum, 8);
+    error err = {0};
+    assert_int_equal(sketch_load((slice){bytes.text, bytes.length}, "half.sketch", &t, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.message, "no number of values"));
+    strbuf_free(&bytes);
+    sketch_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +267,7 @@ int main(void)
         cmocka_unit_test(their_bytes_come_back),
         cmocka_unit_test(what_they_cannot_hold),
         cmocka_unit_test(contradictions_are_refused),
+        cmocka_unit_test(parts_of_values_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

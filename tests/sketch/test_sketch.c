@@ -432,6 +432,32 @@ static void a_sampler_bounds_the_memory(void **state)
     sketch_free(s);
 }
 
+/* Values that repeat are steps wherever they came from: a first copy that a shard saw alone counts at its value once there are more. */
+static void merged_ties_are_exact(void **state)
+{
+    (void)state;
+    enum { N = 20000, SHARDS = 64 };
+    random_stream r = random_stream_at(3, "ties", 0, 0, 0, 0);
+    sketch *all = sketch_make((sketch_options){.kind = SKETCH_KNOTS, .words = 150}, 1);
+    double at_most[10] = {0};
+    for (size_t shard = 0; shard < SHARDS; shard++) {
+        sketch *part = sketch_make((sketch_options){.kind = SKETCH_KNOTS, .words = 150}, 2 + shard);
+        for (size_t i = N * shard / SHARDS; i < N * (shard + 1) / SHARDS; i++) {
+            uint64_t value = random_below(&r, 10);
+            assert_int_equal(sketch_update(part, (double)value, NULL), STATUS_OK);
+            for (uint64_t v = value; v < 10; v++)
+                at_most[v]++;
+        }
+        assert_int_equal(sketch_merge(all, part, NULL), STATUS_OK);
+        sketch_free(part);
+    }
+    for (size_t v = 0; v < 10; v++) {
+        NEAR(sketch_rank(all, (double)v, true) * N, at_most[v], 1e-6);
+        NEAR(sketch_rank(all, (double)v, false) * N, v ? at_most[v - 1] : 0, 1e-6);
+    }
+    sketch_free(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +479,7 @@ int main(void)
         cmocka_unit_test(blocks_stand_for_what_they_read),
         cmocka_unit_test(nothing_read_twice_or_never),
         cmocka_unit_test(a_sampler_bounds_the_memory),
+        cmocka_unit_test(merged_ties_are_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
