@@ -14,7 +14,7 @@
  *     kernel_matmul_run(m, pool, rows, x, 256, packed, y, 704, scratch);        // any number of rows
  *
  * Types. Storage is f64, f32 or bf16 (a uint16_t); bf16 inputs are widened, arithmetic is f32, and a bf16 result is
- * rounded once, to nearest even, at the end. f64 is computed in f64 by the reference routines.
+ * rounded once, to nearest even, at the end. f64 is computed in f64, with the bits of the reference routines.
  *
  * Same bits. A result depends on its inputs only, never on threads, on how many other rows there are, or on where in
  * the batch a row lies. Sums over a row run in 16 lanes (element i into lane i mod 16) that are added as a fixed tree,
