@@ -168,6 +168,13 @@ static size_t rounded(size_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* The end behind so many bytes more. Sizes of single values are far from overflowing, sums of many need not be: from 2^62 on, which
+ * is refused, the end stays where it is. */
+static size_t further(size_t end, size_t bytes)
+{
+    return end > SIZE_MAX >> 2 ? end : end + bytes;
+}
+
 /* The smallest hole that fits, else the end. */
 static size_t slab_take(slab *s, size_t bytes)
 {
@@ -186,7 +193,7 @@ static size_t slab_take(slab *s, size_t bytes)
     size_t at = s->end;
     if (s->count && s->holes[s->count - 1].offset + s->holes[s->count - 1].bytes == s->end)
         at = s->holes[--s->count].offset; /* grow the last hole */
-    s->end = at + bytes;
+    s->end = further(at, bytes);
     return at;
 }
 
@@ -289,7 +296,7 @@ static status lay_slab(plan_builder *b, error *err)
     for (size_t i = 0; i < p->place_count; i++)
         if (p->places[i].kind == PLACE_KEPT) {
             p->places[i].offset = p->kept_bytes;
-            p->kept_bytes += rounded(p->places[i].bytes);
+            p->kept_bytes = further(p->kept_bytes, rounded(p->places[i].bytes));
         }
     return STATUS_OK;
 }

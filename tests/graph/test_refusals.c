@@ -361,6 +361,24 @@ static void plans_beyond_the_machine_are_refused(void **state)
     graph_free(g);
 }
 
+/* So many values of 2^51 bytes that their sum is 0 in 64 bits. */
+static void sums_of_sizes_do_not_come_round(void **state)
+{
+    (void)state;
+    enum { MANY = 8192 };
+    graph *g = graph_new(NULL);
+    node *x = op_broadcast(graph_input(g, "one", TYPE_F64, SHAPE(1)), SHAPE(INT64_C(1) << 48)), **outputs = malloc(MANY * sizeof *outputs);
+    plan *p;
+    error err = {0};
+    assert_non_null(outputs);
+    for (int i = 0; i < MANY; i++)
+        outputs[i] = op_scale(x, i + 2);
+    assert_int_equal(plan_new(g, outputs, MANY, &(plan_options){.memory_limit = SIZE_MAX >> 4}, &p, &err), STATUS_LIMIT);
+    assert_non_null(strstr(err.message, "2251799813685248 bytes of mul"));
+    free(outputs);
+    graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +388,7 @@ int main(void)
         cmocka_unit_test(buffers_that_cannot_be_donated_are_refused),
         cmocka_unit_test(edits_that_do_not_fit_are_refused),
         cmocka_unit_test(plans_beyond_the_machine_are_refused),
+        cmocka_unit_test(sums_of_sizes_do_not_come_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
