@@ -271,12 +271,6 @@ static void compile_reduction(compiler *c, int32_t i)
     g->instructions[g->instruction_count++] = x;
 }
 
-/* A reduction whose values something reads: not one that others just come after. */
-static bool is_read_reduction(const plan_builder *b, int32_t i)
-{
-    return !is_elementwise(b->entries[i].n) && b->entries[i].escapes;
-}
-
 status prepare_group(plan_builder *b, step *s, const int32_t *members, int32_t count, error *err)
 {
     arena *a = b->p->arena, *scratch = b->scratch;
@@ -287,7 +281,7 @@ status prepare_group(plan_builder *b, step *s, const int32_t *members, int32_t c
     group_value *values = ARENA_ARRAY(scratch, group_value, 4 * (size_t)count);
     int32_t reduced = 0;
     for (int32_t m = 0; m < count; m++)
-        reduced += is_read_reduction(b, members[m]);
+        reduced += !is_elementwise(b->entries[members[m]].n);
     if (g)
         g->reductions = ARENA_ARRAY(a, group_reduction, (size_t)reduced + 1);
     if (!g || !g->reductions || !c.touched || !instructions || !values)
@@ -297,10 +291,7 @@ status prepare_group(plan_builder *b, step *s, const int32_t *members, int32_t c
     g->count = shape_count(b->entries[members[0]].n->shape);
     g->reference = b->reference;
     for (int32_t m = 0; m < count; m++)
-        if (is_elementwise(b->entries[members[m]].n))
-            compile_member(&c, members[m]);
-        else if (is_read_reduction(b, members[m]))
-            compile_reduction(&c, members[m]);
+        (is_elementwise(b->entries[members[m]].n) ? compile_member : compile_reduction)(&c, members[m]);
     for (int32_t i = 0; i < c.touched_count; i++)
         c.value_of[c.touched[i]] = 0;
     s->in_count = c.in_count;
