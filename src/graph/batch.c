@@ -15,7 +15,7 @@ typedef struct sweep {
 static bool make_room(sweep *s)
 {
     size_t ids = graph_size(s->g) - s->first;
-    if (ids <= s->capacity)
+    if (s->batched && ids <= s->capacity)
         return true;
     size_t capacity = 2 * ids + 16;
     node **grown = arena_regrow(s->arena, s->batched, s->capacity, capacity, sizeof *grown);
