@@ -130,7 +130,7 @@ status prepare_conv(plan_builder *b, step *s, error *err)
     s->data = c;
     s->implementation = kernel_conv_implementation(c);
     s->scratch_bytes = kernel_conv_scratch_bytes(c);
-    s->flops = 2.0 * (double)(w->images * w->out[0] * w->out[1] * spec.outputs) *
-               (double)(w->channels / spec.groups * w->kernel[0] * w->kernel[1]);
+    size_t inputs = w->channels / spec.groups * w->kernel[0] * w->kernel[1]; /* of one output */
+    s->flops = 2.0 * (double)(w->images * w->out[0] * w->out[1] * spec.outputs) * (double)inputs;
     return STATUS_OK;
 }

@@ -108,7 +108,8 @@ static status build_training(arena *a, preference_work *w, error *err)
 static json_t *step_json(const preference_work *w, int64_t step, double loss)
 {
     const float *scores = plan_output(w->plan, w->scores_at);
-    double n = (double)(w->batch.count / 2), right = 0, margin = 0, reward = 0, logprob = 0;
+    size_t pairs = w->batch.count / 2;
+    double n = (double)pairs, right = 0, margin = 0, reward = 0, logprob = 0;
     for (size_t i = 0; i < w->batch.count; i += 2) {
         double gap = (double)scores[i] - (double)scores[i + 1];
         right += gap > 0 ? 1 : gap == 0 ? 0.5 : 0;
