@@ -114,6 +114,12 @@ static block_place place_of(const group_job *job, size_t worker)
                          .at = (const void **)(void *)(registers + (size_t)(g->register_count + 1) * GROUP_REGISTER_BYTES)};
 }
 
+/* NULL where no reduction of the step wants any. */
+static void *scratch_of(const step_memory *m, const group_reduction *r)
+{
+    return m->scratch ? (char *)m->scratch + r->scratch : NULL;
+}
+
 static void do_reduce(const group_job *job, const group_instruction *x, const block_place *p)
 {
     const group_program *g = job->g;
@@ -126,7 +132,7 @@ static void do_reduce(const group_job *job, const group_instruction *x, const bl
         return;
     }
     size_t each = pass->count * pass->inner;
-    char *to = reductions_to(&r->r, 0, job->m->out[r->out], (char *)job->m->scratch + r->scratch);
+    char *to = reductions_to(&r->r, 0, job->m->out[r->out], scratch_of(job->m, r));
     kernel_reduction_rows(pass, p->n / each, from,
                           to + (size_t)p->start / each * pass->inner * element_size((element_type)pass->type));
 }
@@ -253,7 +259,7 @@ static void part_task(void *context, size_t task, size_t worker)
     }
     for (int32_t i = 0; i < g->reduction_count; i++) {
         const group_reduction *r = &g->reductions[i];
-        char *scratch = (char *)job->m->scratch + r->scratch;
+        void *scratch = scratch_of(job->m, r);
         kernel_reduction_end(&r->r.pass[0], o, part, 0, w->inner, p.states + r->state, reductions_own(&r->r, scratch),
                              reductions_to(&r->r, 0, job->m->out[r->out], scratch));
     }
@@ -273,7 +279,7 @@ void run_group(const step *s, const step_memory *m)
         thread_pool_run(m->pool, (size_t)((g->count + task - 1) / task), group_task, &job);
     for (int32_t i = 0; i < g->reduction_count; i++) {
         const group_reduction *r = &g->reductions[i];
-        char *scratch = (char *)m->scratch + r->scratch;
+        void *scratch = scratch_of(m, r);
         void *to = reductions_to(&r->r, 0, m->out[r->out], scratch);
         kernel_reduction_finish(&r->r.pass[0], reductions_own(&r->r, scratch), to);
         reductions_run(&r->r, 1, m->pool, to, m->out[r->out], scratch);
