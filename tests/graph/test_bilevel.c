@@ -1,6 +1,7 @@
 /* The hand checks of bilevel_optimization.md with its own numbers, derived by graphs: a ridge of one number (section 7, checks 1 and 3),
  * starts that decide which of many solutions is found (4, 5, 10), fixed points of truncated hypergradients (6), and the rotating
  * constraint of section 6. f64. */
+#include "derivatives.h"
 #include "near.h"
 #include "plans.h"
 
@@ -8,20 +9,6 @@
 #include "solve/krylov.h"
 
 #include <string.h>
-
-static node *gradient(node *f, node *of)
-{
-    node *d;
-    assert_true(graph_grad(f, &of, 1, NULL, &d));
-    return d;
-}
-
-static node *along(node *f, node *x, node *direction)
-{
-    node *d;
-    assert_true(graph_jvp(&f, 1, &x, &direction, 1, &d));
-    return d;
-}
 
 static node *scalar(graph *g, const char *name)
 {

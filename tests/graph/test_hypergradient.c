@@ -1,6 +1,7 @@
 /* The derivative of a validation loss in the strength of a ridge penalty, five ways, against the closed form: through unrolled descent,
  * through a Cholesky factor in the graph, and by the implicit function theorem (dV/dlambda = -q . d(dL/dw)/dlambda, H q = dV/dw)
  * with a Neumann series, conjugate gradients, and a dense solve. f64, 1e-8. */
+#include "derivatives.h"
 #include "core/random.h"
 #include "graph/composite.h"
 #include "graph/plan.h"
@@ -116,13 +117,6 @@ static node *validation_loss(const ridge *r, node *w)
 {
     return half_mean_square(graph_constant(r->g, TYPE_F64, SHAPE(HELD_OUT, WIDTH), held_x),
                             graph_constant(r->g, TYPE_F64, SHAPE(HELD_OUT), held_y), w);
-}
-
-static node *gradient(node *f, node *of)
-{
-    node *d;
-    assert_true(graph_grad(f, &of, 1, NULL, &d));
-    return d;
 }
 
 static plan *plan_of(const ridge *r, node *n)

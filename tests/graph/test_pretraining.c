@@ -1,5 +1,6 @@
 /* The hand checks of meta_pretraining.md that concern derivatives: a hyper-parameter of pre-training, through pre-training by implicit
  * differentiation (a truncated Neumann series, conjugate gradients) and through a step of fine-tuning by unrolling. f64. */
+#include "derivatives.h"
 #include "core/random.h"
 #include "graph/composite.h"
 #include "near.h"
@@ -8,20 +9,6 @@
 #include "solve/lbfgs.h"
 
 #include <string.h>
-
-static node *gradient(node *f, node *of)
-{
-    node *d;
-    assert_true(graph_grad(f, &of, 1, NULL, &d));
-    return d;
-}
-
-static node *along(node *f, node *x, node *direction)
-{
-    node *d;
-    assert_true(graph_jvp(&f, 1, &x, &direction, 1, &d));
-    return d;
-}
 
 /* ---- checks 1 to 3: a quadratic of one parameter ---- */
 /* L_PT = sum_t w_t (th - a_t)^2 / 2 with a = (0, 2), one step of fine-tuning (eta = .5) on (th - 2)^2 / 2, which is the validation loss

@@ -1,5 +1,6 @@
 /* graph_scan and checkpoints: the same gradients with memory that grows as the square root of the steps; steps of optimisers
  * differentiated (autodiff_needs, checks 6 and 7). */
+#include "derivatives.h"
 #include "plans.h"
 
 #include "graph/ops.h"
@@ -26,13 +27,6 @@ static double value_of(graph *g, node *n)
     double v = *(const double *)plan_output(p, 0);
     plan_free(p);
     return v;
-}
-
-static node *gradient(node *y, node *x)
-{
-    node *d;
-    assert_true(graph_grad(y, &x, 1, NULL, &d));
-    return d;
 }
 
 /* ---- two steps of descent on h w^2 / 2 ---- */

@@ -1,5 +1,6 @@
 /* Stages of feedback in whole growths of tiny models: the same bits for any number of threads and after interruptions; what
  * comes out; what is refused. */
+#include "adapters.h"
 #include "folder.h"
 #include "memory.h"
 #include "near.h"
@@ -199,18 +200,8 @@ static void an_adapter_learns_from_pairs(void **state)
     assert_true(metric(all, 0, "margin") == 0 && metric(all, 0, "accuracy") == 0.5);
     assert_true(metric(all, 1, "margin") != 0);
     json_decref(all);
-    checkpoint *before = NULL, *after = NULL, *merged = NULL;
     error err = {0};
-    const char *beside = arena_printf(memory, "%s+%s/adapter", base.folder, r.folder);
-    if (checkpoint_open(memory, base.folder, &before, &err) != STATUS_OK || checkpoint_open(memory, r.folder, &after, &err) != STATUS_OK ||
-        checkpoint_open(memory, beside, &merged, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
-    for (size_t i = 0; i < lm_weight_count(&after->config); i++) {
-        lm_weight w = lm_weight_at(&after->config, i);
-        bool target = w.part == LM_Q || w.part == LM_UP;
-        assert_memory_equal(after->weights[i].data, merged->weights[i].data, after->weights[i].bytes);
-        assert_true((memcmp(after->weights[i].data, before->weights[i].data, after->weights[i].bytes) != 0) == target);
-    }
+    adapter_changed_q_and_up(memory, base.folder, r.folder);
     /* While it is at work: the adapter alone in the checkpoint, and no copy of the base for the reference. */
     grow_options cut = options_for("low-at-work", text, 2);
     atomic_bool stop = true;

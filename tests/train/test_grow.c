@@ -1,4 +1,5 @@
 /* Growing whole models, tiny ones: the same bits for any number of threads and after interruptions, and what is refused. */
+#include "adapters.h"
 #include "folder.h"
 #include "memory.h"
 
@@ -369,18 +370,8 @@ static void an_adapter_is_trained_written_and_merged(void **state)
     grow_options o = with_recipe("low", text), cut = with_recipe("low-cut", text);
     o.changes.base = cut.changes.base = base.folder;
     grow_result grown = must_grow(&o), r;
-    checkpoint *before = NULL, *after = NULL, *merged = NULL;
     error err = {0};
-    const char *beside = arena_printf(memory, "%s+%s/adapter", base.folder, o.folder);
-    if (checkpoint_open(memory, base.folder, &before, &err) != STATUS_OK || checkpoint_open(memory, o.folder, &after, &err) != STATUS_OK ||
-        checkpoint_open(memory, beside, &merged, &err) != STATUS_OK)
-        fail_msg("%s", err.message);
-    for (size_t i = 0; i < lm_weight_count(&after->config); i++) {
-        lm_weight w = lm_weight_at(&after->config, i);
-        bool target = w.part == LM_Q || w.part == LM_UP;
-        assert_memory_equal(after->weights[i].data, merged->weights[i].data, after->weights[i].bytes);
-        assert_true((memcmp(after->weights[i].data, before->weights[i].data, after->weights[i].bytes) != 0) == target);
-    }
+    adapter_changed_q_and_up(memory, base.folder, o.folder);
     atomic_bool stop = true;
     cut.interrupted = &stop;
     int calls = 0;
