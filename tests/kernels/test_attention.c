@@ -1,8 +1,7 @@
 /* Attention against the reference in f64; the same bits alone, packed among others, over the cache in any company, on any
  * number of threads and every instruction set. */
 #include "compare.h"
-
-static thread_pool *pool;
+#include "pool.h"
 
 typedef struct problem {
     kernel_attention a;
@@ -226,19 +225,6 @@ static void the_cache_gives_the_bits_of_packed_attention(void **state)
             }
 }
 
-static int start(void **state)
-{
-    (void)state;
-    return thread_pool_new(2, &pool, NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    thread_pool_free(pool);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,5 +233,5 @@ int main(void)
         cmocka_unit_test(place_in_the_batch_does_not_change_bits),
         cmocka_unit_test(the_cache_gives_the_bits_of_packed_attention),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, pool_set_up, pool_tear_down);
 }

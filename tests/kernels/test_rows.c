@@ -1,8 +1,7 @@
 /* Row kernels and layers against the reference in f64, over odd shapes; every instruction set and thread count must give
  * the same bits. */
 #include "compare.h"
-
-static thread_pool *pool;
+#include "pool.h"
 
 static kernel_type wide(kernel_type type)
 {
@@ -316,19 +315,6 @@ static void strided_copies_move_every_element(void **state)
     arena_free(a);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    return thread_pool_new(2, &pool, NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    thread_pool_free(pool);
-    return 0;
-}
-
 static void distribution_case(arena *a, size_t count)
 {
     size_t blocks = (count + KERNEL_SUM_BLOCK - 1) / KERNEL_SUM_BLOCK;
@@ -375,5 +361,5 @@ int main(void)
         cmocka_unit_test(binary_operations_match_the_reference),
         cmocka_unit_test(strided_copies_move_every_element),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, pool_set_up, pool_tear_down);
 }

@@ -1,7 +1,6 @@
 /* Tables that are zero but for some rows: the bits of the dense kernels on the whole table, for every instruction set and thread count. */
 #include "compare.h"
-
-static thread_pool *pool;
+#include "pool.h"
 
 static const struct {
     size_t entries, width;
@@ -72,24 +71,11 @@ static void what_is_out_of_order_does_no_harm(void **state)
     arena_free(a);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    return thread_pool_new(3, &pool, NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    thread_pool_free(pool);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_give_the_bits_of_the_table),
         cmocka_unit_test(what_is_out_of_order_does_no_harm),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, pool_set_up, pool_tear_down);
 }

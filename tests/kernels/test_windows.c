@@ -1,10 +1,9 @@
 /* Windows, pools and normalisation by channel: against loops over every place, with the same bits for every instruction set and any
  * threads. */
 #include "compare.h"
+#include "pool.h"
 
 #include <string.h>
-
-static thread_pool *pool;
 
 static const kernel_windows layouts[] = {
     {.images = 2, .in = {5, 7}, .out = {5, 7}, .channels = 37, .kernel = {3, 3}, .stride = {1, 1}, .dilation = {1, 1}, .before = {1, 1}},
@@ -132,24 +131,11 @@ static void statistics_far_from_zero(void **state)
     arena_free(a);
 }
 
-static int make_pool(void **state)
-{
-    (void)state;
-    return thread_pool_new(2, &pool, NULL) == STATUS_OK ? 0 : -1;
-}
-
-static int free_pool(void **state)
-{
-    (void)state;
-    thread_pool_free(pool);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_match_loops_over_places),
         cmocka_unit_test(statistics_far_from_zero),
     };
-    return cmocka_run_group_tests(tests, make_pool, free_pool);
+    return cmocka_run_group_tests(tests, pool_set_up, pool_tear_down);
 }
